@@ -1,0 +1,1 @@
+//! `cluster.toml`: its types, defaults and validation, and secrets as references.

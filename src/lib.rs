@@ -1,0 +1,6 @@
+//! clusterctl turns a vendor's manual page for a server cluster into a plan
+//! that can be read, approved, applied exactly, interrupted, resumed, undone
+//! and proved.
+
+pub mod config;
+pub mod properties;

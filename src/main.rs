@@ -1,0 +1,3 @@
+//! The program `clusterctl`: a thin shell around the library.
+
+fn main() {}
