@@ -3,4 +3,6 @@
 //! and proved.
 
 pub mod config;
+pub mod engine;
+pub mod plan;
 pub mod properties;

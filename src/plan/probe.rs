@@ -1,0 +1,226 @@
+//! The kinds of things that can be looked at.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Argv, BackupRef, RemotePath, Service, StepId, Value};
+use crate::config::SecretRef;
+
+/// What is looked at on a node. Looking changes nothing.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(tag = "look", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Probe {
+    /// What stands at a path: `Absent`, or `Text` with `file`, `folder`, `link TARGET` or `other`.
+    Path {
+        /// The path; a link is not followed.
+        path: RemotePath,
+    },
+    /// A file's fingerprint: `Absent` or `Digest`.
+    File {
+        /// The file; a link is followed.
+        path: RemotePath,
+        /// Keys of a `.properties` file whose values are masked first, because they are secrets.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        masked: Vec<String>,
+    },
+    /// A file's content, compared in memory: `Absent`, `Same` or `Different`.
+    FileIs {
+        /// The file; a link is followed.
+        path: RemotePath,
+        /// The content: the parts, one after the other.
+        content: Vec<Value>,
+    },
+    /// The value of a key that is no secret: `Absent` or `Text`.
+    Property {
+        /// The `.properties` file.
+        path: RemotePath,
+        /// The key.
+        key: String,
+    },
+    /// The value of a key, compared in memory: `Absent`, `Same` or `Different`.
+    PropertyIs {
+        /// The `.properties` file.
+        path: RemotePath,
+        /// The key.
+        key: String,
+        /// What it is compared with.
+        value: Value,
+        /// Whether the file is read as UTF-8 and not as Latin-1.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        utf8: bool,
+    },
+    /// An attribute in an XML file, compared in memory: `Absent`, `Same` or `Different`.
+    XmlIs {
+        /// The file.
+        path: RemotePath,
+        /// The elements from the root down; see the action that edits it.
+        element: Vec<String>,
+        /// The attribute.
+        attribute: String,
+        /// What it is compared with.
+        value: Value,
+    },
+    /// The fingerprint of a folder's manifest: `Absent` or `Digest`.
+    Tree {
+        /// The folder.
+        path: RemotePath,
+    },
+    /// The fingerprint of what a step kept: `Absent` or `Digest`.
+    Backup {
+        /// What was kept.
+        backup: BackupRef,
+    },
+    /// What a service does: `Service`, or `Text` when its status command says neither.
+    Service {
+        /// The service.
+        service: Service,
+    },
+    /// A command's exit code: `Number`.
+    Command {
+        /// The command; it must change nothing.
+        argv: Argv,
+    },
+    /// Whether something listens: `Text` with `open` or `closed`.
+    Port {
+        /// The host, as the node sees it.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// Free space under a path, in bytes: `Number`.
+    FreeSpace {
+        /// The path.
+        path: RemotePath,
+    },
+    /// What the node remembers of a step of this run: `Absent`, or `Text` with `begun` or `done`.
+    Stamp {
+        /// The step.
+        step: StepId,
+    },
+    /// The status that a REST interface answers with: `Number`, or `Absent` when nothing answers.
+    Rest {
+        /// The address that is read.
+        url: String,
+        /// The credentials, as `user:password` or a token.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credentials: Option<SecretRef>,
+    },
+    /// What a server is in a balancer's pool: `Text`.
+    Balancer {
+        /// The pool.
+        pool: String,
+        /// The server.
+        server: String,
+    },
+    /// A probe that a vendor's product defines: `Text` or `Number`.
+    Product {
+        /// Its name.
+        name: String,
+        /// Its arguments.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        args: Vec<String>,
+    },
+}
+
+impl Probe {
+    /// The thing that is looked at: two probes of one subject may be changed by one action.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Path { path }
+            | Self::File { path, .. }
+            | Self::FileIs { path, .. }
+            | Self::Property { path, .. }
+            | Self::PropertyIs { path, .. }
+            | Self::XmlIs { path, .. }
+            | Self::Tree { path } => path.to_string(),
+            Self::Backup { backup } => format!("backup of {}", backup.step),
+            Self::Service { service } => format!("service {}", service.name),
+            Self::Command { argv } => argv.posix(),
+            Self::Port { host, port } => format!("port {host}:{port}"),
+            Self::FreeSpace { path } => format!("free space under {path}"),
+            Self::Stamp { step } => format!("stamp of {step}"),
+            Self::Rest { url, .. } => url.clone(),
+            Self::Balancer { pool, server } => format!("{server} in pool {pool}"),
+            Self::Product { name, args } => format!("{name} {}", args.join(" ")),
+        }
+    }
+
+    /// The word between the probe and what it finds, in a sentence.
+    pub(super) fn verb(&self) -> &'static str {
+        match self {
+            Self::Command { .. } => "gives",
+            Self::Rest { .. } => "answers",
+            _ => "is",
+        }
+    }
+
+    /// Every value that the probe compares with.
+    pub fn values_mut(&mut self) -> Vec<&mut Value> {
+        match self {
+            Self::FileIs { content, .. } => content.iter_mut().collect(),
+            Self::PropertyIs { value, .. } | Self::XmlIs { value, .. } => vec![value],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The references of all secrets that the probe needs.
+    pub fn secrets(&self) -> Vec<SecretRef> {
+        let credentials = match self {
+            Self::Rest { credentials, .. } => credentials.clone(),
+            _ => None,
+        };
+        self.clone()
+            .values_mut()
+            .into_iter()
+            .filter_map(|value| match value {
+                Value::Secret(reference) => Some(reference.clone()),
+                Value::Text(_) | Value::FromStep { .. } => None,
+            })
+            .chain(credentials)
+            .collect()
+    }
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path { path } => path.fmt(f),
+            Self::File { path, masked } if masked.is_empty() => write!(f, "the content of {path}"),
+            Self::File { path, .. } => write!(f, "the content of {path} (secrets masked)"),
+            Self::FileIs { path, .. } => write!(f, "the content of {path}"),
+            Self::Property { path, key } => write!(f, "`{key}` in {path}"),
+            Self::PropertyIs {
+                path, key, value, ..
+            } => {
+                write!(f, "`{key}` in {path} (wanted: {value})")
+            }
+            Self::XmlIs {
+                path,
+                element,
+                attribute,
+                value,
+            } => {
+                write!(
+                    f,
+                    "{}/@{attribute} in {path} (wanted: {value})",
+                    element.join("/")
+                )
+            }
+            Self::Tree { path } => write!(f, "the tree {path}"),
+            Self::Backup { backup } => write!(f, "the backup that {} kept", backup.step),
+            Self::Service { service } => write!(f, "service {}", service.name),
+            Self::Command { argv } => write!(f, "`{argv}`"),
+            Self::Port { host, port } => write!(f, "port {port} of {host}"),
+            Self::FreeSpace { path } => write!(f, "free space under {path}"),
+            Self::Stamp { step } => write!(f, "the node's stamp of {step}"),
+            Self::Rest { url, .. } => url.fmt(f),
+            Self::Balancer { pool, server } => write!(f, "{server} in pool {pool}"),
+            Self::Product { name, args } if args.is_empty() => name.fmt(f),
+            Self::Product { name, args } => write!(f, "{name} {}", args.join(" ")),
+        }
+    }
+}
