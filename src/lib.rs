@@ -4,5 +4,6 @@
 
 pub mod config;
 pub mod engine;
+pub mod exit;
 pub mod plan;
 pub mod properties;

@@ -43,13 +43,15 @@ pub trait World: Send + Sync {
     fn renew(&self, node: &NodeName, holding: &Holding) -> Result<(), Fault>;
 
     /// Gives up the node: for good, or so that only the run's own `resume` or `undo` can take it.
-    fn release(&self, node: &NodeName, holding: &Holding, as_: Release) -> Result<(), Fault>;
+    fn release(&self, node: &NodeName, holding: &Holding, release: &Release) -> Result<(), Fault>;
 
     /// Who holds the node, and which runs changed it before, oldest first.
     fn holder(&self, node: &NodeName) -> Result<NodeRecord, Fault>;
 
     /// Adds a line to the node's copy of the run's journal, and has it on disk before it returns.
-    fn keep(&self, node: &NodeName, run: &RunId, line: &[u8]) -> Result<(), Fault>;
+    ///
+    /// Refused with [`FaultKind::Fenced`](super::FaultKind::Fenced) when another runner has taken the node since.
+    fn keep(&self, node: &NodeName, holding: &Holding, line: &[u8]) -> Result<(), Fault>;
 
     /// The node's copy of the run's journal; empty where there is none.
     fn kept(&self, node: &NodeName, run: &RunId) -> Result<Vec<u8>, Fault>;
@@ -165,7 +167,7 @@ pub struct Holding {
 }
 
 /// How a node is given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Release {
     /// The run is over: anybody may take the node.
     Free,
@@ -173,6 +175,8 @@ pub enum Release {
     Unused,
     /// The run is unfinished: only its own `resume` or `undo` may.
     Unfinished,
+    /// The run took back another: anybody may take the node, and its history mentions neither.
+    Undid(RunId),
 }
 
 /// Who holds a node, as the node itself says.

@@ -188,6 +188,16 @@ impl Action {
         )
     }
 
+    /// What the action changes, as [`Probe::subject`](super::Probe::subject) names it.
+    pub fn subjects(&self) -> Vec<String> {
+        match self {
+            Self::Service { service, .. } => vec![format!("service {}", service.name)],
+            Self::Balancer { pool, server, .. } => vec![format!("{server} in pool {pool}")],
+            Self::Rest { url, .. } => vec![url.clone()],
+            other => other.paths().into_iter().map(ToString::to_string).collect(),
+        }
+    }
+
     fn paths(&self) -> Vec<&super::RemotePath> {
         match self {
             Self::EditProperties { path, .. }

@@ -1,0 +1,243 @@
+//! How far a run has come, as its journal tells.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::journal::{Ending, Entry, Record, StepResult};
+use super::{Direction, Fault, Runner};
+use crate::plan::{Outputs, Plan, RunId, Sha256, Step, StepId};
+
+/// How far a run has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The number of the last record.
+    pub last_seq: u64,
+    /// How it began.
+    pub start: Option<Start>,
+    /// When the last record was written.
+    pub last_at: Option<Timestamp>,
+    /// Steps that are not untouched.
+    steps: BTreeMap<StepId, Standing>,
+    /// What steps gave when they were done.
+    gave: BTreeMap<StepId, Outputs>,
+    /// Temporary changes that must still be given back, oldest first, with the end of their lease.
+    owed: Vec<(StepId, Timestamp)>,
+    /// What persons said of steps.
+    pub answers: BTreeMap<StepId, String>,
+    /// What went wrong with a step the last time it was tried.
+    pub faults: BTreeMap<StepId, Fault>,
+    /// How the run stopped last, if it is unfinished: exit code, state, reason.
+    pub stopped: Option<(u8, String, String)>,
+    /// How it ended, and the state then, if it is over.
+    pub ended: Option<(Ending, String)>,
+}
+
+/// How a run began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The run.
+    pub run: RunId,
+    /// When.
+    pub at: Timestamp,
+    /// The plan's digest.
+    pub digest: Sha256,
+    /// Who ran it, or resumed it last.
+    pub runner: Runner,
+    /// Who approved it.
+    pub approved_by: Option<String>,
+    /// The run that it takes back.
+    pub undoes: Option<RunId>,
+}
+
+/// What is known of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is not done, or not any more.
+    Pending,
+    /// It was begun, or begun to be taken back, and nothing tells what came of it.
+    InDoubt(Direction),
+    /// It is done.
+    Done,
+}
+
+impl Progress {
+    /// What these records of one run tell; `plan` is that run's.
+    pub fn of(records: &[Record], plan: &Plan) -> Self {
+        let mut progress = Self::default();
+        for record in records {
+            progress.take(record, plan);
+        }
+        progress
+    }
+
+    /// Takes note of one more record.
+    pub fn take(&mut self, record: &Record, plan: &Plan) {
+        self.last_seq = record.seq;
+        self.last_at = Some(record.at);
+        match &record.entry {
+            Entry::Started {
+                run,
+                digest,
+                runner,
+                approved_by,
+                undoes,
+                ..
+            } => {
+                self.start = Some(Start {
+                    run: run.clone(),
+                    at: record.at,
+                    digest: digest.clone(),
+                    runner: runner.clone(),
+                    approved_by: approved_by.clone(),
+                    undoes: undoes.clone(),
+                });
+            }
+            Entry::Resumed { runner, .. } => {
+                self.stopped = None;
+                if let Some(start) = &mut self.start {
+                    start.runner = runner.clone();
+                }
+            }
+            Entry::Claimed { .. } => {}
+            Entry::Owed { step, until } => {
+                self.owed.retain(|(id, _)| id != step);
+                self.owed.push((step.clone(), *until));
+            }
+            Entry::Intent { step, direction } => {
+                self.steps
+                    .insert(step.clone(), Standing::InDoubt(*direction));
+            }
+            Entry::Outcome {
+                step,
+                direction,
+                result,
+            } => {
+                self.outcome(step, *direction, result, record.at, plan);
+            }
+            Entry::Answered { step, evidence, .. } => {
+                self.answers.insert(step.clone(), evidence.clone());
+            }
+            Entry::Stopped {
+                exit,
+                state,
+                because,
+            } => {
+                self.stopped = Some((*exit, state.clone(), because.clone()));
+            }
+            Entry::Ended { ending, state } => self.ended = Some((ending.clone(), state.clone())),
+        }
+    }
+
+    fn outcome(
+        &mut self,
+        id: &StepId,
+        direction: Direction,
+        result: &StepResult,
+        at: Timestamp,
+        plan: &Plan,
+    ) {
+        let ends = plan.step(id).and_then(|(_, step)| step.ends.as_ref());
+        let standing = match (direction, result) {
+            (Direction::Do, StepResult::Done { outputs, .. }) => {
+                self.owed.retain(|(owed, _)| Some(owed) != ends);
+                self.gave.insert(id.clone(), outputs.clone());
+                Standing::Done
+            }
+            (Direction::Undo, StepResult::Done { .. }) => {
+                self.owed.retain(|(owed, _)| owed != id);
+                // What this step had ended is open again.
+                if let Some(begun) = ends.filter(|begun| self.is_done(begun)) {
+                    self.owed.push((begun.clone(), at));
+                }
+                Standing::Pending
+            }
+            (Direction::Do, StepResult::Failed { .. }) => {
+                self.owed.retain(|(owed, _)| owed != id);
+                Standing::Pending
+            }
+            // It could not be taken back and nothing changed, so it is as done as it was.
+            (Direction::Undo, StepResult::Failed { .. }) => Standing::Done,
+            (direction, StepResult::Unclear { .. }) => Standing::InDoubt(direction),
+        };
+        match result {
+            StepResult::Failed { fault } | StepResult::Unclear { fault } => {
+                self.faults.insert(id.clone(), fault.clone())
+            }
+            StepResult::Done { .. } => self.faults.remove(id),
+        };
+        self.steps.insert(id.clone(), standing);
+    }
+
+    /// What is known of this step.
+    pub fn standing(&self, id: &StepId) -> Standing {
+        self.steps.get(id).copied().unwrap_or(Standing::Pending)
+    }
+
+    /// Whether this step is done.
+    pub fn is_done(&self, id: &StepId) -> bool {
+        self.standing(id) == Standing::Done
+    }
+
+    /// The steps that are done, with what they gave.
+    pub fn done(&self) -> BTreeMap<StepId, Outputs> {
+        self.steps
+            .iter()
+            .filter(|(_, standing)| **standing == Standing::Done)
+            .map(|(id, _)| (id.clone(), self.gave.get(id).cloned().unwrap_or_default()))
+            .collect()
+    }
+
+    /// What a step that is done gave under this name.
+    pub fn output(&self, step: &StepId, name: &str) -> Option<&str> {
+        let gave = self.gave.get(step).filter(|_| self.is_done(step))?;
+        gave.get(name).map(String::as_str)
+    }
+
+    /// The steps of which nobody knows whether they are done.
+    pub fn in_doubt(&self) -> Vec<StepId> {
+        let doubtful = |s: &Standing| matches!(s, Standing::InDoubt(_));
+        self.steps
+            .iter()
+            .filter(|(_, s)| doubtful(s))
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    /// Temporary changes that must still be given back, oldest first, with the end of their lease.
+    pub fn owed(&self) -> &[(StepId, Timestamp)] {
+        &self.owed
+    }
+
+    /// Whether a step that changes something is done or may be.
+    pub fn changed_anything(&self, plan: &Plan) -> bool {
+        plan.steps()
+            .any(|(_, step)| step.action.changes() && self.standing(&step.id) != Standing::Pending)
+    }
+
+    /// Whether the run is neither over nor untouched.
+    pub fn is_unfinished(&self) -> bool {
+        self.ended.is_none()
+    }
+
+    /// The state that every node of the plan is in, in words.
+    pub fn state(&self, plan: &Plan) -> String {
+        let mut last: BTreeMap<_, &Step> = BTreeMap::new();
+        for (node, step) in plan.steps() {
+            if self.is_done(&step.id) {
+                last.insert(node, step);
+            }
+        }
+        let words: Vec<_> = plan
+            .touched()
+            .into_iter()
+            .map(|node| {
+                let leaves = last
+                    .get(node)
+                    .map_or(plan.starts_as.as_str(), |step| &step.leaves);
+                format!("{node}: {leaves}")
+            })
+            .collect();
+        words.join("; ")
+    }
+}

@@ -1,0 +1,768 @@
+//! Runs: begun, resumed, given back, abandoned; and how each ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
+use std::time::Instant;
+
+use super::book::Book;
+use super::desk::Desk;
+use super::event::Happening;
+use super::fault::FaultKind;
+use super::halt::Halt;
+use super::hold::{HoldError, Holds};
+use super::interrupt::Interrupt;
+use super::journal::{Ending, Entry, JOURNAL_FORMAT, Log, Record};
+use super::reporter::Reporter;
+use super::session::{Session, StagesEnd};
+use super::world::{Claim, Release, Runner, World};
+use super::{Cancel, Fault, Holder, Progress};
+use crate::config::NodeName;
+use crate::exit::Exit;
+use crate::plan::{Action, Condition, Millis, Plan, Reading, RunId, Sha256, StepId};
+
+/// What a run is made of.
+pub struct Engine<'a> {
+    /// What is to be done.
+    pub plan: &'a Plan,
+    /// The plan's digest.
+    pub digest: Sha256,
+    /// The run's name.
+    pub run: RunId,
+    /// The nodes.
+    pub world: &'a dyn World,
+    /// The runner's own side.
+    pub desk: &'a dyn Desk,
+    /// Whether the run is asked to stop.
+    pub interrupt: &'a Interrupt,
+    /// Where events go.
+    pub reporter: Reporter,
+    /// How the run is to be done.
+    pub settings: Settings,
+}
+
+/// How a run is to be done.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Who runs it.
+    pub runner: Runner,
+    /// The program and its version.
+    pub tool: String,
+    /// How long a hold on a node lasts unless it is renewed.
+    pub lease: Millis,
+    /// How often holds are renewed.
+    pub heartbeat: Millis,
+    /// How long to wait for nodes that another run holds.
+    pub lock_wait: Millis,
+    /// How long a look at a node may take.
+    pub look: Millis,
+    /// Whether plans that need a person are refused.
+    pub no_operator: bool,
+    /// Who approved the plan.
+    pub approved_by: Option<String>,
+}
+
+/// How an invocation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// The exit code.
+    pub exit: Exit,
+    /// The state that things are in, in words.
+    pub state: String,
+    /// Why it ended, when it is not simply done.
+    pub because: Option<String>,
+    /// What to type next.
+    pub next: Vec<String>,
+    /// Whether the run is over, so that nothing is left to resume.
+    pub over: bool,
+    /// Whether the run has left any trace: one that was refused has not.
+    pub began: bool,
+}
+
+/// What an invocation is to do with a run.
+enum Task<'t> {
+    /// Everything that is not done yet; a person says of some steps that they are done.
+    Go {
+        answers: &'t BTreeMap<StepId, String>,
+    },
+    /// Only giving back temporary changes.
+    GiveBack,
+    /// Only letting go.
+    Abandon { reason: &'t str },
+}
+
+/// How an invocation ended, before it is told.
+struct Verdict {
+    exit: Exit,
+    because: Option<String>,
+    next: Vec<String>,
+    over: Option<Ending>,
+}
+
+impl Engine<'_> {
+    /// Begins the run.
+    ///
+    /// `undoes` names the run that the plan takes back, if it was made by
+    /// [`reverse`](crate::plan::reverse).
+    pub fn start(&self, log: Box<dyn Log>, undoes: Option<&RunId>) -> End {
+        let first = Entry::Started {
+            format: JOURNAL_FORMAT,
+            tool: self.settings.tool.clone(),
+            run: self.run.clone(),
+            digest: self.digest.clone(),
+            runner: self.settings.runner.clone(),
+            approved_by: self.settings.approved_by.clone(),
+            undoes: undoes.cloned(),
+        };
+        self.invoke(
+            log,
+            &[],
+            &first,
+            undoes,
+            &Task::Go {
+                answers: &BTreeMap::new(),
+            },
+        )
+    }
+
+    /// Goes on with an unfinished run, of which these are the records.
+    ///
+    /// `answers` are what a person says of steps: done, with this evidence.
+    pub fn resume(
+        &self,
+        log: Box<dyn Log>,
+        records: &[Record],
+        answers: &BTreeMap<StepId, String>,
+    ) -> End {
+        self.invoke_again(log, records, &Task::Go { answers })
+    }
+
+    /// Gives back the temporary changes of an unfinished run, and leaves it unfinished.
+    pub fn give_back(&self, log: Box<dyn Log>, records: &[Record]) -> End {
+        self.invoke_again(log, records, &Task::GiveBack)
+    }
+
+    /// Gives up an unfinished run as it is.
+    pub fn abandon(&self, log: Box<dyn Log>, records: &[Record], reason: &str) -> End {
+        self.invoke_again(log, records, &Task::Abandon { reason })
+    }
+
+    fn invoke_again(&self, log: Box<dyn Log>, records: &[Record], task: &Task<'_>) -> End {
+        let start = Progress::of(records, self.plan).start;
+        let undoes = start.and_then(|start| start.undoes);
+        let (tool, runner) = (self.settings.tool.clone(), self.settings.runner.clone());
+        self.invoke(
+            log,
+            records,
+            &Entry::Resumed { tool, runner },
+            undoes.as_ref(),
+            task,
+        )
+    }
+
+    fn invoke(
+        &self,
+        log: Box<dyn Log>,
+        records: &[Record],
+        first: &Entry,
+        undoes: Option<&RunId>,
+        task: &Task<'_>,
+    ) -> End {
+        let began = Instant::now();
+        let book = Book::new(self.plan, log, records);
+        let fresh = records.is_empty();
+        let done = book.ask(|progress| progress.done().len());
+        self.reporter.say(Happening::RunStarted {
+            verb: self.plan.verb.clone(),
+            title: self.plan.title.clone(),
+            digest: self.digest.clone(),
+            steps: self.plan.steps().count(),
+            done,
+        });
+        let end = match self.hold(&book, first, undoes, fresh) {
+            Err(verdict) => self.ending(&book, verdict, !fresh),
+            Ok(holds) => {
+                let session = Session {
+                    engine: self,
+                    book: &book,
+                    holds: &holds,
+                };
+                self.while_held(&session, undoes, fresh, task)
+            }
+        };
+        self.tell(&book, &end, done, began);
+        end
+    }
+
+    /// Makes sure that the run may begin or go on, and holds its nodes.
+    fn hold(
+        &self,
+        book: &Book<'_>,
+        first: &Entry,
+        undoes: Option<&RunId>,
+        fresh: bool,
+    ) -> Result<Holds, Verdict> {
+        if fresh && let Some(problem) = self.forbidden() {
+            return Err(Verdict::nothing_changed(Exit::Forbidden, problem));
+        }
+        let first = book
+            .write(first.clone())
+            .map_err(|halt| Verdict::nothing_changed(Exit::Forbidden, halt.because()))?;
+        let claim = Claim {
+            run: self.run.clone(),
+            instead_of: undoes.cloned(),
+            verb: self.plan.verb.clone(),
+            runner: self.settings.runner.clone(),
+            reason: self.plan.title.clone(),
+            lease: self.settings.lease,
+            wait: self.settings.lock_wait,
+        };
+        let otherwise = if fresh {
+            Release::Unused
+        } else {
+            Release::Unfinished
+        };
+        let holds = Holds::take(self.world, self.plan.changed(), &claim, &otherwise)
+            .map_err(|error| refused(&self.run, error))?;
+        for (node, holding) in holds.each() {
+            let claimed = Entry::Claimed {
+                node: node.clone(),
+                epoch: holding.epoch,
+            };
+            let kept = self
+                .world
+                .keep(node, holding, &first.line())
+                .and_then(|()| {
+                    book.write_both(self.world, node, holding, claimed)
+                        .unwrap_or_else(|halt| {
+                            Err(Fault::new(FaultKind::RunnerGone, halt.because()))
+                        })
+                });
+            if let Err(fault) = kept {
+                holds.give_up(self.world, &otherwise);
+                return Err(refused(&self.run, HoldError::Fault(node.clone(), fault)));
+            }
+        }
+        Ok(holds)
+    }
+
+    /// Does the task while the holds are renewed, and lets go.
+    fn while_held(
+        &self,
+        session: &Session<'_>,
+        undoes: Option<&RunId>,
+        fresh: bool,
+        task: &Task<'_>,
+    ) -> End {
+        let no_more = Cancel::default();
+        let verdict = thread::scope(|scope| {
+            scope.spawn(|| {
+                let every = self.settings.heartbeat;
+                session
+                    .holds
+                    .beat(self.world, every, &no_more, &self.reporter);
+            });
+            let verdict = match task {
+                Task::Go { answers } => self.go(session, fresh, answers),
+                Task::GiveBack => Ok(self.only_give_back(session)),
+                Task::Abandon { reason } => Ok(Verdict {
+                    exit: Exit::Done,
+                    because: None,
+                    next: Vec::new(),
+                    over: Some(Ending::Abandoned {
+                        by: self.settings.runner.owner.clone(),
+                        reason: (*reason).to_owned(),
+                    }),
+                }),
+            };
+            no_more.cancel();
+            verdict
+        });
+        let changed = session
+            .book
+            .ask(|progress| progress.changed_anything(self.plan));
+        let Ok(verdict) = verdict else {
+            // Whatever would be written or let go now, a dead runner could not have done.
+            let verdict = Verdict {
+                exit: Exit::Unexpected,
+                because: Some(Halt::Gone.because()),
+                next: self.ways_on(session.book),
+                over: None,
+            };
+            return self.ending(session.book, verdict, true);
+        };
+        let state = session.book.ask(|progress| progress.state(self.plan));
+        let release = match (&verdict.over, undoes) {
+            (None, _) => Release::Unfinished,
+            (Some(Ending::Done), Some(undone)) => Release::Undid(undone.clone()),
+            (Some(Ending::Undone { .. }), _) if !changed && fresh => Release::Unused,
+            (Some(_), _) => Release::Free,
+        };
+        let last = match &verdict.over {
+            Some(ending) => Entry::Ended {
+                ending: ending.clone(),
+                state,
+            },
+            None => Entry::Stopped {
+                exit: verdict.exit.code(),
+                state,
+                because: verdict.because.clone().unwrap_or_default(),
+            },
+        };
+        self.close(session, last, &release);
+        let began = changed || !fresh || verdict.over.is_none() || verdict.exit == Exit::Done;
+        self.ending(session.book, verdict, began)
+    }
+
+    /// Writes the last record everywhere and lets go of the nodes.
+    fn close(&self, session: &Session<'_>, last: Entry, release: &Release) {
+        match session.book.write(last) {
+            Ok(record) => {
+                for (node, holding) in session.holds.each() {
+                    if let Err(fault) = self.world.keep(node, holding, &record.line())
+                        && fault.kind != FaultKind::Fenced
+                    {
+                        self.reporter.warn(format!(
+                            "{node}: the node's copy of the journal could not be written: {fault}"
+                        ));
+                    }
+                }
+            }
+            Err(halt) => self.reporter.warn(halt.because()),
+        }
+        for (node, fault) in session.holds.give_up(self.world, release) {
+            if fault.kind != FaultKind::Fenced {
+                self.reporter
+                    .warn(format!("{node}: the hold could not be given up: {fault}"));
+            }
+        }
+    }
+
+    fn go(
+        &self,
+        session: &Session<'_>,
+        fresh: bool,
+        answers: &BTreeMap<StepId, String>,
+    ) -> Result<Verdict, Gone> {
+        if fresh {
+            if let Some(verdict) = self.preflight(session)? {
+                return Ok(verdict);
+            }
+        } else {
+            self.warn_of_leases(session);
+        }
+        let mut halts = Vec::new();
+        for (step, evidence) in answers {
+            let Some((node, _)) = self.plan.step(step) else {
+                continue;
+            };
+            let (step, evidence) = (step.clone(), evidence.clone());
+            let by = self.settings.runner.owner.clone();
+            if let Err(halt) = session.note(node, Entry::Answered { step, evidence, by }) {
+                halts.push((node.clone(), halt));
+            }
+        }
+        let mut end = if halts.is_empty() {
+            session.stages()
+        } else {
+            StagesEnd::default()
+        };
+        end.cut_short |= !halts.is_empty();
+        end.halted.extend(halts);
+        if self.interrupt.times() >= 2 {
+            end.halted.extend(session.give_back());
+        }
+        self.verdict(session.book, &end)
+    }
+
+    fn only_give_back(&self, session: &Session<'_>) -> Verdict {
+        let left = session.give_back();
+        let because = left
+            .iter()
+            .map(|(node, halt)| format!("{node}: {}", halt.because()));
+        let because = because.collect::<Vec<_>>().join(". ");
+        Verdict {
+            exit: if left.is_empty() {
+                Exit::Done
+            } else {
+                Exit::Unsafe
+            },
+            because: (!left.is_empty()).then_some(because),
+            next: self.ways_on(session.book),
+            over: None,
+        }
+    }
+
+    /// What forbids the run before anything is looked at.
+    fn forbidden(&self) -> Option<String> {
+        if self.settings.no_operator {
+            let asks: Vec<_> = self
+                .plan
+                .steps()
+                .filter(|(_, step)| matches!(step.action, Action::AskOperator { .. }))
+                .map(|(_, step)| step.id.to_string())
+                .collect();
+            if !asks.is_empty() {
+                return Some(format!(
+                    "the plan needs a person for {}, and --no-operator was given",
+                    asks.join(", ")
+                ));
+            }
+        }
+        let refused: BTreeSet<_> = self
+            .plan
+            .steps()
+            .filter_map(|(node, step)| {
+                let why = self.world.refuses(node, &step.action)?;
+                Some(format!("{}: {why}", step.id))
+            })
+            .collect();
+        (!refused.is_empty()).then(|| refused.into_iter().collect::<Vec<_>>().join("; "))
+    }
+
+    /// Checks every guard that no earlier step of the plan can change. Looks only.
+    fn preflight(&self, session: &Session<'_>) -> Result<Option<Verdict>, Gone> {
+        let mut guards: BTreeMap<&NodeName, Vec<(&StepId, &Condition)>> = BTreeMap::new();
+        let mut touched = BTreeSet::new();
+        for (node, step) in self.plan.steps() {
+            for guard in &step.guards {
+                let from_step = guard
+                    .probe
+                    .clone()
+                    .values_mut()
+                    .into_iter()
+                    .any(|value| matches!(value, crate::plan::Value::FromStep { .. }));
+                if !from_step && !touched.contains(&(node, guard.probe.subject())) {
+                    guards.entry(node).or_default().push((&step.id, guard));
+                }
+            }
+            let shown = step
+                .proof
+                .conditions()
+                .iter()
+                .map(|condition| condition.probe.subject());
+            touched.extend(
+                shown
+                    .chain(step.action.subjects())
+                    .map(|subject| (node, subject)),
+            );
+        }
+        let mut stale = Vec::new();
+        let mut unreachable = Vec::new();
+        let found: Vec<Looked<'_>> = thread::scope(|scope| {
+            let looks: Vec<_> = guards
+                .into_iter()
+                .map(|(node, guards)| scope.spawn(move || look_at(session, node, guards)))
+                .collect();
+            looks
+                .into_iter()
+                .flat_map(|look| look.join().unwrap_or_default())
+                .collect()
+        });
+        for (node, step, result) in found {
+            match result {
+                Ok((guard, reading)) => {
+                    stale.push(format!("{step} expects that {guard}, and found {reading}"))
+                }
+                Err(fault) if fault.kind == FaultKind::RunnerGone => return Err(Gone),
+                Err(fault) => unreachable.push((fault.kind, format!("{node}: {fault}"))),
+            }
+        }
+        if !unreachable.is_empty() {
+            let away = unreachable
+                .iter()
+                .any(|(kind, _)| *kind == FaultKind::Unreachable);
+            let exit = if away {
+                Exit::Unreachable
+            } else {
+                Exit::Forbidden
+            };
+            let texts: Vec<_> = unreachable.into_iter().map(|(_, text)| text).collect();
+            return Ok(Some(Verdict::nothing_changed(exit, texts.join("; "))));
+        }
+        Ok((!stale.is_empty()).then(|| {
+            let because = format!("the plan no longer fits: {}", stale.join("; "));
+            let mut verdict = Verdict::nothing_changed(Exit::Stale, because);
+            verdict
+                .next
+                .push("make the plan again, and read what is different".to_owned());
+            verdict
+        }))
+    }
+
+    fn warn_of_leases(&self, session: &Session<'_>) {
+        let now = jiff::Timestamp::now();
+        for (step, until) in session.book.ask(|progress| progress.owed().to_vec()) {
+            if until < now {
+                let since = until.strftime("%Y-%m-%d %H:%M:%SZ");
+                self.reporter.warn(format!(
+                    "what {step} changed for a time was to end by {since}"
+                ));
+            }
+        }
+    }
+
+    /// What the end of the stages means.
+    fn verdict(&self, book: &Book<'_>, end: &StagesEnd) -> Result<Verdict, Gone> {
+        let halts: Vec<&Halt> = end
+            .halted
+            .iter()
+            .chain(&end.returned)
+            .map(|(_, halt)| halt)
+            .collect();
+        if halts.iter().any(|halt| **halt == Halt::Gone) {
+            return Err(Gone);
+        }
+        let Some(worst) = halts.iter().copied().max_by_key(|halt| gravity(halt)) else {
+            if end.cut_short {
+                return Ok(self.stopped(book, Exit::Interrupted, &halts));
+            }
+            let over = Some(Ending::Done);
+            return Ok(Verdict {
+                exit: Exit::Done,
+                because: None,
+                next: Vec::new(),
+                over,
+            });
+        };
+        let changed = book.ask(|progress| progress.changed_anything(self.plan));
+        let exit = match worst {
+            Halt::Unclear(..) => Exit::Unsafe,
+            Halt::Interrupted => Exit::Interrupted,
+            Halt::Stale(..) if !changed => Exit::Stale,
+            Halt::Failed(_, fault) if !changed && fault.kind == FaultKind::Unreachable => {
+                Exit::Unreachable
+            }
+            Halt::Failed(..) | Halt::Vetoed(..) | Halt::Declined(..) if !changed => Exit::Undone,
+            Halt::Failed(..) | Halt::Stale(..) if end.halted.is_empty() && !end.cut_short => {
+                Exit::Differs
+            }
+            _ => Exit::Stopped,
+        };
+        let over = match exit {
+            Exit::Differs => Some(Ending::DoneWithFailures),
+            Exit::Stale | Exit::Undone | Exit::Unreachable => Some(Ending::Undone { by: None }),
+            Exit::Interrupted if !changed => Some(Ending::Undone { by: None }),
+            _ => None,
+        };
+        let mut verdict = self.stopped(book, exit, &halts);
+        if over.is_some() {
+            verdict.next.clear();
+        }
+        verdict.over = over;
+        Ok(verdict)
+    }
+
+    /// An unfinished end, with every way on.
+    fn stopped(&self, book: &Book<'_>, exit: Exit, halts: &[&Halt]) -> Verdict {
+        let mut next = Vec::new();
+        let mut texts: Vec<String> = Vec::new();
+        for halt in halts {
+            let text = halt.because();
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+            let (Halt::Operator(step, _) | Halt::Unclear(step, _)) = halt else {
+                continue;
+            };
+            if matches!(halt, Halt::Unclear(..)) {
+                next.push(format!(
+                    "see what {step} left on its node, and put it right by hand"
+                ));
+            }
+            next.push(format!(
+                "clusterctl resume {} --answer {step} --evidence TEXT   (when it is done)",
+                self.run
+            ));
+        }
+        next.extend(self.ways_on(book));
+        Verdict {
+            exit,
+            because: Some(texts.join(". ")),
+            next,
+            over: None,
+        }
+    }
+
+    /// What can be typed to go on from here.
+    fn ways_on(&self, book: &Book<'_>) -> Vec<String> {
+        let run = &self.run;
+        let mut ways = vec![format!("clusterctl resume {run}   (to go on)")];
+        if book.ask(|progress| !progress.owed().is_empty()) {
+            ways.push(format!(
+                "clusterctl runs release {run}   (to give back temporary changes)"
+            ));
+        }
+        if self.plan.verb != "undo" {
+            ways.push(format!("clusterctl undo {run}   (to take everything back)"));
+        }
+        ways
+    }
+
+    fn ending(&self, book: &Book<'_>, verdict: Verdict, began: bool) -> End {
+        let state = book.ask(|progress| progress.state(self.plan));
+        let Verdict {
+            exit,
+            because,
+            next,
+            over,
+        } = verdict;
+        End {
+            exit,
+            state,
+            because,
+            next,
+            over: over.is_some(),
+            began,
+        }
+    }
+
+    fn tell(&self, book: &Book<'_>, end: &End, done_before: usize, began: Instant) {
+        if let Some(hook) = &self.plan.hooks.on_end
+            && end.began
+        {
+            let session = Session {
+                engine: self,
+                book,
+                holds: &Holds::default(),
+            };
+            let more = [
+                ("CLUSTERCTL_EXIT", end.exit.code().to_string()),
+                ("CLUSTERCTL_STATE", end.state.clone()),
+                ("CLUSTERCTL_ERROR", end.because.clone().unwrap_or_default()),
+            ];
+            // A failure of this hook is told, and changes nothing.
+            let _ = session.run_hook("on_end", hook, None, &more);
+        }
+        self.reporter.say(Happening::RunEnded {
+            exit: end.exit.code(),
+            state: end.state.clone(),
+            because: end.because.clone(),
+            next: end.next.clone(),
+            done: book
+                .ask(|progress| progress.done().len())
+                .saturating_sub(done_before),
+            took: Millis::from(began.elapsed()),
+        });
+    }
+}
+
+/// The runner is going down: nothing more may be written or let go.
+#[derive(Debug)]
+struct Gone;
+
+/// What a look at one node's guards found amiss.
+type Looked<'l> = (
+    &'l NodeName,
+    &'l StepId,
+    Result<(Condition, Reading), Fault>,
+);
+
+fn look_at<'l>(
+    session: &Session<'_>,
+    node: &'l NodeName,
+    guards: Vec<(&'l StepId, &'l Condition)>,
+) -> Vec<Looked<'l>> {
+    let mut amiss = Vec::new();
+    for (step, guard) in guards {
+        match session.failing(node, std::slice::from_ref(guard)) {
+            Ok(None) => {}
+            Ok(Some(found)) => amiss.push((node, step, Ok(found))),
+            Err(fault) => {
+                amiss.push((node, step, Err(fault)));
+                break;
+            }
+        }
+    }
+    amiss
+}
+
+/// Which halt decides the exit code when there are several.
+fn gravity(halt: &Halt) -> u8 {
+    match halt {
+        Halt::Gone => 10,
+        Halt::Unclear(..) => 9,
+        Halt::Journal(_) => 8,
+        Halt::Fenced(_) => 7,
+        Halt::Unknown(..) => 6,
+        Halt::Interrupted => 5,
+        Halt::Failed(..) => 4,
+        Halt::Stale(..) => 3,
+        Halt::Vetoed(..) => 2,
+        Halt::Operator(..) | Halt::Declined(_) => 1,
+    }
+}
+
+fn refused(run: &RunId, error: HoldError) -> Verdict {
+    match error {
+        HoldError::Held(node, holder) if holder.run == *run => {
+            let because = format!(
+                "{node}: this run goes on already: {} (process {}) has it",
+                holder.runner.owner, holder.runner.pid
+            );
+            Verdict::nothing_changed(Exit::Held, because)
+        }
+        HoldError::Held(node, holder) => held(&node, &holder),
+        HoldError::Fault(node, fault) => {
+            let exit = match fault.kind {
+                FaultKind::Unreachable => Exit::Unreachable,
+                FaultKind::RunnerGone => Exit::Unexpected,
+                _ => Exit::Forbidden,
+            };
+            let hint = fault.hint.clone();
+            let mut verdict = Verdict::nothing_changed(exit, format!("{node}: {fault}"));
+            verdict.next.extend(hint);
+            verdict
+        }
+    }
+}
+
+fn held(node: &NodeName, holder: &Holder) -> Verdict {
+    let Holder {
+        run,
+        verb,
+        runner,
+        reason,
+        ..
+    } = holder;
+    let (because, next) = if holder.until.is_some() {
+        let because = format!(
+            "{node} is held by run {run} ({verb}: {reason}), which {} began (process {})",
+            runner.owner, runner.pid
+        );
+        (
+            because,
+            vec![
+                "wait until it has ended, or give --lock-wait".to_owned(),
+                format!("clusterctl resume {run}   (when its runner is dead)"),
+            ],
+        )
+    } else {
+        let because = format!(
+            "run {run} ({verb}: {reason}), which {} began, is unfinished on {node}",
+            runner.owner
+        );
+        (
+            because,
+            vec![
+                format!("clusterctl resume {run}   (to go on with it)"),
+                format!("clusterctl undo {run}   (to take it back)"),
+                format!("clusterctl runs abandon {run}   (to leave things as they are)"),
+            ],
+        )
+    };
+    let mut verdict = Verdict::nothing_changed(Exit::Held, because);
+    verdict.next = next;
+    verdict
+}
+
+impl Verdict {
+    fn nothing_changed(exit: Exit, because: String) -> Self {
+        let over = Some(Ending::Undone { by: None });
+        Self {
+            exit,
+            because: Some(because),
+            next: Vec::new(),
+            over,
+        }
+    }
+}

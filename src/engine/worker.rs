@@ -1,0 +1,649 @@
+//! One lane: its steps in order, each guarded, journalled, performed and proved.
+
+use std::time::Instant;
+
+use super::desk::Answer;
+use super::event::{Happening, How};
+use super::fault::FaultKind;
+use super::halt::Halt;
+use super::journal::{Entry, StepResult};
+use super::judge::Verdict;
+use super::progress::Standing;
+use super::session::Session;
+use super::world::{Call, Direction};
+use super::{Cancel, Fault};
+use crate::config::NodeName;
+use crate::plan::{
+    Action, Condition, Lane, Millis, OnFailure, OnTimeout, Outputs, Proof, Reading, Stage, Step,
+    StepId, Undo, Value,
+};
+
+/// How a lane ended.
+#[derive(Debug)]
+pub(super) enum LaneEnd {
+    /// Every step is done.
+    Finished,
+    /// It stopped where it is.
+    Halted(Halt),
+    /// It failed, and its steps of this stage are undone.
+    Returned(Halt),
+}
+
+impl Session<'_> {
+    /// Goes through a lane.
+    pub(super) fn walk(&self, stage: &Stage, lane: &Lane) -> LaneEnd {
+        for step in &lane.steps {
+            match self.forward(&lane.node, step) {
+                Ok(()) => {}
+                Err(halt) if halt.is_failure() && stage.on_failure == OnFailure::ReturnLane => {
+                    return match self.return_lane(lane) {
+                        Ok(()) => LaneEnd::Returned(halt),
+                        Err(halt) => LaneEnd::Halted(halt),
+                    };
+                }
+                Err(halt) => return LaneEnd::Halted(halt),
+            }
+        }
+        LaneEnd::Finished
+    }
+
+    fn return_lane(&self, lane: &Lane) -> Result<(), Halt> {
+        for step in lane.steps.iter().rev() {
+            if self.book.ask(|progress| progress.is_done(&step.id)) {
+                self.backward(&lane.node, step)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does a step, unless it is done.
+    fn forward(&self, node: &NodeName, step: &Step) -> Result<(), Halt> {
+        let began = Instant::now();
+        let standing = self.book.ask(|progress| progress.standing(&step.id));
+        if standing == Standing::Done {
+            return Ok(());
+        }
+        if let Standing::InDoubt(direction) = standing {
+            match self.clear_doubt(node, step, direction)? {
+                Some(outputs) => {
+                    return self.done(node, step, Direction::Do, How::FoundDone, outputs, began);
+                }
+                None => self.settle_as_pending(node, step, direction)?,
+            }
+        }
+        if self.engine.interrupt.times() > 0 {
+            return Err(Halt::Interrupted);
+        }
+        self.before_step(node, step)?;
+        self.engine.reporter.say(Happening::StepStarted {
+            step: step.id.clone(),
+            node: node.clone(),
+            title: step.title.clone(),
+            direction: Direction::Do,
+        });
+        self.check_guards(node, step)
+            .inspect_err(|halt| self.tell_stale(node, step, halt))?;
+        if step.temporary.is_some() {
+            self.owe(node, step)?;
+        }
+        self.intend(node, step, Direction::Do)?;
+        match self.act(node, step) {
+            Ok((how, outputs)) => self.done(node, step, Direction::Do, how, outputs, began),
+            Err(Trouble::Halt(halt)) => Err(halt),
+            Err(Trouble::Fault(fault)) => self.failed(node, step, Direction::Do, fault, began),
+        }
+    }
+
+    /// Takes a step back, unless its effect is gone.
+    pub(super) fn backward(&self, node: &NodeName, step: &Step) -> Result<(), Halt> {
+        let began = Instant::now();
+        if let Standing::InDoubt(direction) = self.book.ask(|p| p.standing(&step.id))
+            && self.clear_doubt(node, step, direction)?.is_none()
+        {
+            return self.settle_as_pending(node, step, direction);
+        }
+        let Undo::By { action, proof } = &step.undo else {
+            return match &step.undo {
+                Undo::Impossible { because } => {
+                    let fault = Fault::new(
+                        FaultKind::Failed,
+                        format!("it can't be taken back: {because}"),
+                    );
+                    Err(Halt::Unclear(step.id.clone(), fault))
+                }
+                Undo::By { .. } | Undo::Nothing { .. } => {
+                    let nothing = Outputs::new();
+                    self.done(node, step, Direction::Undo, How::FoundDone, nothing, began)
+                }
+            };
+        };
+        self.engine.reporter.say(Happening::StepStarted {
+            step: step.id.clone(),
+            node: node.clone(),
+            title: format!("Take back: {}", step.title),
+            direction: Direction::Undo,
+        });
+        self.intend(node, step, Direction::Undo)?;
+        // What gives things back is not broken off by the Ctrl-C that asked for it.
+        let never = Cancel::default();
+        let effect = self
+            .resolved(action.as_ref().clone(), Action::values_mut)
+            .and_then(|action| self.perform(node, step, Direction::Undo, proof, &action, &never));
+        let shown = effect.and_then(|_| match self.judge(node, step, Direction::Undo, None) {
+            Verdict::Done => Ok(()),
+            Verdict::Unchanged => Err(unproved("its effect is still there")),
+            Verdict::Neither(text) => Err(unproved(&text)),
+            Verdict::Unknown(fault) => Err(fault),
+        });
+        match shown {
+            Ok(()) => self.done(
+                node,
+                step,
+                Direction::Undo,
+                How::Performed,
+                Outputs::new(),
+                began,
+            ),
+            Err(fault) => self.failed(node, step, Direction::Undo, fault, began),
+        }
+    }
+
+    /// Performs the step's action and shows that it worked.
+    fn act(&self, node: &NodeName, step: &Step) -> Result<(How, Outputs), Trouble> {
+        match &step.action {
+            Action::Check { that } => {
+                if let Some((condition, found)) = self.failing(node, that)? {
+                    let what = format!("{condition} was expected, and {found} was found");
+                    return Err(Fault::new(FaultKind::Failed, what).into());
+                }
+                Ok((How::Performed, Outputs::new()))
+            }
+            Action::WaitUntil {
+                until,
+                every,
+                good,
+                within,
+                on_timeout,
+            } => {
+                self.wait(node, step, until, *every, *good, *within, *on_timeout)?;
+                Ok((How::Performed, Outputs::new()))
+            }
+            Action::AskOperator { request, evidence } => self.ask(node, step, request, evidence),
+            action => {
+                let action = self.resolved(action.clone(), Action::values_mut)?;
+                let cancel = self.engine.interrupt.cancel();
+                let outputs =
+                    self.perform(node, step, Direction::Do, &step.proof, &action, cancel)?;
+                if let Some((condition, found)) = self.failing(node, step.proof.conditions())? {
+                    let what = format!(
+                        "it ran, but its effect can't be seen: {condition} was expected, and {found} was found"
+                    );
+                    return Err(Fault::new(FaultKind::LostOutcome, what).into());
+                }
+                Ok((How::Performed, outputs))
+            }
+        }
+    }
+
+    fn perform(
+        &self,
+        node: &NodeName,
+        step: &Step,
+        direction: Direction,
+        proof: &Proof,
+        action: &Action,
+        cancel: &Cancel,
+    ) -> Result<Outputs, Fault> {
+        let call = self.call(node, step, direction, proof, cancel);
+        self.engine.world.perform(&call, action)
+    }
+
+    fn call<'c>(
+        &'c self,
+        node: &'c NodeName,
+        step: &'c Step,
+        direction: Direction,
+        proof: &'c Proof,
+        cancel: &'c Cancel,
+    ) -> Call<'c> {
+        let epoch = self
+            .holds
+            .on(node)
+            .map(|holding| holding.epoch)
+            .unwrap_or_default();
+        let (run, timeout) = (&self.engine.run, step.timeout);
+        Call {
+            node,
+            run,
+            step: &step.id,
+            direction,
+            epoch,
+            proof,
+            timeout,
+            cancel,
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one action")]
+    fn wait(
+        &self,
+        node: &NodeName,
+        step: &Step,
+        until: &Condition,
+        every: Millis,
+        wanted: u32,
+        within: Millis,
+        on_timeout: OnTimeout,
+    ) -> Result<(), Fault> {
+        let began = Instant::now();
+        let until = self.resolved(until.clone(), |c| c.probe.values_mut())?;
+        let looks = within.0 / every.0.max(1) + 1;
+        let (mut good, mut told) = (0, None);
+        for look in 1.. {
+            let found = match self.observe(node, &until.probe) {
+                Ok(found) => found,
+                Err(fault) if fault.kind == FaultKind::RunnerGone => return Err(fault),
+                // Not to be reached is a common stage on the way up.
+                Err(fault) => Reading::text(fault.what),
+            };
+            good = if until.expect.admits(&found) {
+                good + 1
+            } else {
+                0
+            };
+            if good >= wanted {
+                return Ok(());
+            }
+            if look > looks || began.elapsed() >= within.duration() {
+                let what = format!("after {within}, {until} was not seen: found {found}");
+                if on_timeout == OnTimeout::GoOn {
+                    self.engine
+                        .reporter
+                        .warn(format!("{}: {what}. The plan goes on.", step.id));
+                    return Ok(());
+                }
+                return Err(Fault::new(FaultKind::TimedOut, what));
+            }
+            if told.as_ref() != Some(&(found.clone(), good)) {
+                self.engine.reporter.say(Happening::StepWaiting {
+                    step: step.id.clone(),
+                    until: until.clone(),
+                    found: found.clone(),
+                    good,
+                    wanted,
+                });
+                told = Some((found, good));
+            }
+            if !self
+                .engine
+                .world
+                .pause(every.duration(), self.engine.interrupt.cancel())
+            {
+                return Err(Fault::new(FaultKind::Cancelled, "the wait was cancelled"));
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(
+        &self,
+        node: &NodeName,
+        step: &Step,
+        request: &str,
+        evidence: &str,
+    ) -> Result<(How, Outputs), Trouble> {
+        let id = step.id.clone();
+        self.engine.reporter.say(Happening::OperatorAsked {
+            step: id.clone(),
+            request: request.to_owned(),
+        });
+        match self.engine.desk.ask(step, request, evidence) {
+            Answer::Done { evidence } => {
+                let by = self.engine.settings.runner.owner.clone();
+                self.note(
+                    node,
+                    Entry::Answered {
+                        step: id,
+                        evidence,
+                        by,
+                    },
+                )?;
+                Ok((How::Answered, Outputs::new()))
+            }
+            Answer::No => {
+                self.put_off(node, step, "it was declined")?;
+                Err(Halt::Declined(id).into())
+            }
+            Answer::Nobody => {
+                self.put_off(node, step, "there is no terminal to ask on")?;
+                Err(Halt::Operator(id, request.to_owned()).into())
+            }
+        }
+    }
+
+    /// The step was not begun after all.
+    fn put_off(&self, node: &NodeName, step: &Step, why: &str) -> Result<(), Halt> {
+        let fault = Fault::new(FaultKind::Failed, why);
+        let result = StepResult::Failed { fault };
+        self.note(
+            node,
+            Entry::Outcome {
+                step: step.id.clone(),
+                direction: Direction::Do,
+                result,
+            },
+        )
+    }
+
+    /// What came of a step that was begun and whose outcome is not in the journal.
+    ///
+    /// `Some` when its effect is there, `None` when things are as before it.
+    pub(super) fn clear_doubt(
+        &self,
+        node: &NodeName,
+        step: &Step,
+        direction: Direction,
+    ) -> Result<Option<Outputs>, Halt> {
+        if direction == Direction::Do
+            && self
+                .book
+                .ask(|progress| progress.answers.contains_key(&step.id))
+        {
+            return Ok(Some(Outputs::new()));
+        }
+        let proof = match (&step.undo, direction) {
+            (Undo::By { proof, .. }, Direction::Undo) => proof,
+            _ => &step.proof,
+        };
+        let cancel = Cancel::default();
+        let call = self.call(node, step, direction, proof, &cancel);
+        let settled = match self.engine.world.settle(&call) {
+            Ok(settled) => settled,
+            Err(fault) => return Err(halt_of(&step.id, fault, Halt::Unknown)),
+        };
+        let reported = settled.as_ref().and_then(|outcome| outcome.as_ref().err());
+        let verdict = self.judge(node, step, direction, reported);
+        let there = match verdict {
+            Verdict::Done => direction == Direction::Do,
+            Verdict::Unchanged => direction == Direction::Undo,
+            Verdict::Neither(text) => {
+                let fault = Fault::new(FaultKind::LostOutcome, text);
+                return Err(Halt::Unclear(step.id.clone(), fault));
+            }
+            Verdict::Unknown(fault) => return Err(halt_of(&step.id, fault, Halt::Unknown)),
+        };
+        Ok(there.then(|| settled.and_then(Result::ok).unwrap_or_default()))
+    }
+
+    /// Says in the journal that a step in doubt turned out not to be done.
+    fn settle_as_pending(
+        &self,
+        node: &NodeName,
+        step: &Step,
+        direction: Direction,
+    ) -> Result<(), Halt> {
+        let result = match direction {
+            Direction::Undo => StepResult::Done {
+                how: How::FoundDone,
+                outputs: Outputs::new(),
+            },
+            Direction::Do => {
+                let what = "the run was cut short before it took effect";
+                StepResult::Failed {
+                    fault: Fault::new(FaultKind::LostOutcome, what),
+                }
+            }
+        };
+        self.note(
+            node,
+            Entry::Outcome {
+                step: step.id.clone(),
+                direction,
+                result,
+            },
+        )
+    }
+
+    fn done(
+        &self,
+        node: &NodeName,
+        step: &Step,
+        direction: Direction,
+        how: How,
+        outputs: Outputs,
+        began: Instant,
+    ) -> Result<(), Halt> {
+        let result = StepResult::Done { how, outputs };
+        self.note(
+            node,
+            Entry::Outcome {
+                step: step.id.clone(),
+                direction,
+                result,
+            },
+        )?;
+        let leaves = match direction {
+            Direction::Do => step.leaves.clone(),
+            Direction::Undo => format!("as before {}", step.id),
+        };
+        self.engine.reporter.say(Happening::StepDone {
+            step: step.id.clone(),
+            direction,
+            how,
+            took: Millis::from(began.elapsed()),
+            leaves,
+        });
+        self.after_step(node, step, None);
+        Ok(())
+    }
+
+    /// Looks what a failed effect left, and says so.
+    fn failed(
+        &self,
+        node: &NodeName,
+        step: &Step,
+        direction: Direction,
+        fault: Fault,
+        began: Instant,
+    ) -> Result<(), Halt> {
+        match fault.kind {
+            FaultKind::RunnerGone => return Err(Halt::Gone),
+            FaultKind::Fenced => return Err(Halt::Fenced(fault)),
+            _ => {}
+        }
+        let id = step.id.clone();
+        let (result, halt) = match self.judge(node, step, direction, Some(&fault)) {
+            Verdict::Done => {
+                self.engine.reporter.warn(format!(
+                    "{id} reported a failure, but its effect is there: {fault}"
+                ));
+                return self.done(node, step, direction, How::Performed, Outputs::new(), began);
+            }
+            Verdict::Unchanged => {
+                let halt = match (direction, fault.kind) {
+                    (_, FaultKind::Cancelled) => Halt::Interrupted,
+                    (Direction::Do, _) => Halt::Failed(id.clone(), fault.clone()),
+                    // What can't be taken back leaves the node between two states.
+                    (Direction::Undo, _) => Halt::Unclear(id.clone(), fault.clone()),
+                };
+                (
+                    Some(StepResult::Failed {
+                        fault: fault.clone(),
+                    }),
+                    halt,
+                )
+            }
+            Verdict::Neither(text) => {
+                let fault = Fault {
+                    what: format!("{fault}. {text}"),
+                    ..fault.clone()
+                };
+                (
+                    Some(StepResult::Unclear {
+                        fault: fault.clone(),
+                    }),
+                    Halt::Unclear(id.clone(), fault),
+                )
+            }
+            // Resuming looks again: the journal keeps the intent without an outcome.
+            Verdict::Unknown(_) if fault.kind != FaultKind::Failed => {
+                (None, Halt::Unknown(id.clone(), fault.clone()))
+            }
+            Verdict::Unknown(other) => (None, halt_of(&id, other, Halt::Unknown)),
+        };
+        if halt == Halt::Gone {
+            return Err(halt);
+        }
+        let unchanged = matches!(result, Some(StepResult::Failed { .. }));
+        if let Some(result) = result {
+            self.note(
+                node,
+                Entry::Outcome {
+                    step: id.clone(),
+                    direction,
+                    result,
+                },
+            )?;
+        }
+        self.engine.reporter.say(Happening::StepFailed {
+            step: id,
+            direction,
+            fault: fault.clone(),
+            unchanged,
+        });
+        self.after_step(node, step, Some(&fault));
+        Err(halt)
+    }
+
+    /// Writes out what earlier steps gave.
+    pub(super) fn resolved<T>(
+        &self,
+        mut thing: T,
+        values: impl FnOnce(&mut T) -> Vec<&mut Value>,
+    ) -> Result<T, Fault> {
+        for value in values(&mut thing) {
+            if let Value::FromStep { step, output } = value {
+                let given = self
+                    .book
+                    .ask(|progress| progress.output(step, output).map(str::to_owned));
+                let Some(text) = given else {
+                    let what = format!("it needs `{output}` of {step}, which did not give it");
+                    return Err(Fault::new(FaultKind::Failed, what));
+                };
+                *value = Value::Text(text);
+            }
+        }
+        Ok(thing)
+    }
+
+    fn owe(&self, node: &NodeName, step: &Step) -> Result<(), Halt> {
+        let lease = step
+            .temporary
+            .as_ref()
+            .map_or(Millis(0), |temporary| temporary.lease);
+        let until = jiff::Timestamp::now()
+            .checked_add(jiff::SignedDuration::from_millis(
+                i64::try_from(lease.0).unwrap_or(i64::MAX),
+            ))
+            .unwrap_or(jiff::Timestamp::MAX);
+        self.note_before(
+            node,
+            step,
+            Entry::Owed {
+                step: step.id.clone(),
+                until,
+            },
+        )
+    }
+
+    fn intend(&self, node: &NodeName, step: &Step, direction: Direction) -> Result<(), Halt> {
+        self.note_before(
+            node,
+            step,
+            Entry::Intent {
+                step: step.id.clone(),
+                direction,
+            },
+        )
+    }
+
+    /// A record that must be on both disks before the effect.
+    fn note_before(&self, node: &NodeName, step: &Step, entry: Entry) -> Result<(), Halt> {
+        match self.write(node, entry)? {
+            Ok(()) => Ok(()),
+            Err(fault) => {
+                let what = format!("the node's copy of the journal could not be written: {fault}");
+                let fault = Fault { what, ..fault };
+                self.put_off(node, step, &fault.what)?;
+                Err(Halt::Failed(step.id.clone(), fault))
+            }
+        }
+    }
+
+    /// A record of what has happened already.
+    pub(super) fn note(&self, node: &NodeName, entry: Entry) -> Result<(), Halt> {
+        if let Err(fault) = self.write(node, entry)? {
+            self.engine.reporter.warn(format!(
+                "{node}: the node's copy of the journal could not be written: {fault}"
+            ));
+        }
+        Ok(())
+    }
+
+    fn write(&self, node: &NodeName, entry: Entry) -> Result<Result<(), Fault>, Halt> {
+        match self.holds.on(node) {
+            Some(holding) => self
+                .book
+                .write_both(self.engine.world, node, holding, entry),
+            None => self.book.write(entry).map(|_| Ok(())),
+        }
+    }
+
+    fn tell_stale(&self, node: &NodeName, step: &Step, halt: &Halt) {
+        let fault = match halt {
+            Halt::Stale(_, guard) => Fault::new(
+                FaultKind::Stale,
+                format!("it was not begun: the plan {guard}"),
+            ),
+            Halt::Failed(_, fault) => fault.clone(),
+            _ => return,
+        };
+        self.engine.reporter.say(Happening::StepFailed {
+            step: step.id.clone(),
+            direction: Direction::Do,
+            fault: fault.clone(),
+            unchanged: true,
+        });
+        self.after_step(node, step, Some(&fault));
+    }
+}
+
+/// What keeps an action from being done: a fault to be judged, or a reason to halt at once.
+enum Trouble {
+    Fault(Fault),
+    Halt(Halt),
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Halt> for Trouble {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
+}
+
+fn unproved(text: &str) -> Fault {
+    Fault::new(FaultKind::LostOutcome, format!("it ran, but {text}"))
+}
+
+fn halt_of(step: &StepId, fault: Fault, otherwise: impl FnOnce(StepId, Fault) -> Halt) -> Halt {
+    match fault.kind {
+        FaultKind::RunnerGone => Halt::Gone,
+        FaultKind::Fenced => Halt::Fenced(fault),
+        _ => otherwise(step.clone(), fault),
+    }
+}
