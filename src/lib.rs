@@ -7,3 +7,4 @@ pub mod engine;
 pub mod exit;
 pub mod plan;
 pub mod properties;
+pub mod rehearse;

@@ -12,13 +12,14 @@ use super::halt::Halt;
 use super::hold::{HoldError, Holds};
 use super::interrupt::Interrupt;
 use super::journal::{Ending, Entry, JOURNAL_FORMAT, Log, Record};
+use super::progress::Standing;
 use super::reporter::Reporter;
 use super::session::{Session, StagesEnd};
 use super::world::{Claim, Release, Runner, World};
 use super::{Cancel, Fault, Holder, Progress};
 use crate::config::NodeName;
 use crate::exit::Exit;
-use crate::plan::{Action, Condition, Millis, Plan, Reading, RunId, Sha256, StepId};
+use crate::plan::{Action, Condition, Millis, Outputs, Plan, Reading, RunId, Sha256, StepId};
 
 /// What a run is made of.
 pub struct Engine<'a> {
@@ -146,6 +147,47 @@ impl Engine<'_> {
         self.invoke_again(log, records, &Task::Abandon { reason })
     }
 
+    /// The steps of a run that are done, with what they gave, once every doubt is cleared by looking.
+    ///
+    /// Nothing is changed and nothing is held. The error names the steps of which
+    /// even looking does not tell whether they are done, and why.
+    pub fn effects(
+        &self,
+        records: &[Record],
+    ) -> Result<BTreeMap<StepId, Outputs>, Vec<(StepId, String)>> {
+        let book = Book::new(self.plan, Box::new(Unwritten), records);
+        let session = Session {
+            engine: self,
+            book: &book,
+            holds: &Holds::default(),
+        };
+        let mut done = book.ask(Progress::done);
+        let mut doubts = Vec::new();
+        for id in book.ask(Progress::in_doubt) {
+            let Some((node, step)) = self.plan.step(&id) else {
+                continue;
+            };
+            let Standing::InDoubt(direction) = book.ask(|p| p.standing(&id)) else {
+                continue;
+            };
+            match session.clear_doubt(node, step, direction) {
+                Ok(false) => {}
+                Ok(true) => match session.learn(node, step) {
+                    Ok(outputs) => {
+                        done.insert(id, outputs);
+                    }
+                    Err(halt) => doubts.push((id, halt.because())),
+                },
+                Err(halt) => doubts.push((id, halt.because())),
+            }
+        }
+        if doubts.is_empty() {
+            Ok(done)
+        } else {
+            Err(doubts)
+        }
+    }
+
     fn invoke_again(&self, log: Box<dyn Log>, records: &[Record], task: &Task<'_>) -> End {
         let start = Progress::of(records, self.plan).start;
         let undoes = start.and_then(|start| start.undoes);
@@ -179,7 +221,11 @@ impl Engine<'_> {
             done,
         });
         let end = match self.hold(&book, first, undoes, fresh) {
-            Err(verdict) => self.ending(&book, verdict, !fresh),
+            Err(mut verdict) => {
+                // A run that could not go on is as unfinished as it was.
+                verdict.over = verdict.over.filter(|_| fresh);
+                self.ending(&book, verdict, !fresh)
+            }
             Ok(holds) => {
                 let session = Session {
                     engine: self,
@@ -234,7 +280,13 @@ impl Engine<'_> {
                 .and_then(|()| {
                     book.write_both(self.world, node, holding, claimed)
                         .unwrap_or_else(|halt| {
-                            Err(Fault::new(FaultKind::RunnerGone, halt.because()))
+                            let gone = halt == Halt::Gone;
+                            let kind = if gone {
+                                FaultKind::RunnerGone
+                            } else {
+                                FaultKind::Failed
+                            };
+                            Err(Fault::new(kind, halt.because()))
                         })
                 });
             if let Err(fault) = kept {
@@ -461,7 +513,7 @@ impl Engine<'_> {
         for (node, step, result) in found {
             match result {
                 Ok((guard, reading)) => {
-                    stale.push(format!("{step} expects that {guard}, and found {reading}"))
+                    stale.push(format!("{step} expects that {guard}, and found {reading}"));
                 }
                 Err(fault) if fault.kind == FaultKind::RunnerGone => return Err(Gone),
                 Err(fault) => unreachable.push((fault.kind, format!("{node}: {fault}"))),
@@ -643,6 +695,15 @@ impl Engine<'_> {
                 .saturating_sub(done_before),
             took: Millis::from(began.elapsed()),
         });
+    }
+}
+
+/// For looking at a run without writing to its journal.
+struct Unwritten;
+
+impl Log for Unwritten {
+    fn append(&mut self, _: &[u8]) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::ReadOnlyFilesystem.into())
     }
 }
 

@@ -64,12 +64,10 @@ impl Session<'_> {
             return Ok(());
         }
         if let Standing::InDoubt(direction) = standing {
-            match self.clear_doubt(node, step, direction)? {
-                Some(outputs) => {
-                    return self.done(node, step, Direction::Do, How::FoundDone, outputs, began);
-                }
-                None => self.settle_as_pending(node, step, direction)?,
+            if self.clear_doubt(node, step, direction)? {
+                return self.done(node, step, Direction::Do, How::FoundDone, began);
             }
+            self.settle_as_pending(node, step, direction)?;
         }
         if self.engine.interrupt.times() > 0 {
             return Err(Halt::Interrupted);
@@ -88,7 +86,7 @@ impl Session<'_> {
         }
         self.intend(node, step, Direction::Do)?;
         match self.act(node, step) {
-            Ok((how, outputs)) => self.done(node, step, Direction::Do, how, outputs, began),
+            Ok(how) => self.done(node, step, Direction::Do, how, began),
             Err(Trouble::Halt(halt)) => Err(halt),
             Err(Trouble::Fault(fault)) => self.failed(node, step, Direction::Do, fault, began),
         }
@@ -98,7 +96,7 @@ impl Session<'_> {
     pub(super) fn backward(&self, node: &NodeName, step: &Step) -> Result<(), Halt> {
         let began = Instant::now();
         if let Standing::InDoubt(direction) = self.book.ask(|p| p.standing(&step.id))
-            && self.clear_doubt(node, step, direction)?.is_none()
+            && !self.clear_doubt(node, step, direction)?
         {
             return self.settle_as_pending(node, step, direction);
         }
@@ -112,8 +110,7 @@ impl Session<'_> {
                     Err(Halt::Unclear(step.id.clone(), fault))
                 }
                 Undo::By { .. } | Undo::Nothing { .. } => {
-                    let nothing = Outputs::new();
-                    self.done(node, step, Direction::Undo, How::FoundDone, nothing, began)
+                    self.done(node, step, Direction::Undo, How::FoundDone, began)
                 }
             };
         };
@@ -136,27 +133,20 @@ impl Session<'_> {
             Verdict::Unknown(fault) => Err(fault),
         });
         match shown {
-            Ok(()) => self.done(
-                node,
-                step,
-                Direction::Undo,
-                How::Performed,
-                Outputs::new(),
-                began,
-            ),
+            Ok(()) => self.done(node, step, Direction::Undo, How::Performed, began),
             Err(fault) => self.failed(node, step, Direction::Undo, fault, began),
         }
     }
 
     /// Performs the step's action and shows that it worked.
-    fn act(&self, node: &NodeName, step: &Step) -> Result<(How, Outputs), Trouble> {
+    fn act(&self, node: &NodeName, step: &Step) -> Result<How, Trouble> {
         match &step.action {
             Action::Check { that } => {
                 if let Some((condition, found)) = self.failing(node, that)? {
                     let what = format!("{condition} was expected, and {found} was found");
                     return Err(Fault::new(FaultKind::Failed, what).into());
                 }
-                Ok((How::Performed, Outputs::new()))
+                Ok(How::Performed)
             }
             Action::WaitUntil {
                 until,
@@ -166,21 +156,20 @@ impl Session<'_> {
                 on_timeout,
             } => {
                 self.wait(node, step, until, *every, *good, *within, *on_timeout)?;
-                Ok((How::Performed, Outputs::new()))
+                Ok(How::Performed)
             }
             Action::AskOperator { request, evidence } => self.ask(node, step, request, evidence),
             action => {
                 let action = self.resolved(action.clone(), Action::values_mut)?;
                 let cancel = self.engine.interrupt.cancel();
-                let outputs =
-                    self.perform(node, step, Direction::Do, &step.proof, &action, cancel)?;
+                self.perform(node, step, Direction::Do, &step.proof, &action, cancel)?;
                 if let Some((condition, found)) = self.failing(node, step.proof.conditions())? {
                     let what = format!(
                         "it ran, but its effect can't be seen: {condition} was expected, and {found} was found"
                     );
                     return Err(Fault::new(FaultKind::LostOutcome, what).into());
                 }
-                Ok((How::Performed, outputs))
+                Ok(How::Performed)
             }
         }
     }
@@ -193,8 +182,9 @@ impl Session<'_> {
         proof: &Proof,
         action: &Action,
         cancel: &Cancel,
-    ) -> Result<Outputs, Fault> {
-        let call = self.call(node, step, direction, proof, cancel);
+    ) -> Result<(), Fault> {
+        let proof = self.resolved(proof.clone(), Proof::values_mut)?;
+        let call = self.call(node, step, direction, &proof, cancel);
         self.engine.world.perform(&call, action)
     }
 
@@ -291,7 +281,7 @@ impl Session<'_> {
         step: &Step,
         request: &str,
         evidence: &str,
-    ) -> Result<(How, Outputs), Trouble> {
+    ) -> Result<How, Trouble> {
         let id = step.id.clone();
         self.engine.reporter.say(Happening::OperatorAsked {
             step: id.clone(),
@@ -308,7 +298,7 @@ impl Session<'_> {
                         by,
                     },
                 )?;
-                Ok((How::Answered, Outputs::new()))
+                Ok(How::Answered)
             }
             Answer::No => {
                 self.put_off(node, step, "it was declined")?;
@@ -337,19 +327,19 @@ impl Session<'_> {
 
     /// What came of a step that was begun and whose outcome is not in the journal.
     ///
-    /// `Some` when its effect is there, `None` when things are as before it.
+    /// Whether its effect is there; if not, things are as before it.
     pub(super) fn clear_doubt(
         &self,
         node: &NodeName,
         step: &Step,
         direction: Direction,
-    ) -> Result<Option<Outputs>, Halt> {
+    ) -> Result<bool, Halt> {
         if direction == Direction::Do
             && self
                 .book
                 .ask(|progress| progress.answers.contains_key(&step.id))
         {
-            return Ok(Some(Outputs::new()));
+            return Ok(true);
         }
         let proof = match (&step.undo, direction) {
             (Undo::By { proof, .. }, Direction::Undo) => proof,
@@ -372,7 +362,7 @@ impl Session<'_> {
             }
             Verdict::Unknown(fault) => return Err(halt_of(&step.id, fault, Halt::Unknown)),
         };
-        Ok(there.then(|| settled.and_then(Result::ok).unwrap_or_default()))
+        Ok(there)
     }
 
     /// Says in the journal that a step in doubt turned out not to be done.
@@ -410,9 +400,12 @@ impl Session<'_> {
         step: &Step,
         direction: Direction,
         how: How,
-        outputs: Outputs,
         began: Instant,
     ) -> Result<(), Halt> {
+        let outputs = match direction {
+            Direction::Do => self.learn(node, step)?,
+            Direction::Undo => Outputs::new(),
+        };
         let result = StepResult::Done { how, outputs };
         self.note(
             node,
@@ -437,6 +430,25 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Reads what later steps need to know of a step that is done.
+    pub(super) fn learn(&self, node: &NodeName, step: &Step) -> Result<Outputs, Halt> {
+        let mut outputs = Outputs::new();
+        for (name, probe) in &step.outputs {
+            match self.observe(node, probe) {
+                Ok(Reading::Text(text)) => outputs.insert(name.clone(), text),
+                Ok(Reading::Number(number)) => outputs.insert(name.clone(), number.to_string()),
+                Ok(other) => {
+                    let what =
+                        format!("it is done, but {probe} is {other}, and `{name}` is needed");
+                    let fault = Fault::new(FaultKind::LostOutcome, what);
+                    return Err(Halt::Unknown(step.id.clone(), fault));
+                }
+                Err(fault) => return Err(halt_of(&step.id, fault, Halt::Unknown)),
+            };
+        }
+        Ok(outputs)
+    }
+
     /// Looks what a failed effect left, and says so.
     fn failed(
         &self,
@@ -457,7 +469,7 @@ impl Session<'_> {
                 self.engine.reporter.warn(format!(
                     "{id} reported a failure, but its effect is there: {fault}"
                 ));
-                return self.done(node, step, direction, How::Performed, Outputs::new(), began);
+                return self.done(node, step, direction, How::Performed, began);
             }
             Verdict::Unchanged => {
                 let halt = match (direction, fault.kind) {

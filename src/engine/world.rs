@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cancel, Fault};
 use crate::config::NodeName;
-use crate::plan::{Action, Millis, Outputs, Probe, Proof, Reading, RunId, StepId};
+use crate::plan::{Action, Millis, Probe, Proof, Reading, RunId, StepId};
 
 /// How the engine reaches the nodes.
 ///
@@ -27,14 +27,14 @@ pub trait World: Send + Sync {
     /// Looks, and changes nothing.
     fn observe(&self, look: &Look<'_>, probe: &Probe) -> Result<Reading, Fault>;
 
-    /// Does what the action says, and gives what later steps may need.
+    /// Does what the action says.
     ///
     /// For an effect that nothing can observe afterwards (`call.proof` is
     /// [`Proof::Stamp`]) the node is stamped `begun` before and `done` after it.
-    fn perform(&self, call: &Call<'_>, action: &Action) -> Result<Outputs, Fault>;
+    fn perform(&self, call: &Call<'_>, action: &Action) -> Result<(), Fault>;
 
     /// Waits until no old effect of this step runs on the node any more, and tells its outcome if the node knows it.
-    fn settle(&self, call: &Call<'_>) -> Result<Option<Result<Outputs, Fault>>, Fault>;
+    fn settle(&self, call: &Call<'_>) -> Result<Option<Result<(), Fault>>, Fault>;
 
     /// Takes the node for a run.
     fn claim(&self, node: &NodeName, claim: &Claim) -> Result<Epoch, ClaimError>;

@@ -1,6 +1,5 @@
 //! The kinds of things that a step can do.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -102,9 +101,6 @@ pub enum Action {
         body: Option<serde_json::Value>,
         /// The status codes that mean success.
         success: Vec<u16>,
-        /// What later steps need of the answer: a name, and the JSON pointer to it.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        outputs: BTreeMap<String, String>,
     },
     /// Take a server out of a balancer's pool, or put it back.
     Balancer {

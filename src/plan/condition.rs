@@ -105,4 +105,15 @@ impl Proof {
             Self::Stamp | Self::Answer => &[],
         }
     }
+
+    /// Every value that the proof compares with.
+    pub fn values_mut(&mut self) -> Vec<&mut super::Value> {
+        match self {
+            Self::Holds(conditions) => conditions
+                .iter_mut()
+                .flat_map(|c| c.probe.values_mut())
+                .collect(),
+            Self::Stamp | Self::Answer => Vec::new(),
+        }
+    }
 }

@@ -34,6 +34,7 @@ impl Plan {
                                     "action": step.action,
                                     "guards": step.guards,
                                     "proof": step.proof,
+                                    "outputs": step.outputs,
                                     "undo": undo_without_prose(&step.undo),
                                     "timeout": step.timeout,
                                     "temporary": step.temporary,

@@ -101,13 +101,16 @@ pub enum Probe {
         /// The step.
         step: StepId,
     },
-    /// The status that a REST interface answers with: `Number`, or `Absent` when nothing answers.
+    /// What a REST interface answers: the status as `Number`, or `Absent` when nothing answers.
     Rest {
         /// The address that is read.
         url: String,
         /// The credentials, as `user:password` or a token.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         credentials: Option<SecretRef>,
+        /// A JSON pointer into the answer: the probe then gives what is there, as `Text`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pointer: Option<String>,
     },
     /// What a server is in a balancer's pool: `Text`.
     Balancer {

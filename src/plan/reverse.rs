@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use super::{
-    Action, Class, Lane, Millis, OnFailure, Outputs, Plan, RunId, Stage, Step, StepId, Undo, Value,
-    Why,
+    Action, Class, Lane, Millis, OnFailure, Outputs, Plan, Proof, RunId, Stage, Step, StepId, Undo,
+    Value, Why,
 };
 use crate::config::NodeName;
 
@@ -96,7 +96,7 @@ fn backwards(
     step: &Step,
     node: &NodeName,
     action: Action,
-    proof: super::Proof,
+    proof: Proof,
     run: &RunId,
     done: &BTreeMap<StepId, Outputs>,
 ) -> Step {
@@ -114,12 +114,15 @@ fn backwards(
         },
         class,
         action,
-        guards: step.proof.conditions().to_vec(),
-        proof,
+        guards: written_out(step.proof.clone(), Proof::values_mut, done)
+            .conditions()
+            .to_vec(),
+        proof: written_out(proof, Proof::values_mut, done),
         undo: Undo::By {
             action: Box::new(settled(&step.action, run, done)),
-            proof: step.proof.clone(),
+            proof: written_out(step.proof.clone(), Proof::values_mut, done),
         },
+        outputs: BTreeMap::new(),
         timeout: step.timeout,
         leaves: format!("as before {}", step.id),
         temporary: None,
@@ -130,16 +133,25 @@ fn backwards(
 
 /// The action with everything that it took from its own run written out.
 fn settled(action: &Action, run: &RunId, done: &BTreeMap<StepId, Outputs>) -> Action {
-    let mut action = action.clone();
-    for value in action.values_mut() {
+    let mut action = written_out(action.clone(), Action::values_mut, done);
+    if let Action::Restore { backup, .. } = &mut action {
+        backup.run.get_or_insert_with(|| run.clone());
+    }
+    action
+}
+
+/// The same with what earlier steps gave written out.
+fn written_out<T>(
+    mut thing: T,
+    values: impl FnOnce(&mut T) -> Vec<&mut Value>,
+    done: &BTreeMap<StepId, Outputs>,
+) -> T {
+    for value in values(&mut thing) {
         if let Value::FromStep { step, output } = value
             && let Some(text) = done.get(step).and_then(|outputs| outputs.get(output))
         {
             *value = Value::Text(text.clone());
         }
     }
-    if let Action::Restore { backup, .. } = &mut action {
-        backup.run.get_or_insert_with(|| run.clone());
-    }
-    action
+    thing
 }

@@ -1,11 +1,12 @@
 //! One step of a plan.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Condition, Millis, Proof, StepId};
+use super::{Action, Condition, Millis, Probe, Proof, StepId};
 
 /// One step on one node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +27,12 @@ pub struct Step {
     pub guards: Vec<Condition>,
     /// How its effect is seen.
     pub proof: Proof,
+    /// What later steps need to know of it: names, and what is looked at for each once the step is done.
+    ///
+    /// They are read from the world and not from the effect's answer, so that they
+    /// can be read again when that answer was lost.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, Probe>,
     /// How it is taken back.
     pub undo: Undo,
     /// How long it may take.
