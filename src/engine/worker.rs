@@ -126,7 +126,7 @@ impl Session<'_> {
         let effect = self
             .resolved(action.as_ref().clone(), Action::values_mut)
             .and_then(|action| self.perform(node, step, Direction::Undo, proof, &action, &never));
-        let shown = effect.and_then(|_| match self.judge(node, step, Direction::Undo, None) {
+        let shown = effect.and_then(|()| match self.judge(node, step, Direction::Undo, None) {
             Verdict::Done => Ok(()),
             Verdict::Unchanged => Err(unproved("its effect is still there")),
             Verdict::Neither(text) => Err(unproved(&text)),
