@@ -48,4 +48,6 @@ pub use unreadable::Unreadable;
 pub use which::Which;
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod laws;

@@ -5,4 +5,6 @@ mod fuzz_properties;
 #[cfg(test)]
 mod nasty;
 #[cfg(test)]
+mod properties_hostile;
+#[cfg(test)]
 mod properties_oracle;
