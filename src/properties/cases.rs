@@ -167,6 +167,7 @@ fn a_line_keeps_its_layout() {
     assert_eq!(set("a\nb : 1\n", "a", "2"), "a : 2\nb : 1\n");
     assert_eq!(set("a=1\\", "a", "2"), "a=2");
     assert_eq!(set("a=1\\\n", "a", "2"), "a=2\n");
+    assert_eq!(set("a = 1\n\\", "", "2"), "a = 1\n= 2");
     assert_eq!(set("a=\\u0031\n", "a", "1"), "a=\\u0031\n");
 }
 
@@ -284,6 +285,14 @@ fn a_diff_hides_all_of_a_secret() {
     +end=1
     \ No newline at end of file
     ");
+}
+
+#[test]
+fn a_diff_does_not_tell_that_a_secret_is_empty() {
+    let [old, new] = [b"a=1\npassword\n", b"a=2\npassword\n"].map(|file| Properties::parse(file));
+    let diff = ByteDiff::between(&old, &new, |key| *key == "password");
+    let last = diff.hunks()[0].lines.last().unwrap();
+    assert_eq!(last.text, "password=****");
 }
 
 #[test]

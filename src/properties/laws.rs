@@ -254,6 +254,9 @@ proptest! {
             }
             prop_assert_eq!(meaning(&new), expected);
             prop_assert_eq!(changed, !places.is_empty());
+            let entries: Vec<_> = old.lines().iter().filter(|line| line.entry().is_some()).collect();
+            let gone: usize = places.iter().map(|&place| entries[place].span().len()).sum();
+            prop_assert_eq!(new.bytes().len(), bytes.len() - gone);
         } else {
             prop_assert_eq!(new, old);
         }
