@@ -18,6 +18,13 @@ use super::{
 /// The largest cluster file: room for tens of thousands of nodes.
 const LARGEST: usize = 16 * 1024 * 1024;
 
+/// With so few dots, no document nests too deep for an ordinary stack.
+const FEW_DOTS: usize = 500;
+
+/// Room for the deepest document that the parser lets pass, many times over.
+/// The system hands out only what is used of it.
+const DEEP_STACK: usize = 128 * 1024 * 1024;
+
 /// A cluster: its nodes with their settings, where its secrets are found, and
 /// how runs behave.
 ///
@@ -67,7 +74,7 @@ impl Cluster {
             }
         };
         let source = Source::new(text);
-        parse(text, &source).map_err(|findings| findings.into_error(&source, origin))
+        parse_deep(text, &source).map_err(|findings| findings.into_error(&source, origin))
     }
 
     /// A cluster of this machine alone, for verbs that need no cluster file.
@@ -201,6 +208,30 @@ fn text_of(bytes: &[u8]) -> Result<&str, (&str, usize, String)> {
             at,
             format!("the byte 0x{byte:02x} is no UTF-8\nhint: save the file as UTF-8"),
         )
+    })
+}
+
+/// Gives the parser as much stack as the text may need. Dropping a document
+/// recurses once a level; brackets nest no deeper than the parser's own limit,
+/// but inside each of them a dotted key adds a level with every dot.
+fn parse_deep(text: &str, source: &Source<'_>) -> Result<Cluster, Findings> {
+    if text.bytes().filter(|byte| *byte == b'.').count() <= FEW_DOTS {
+        return parse(text, source);
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(DEEP_STACK);
+        let parsed = thread
+            .spawn_scoped(scope, || parse(text, source))
+            .ok()
+            .and_then(|thread| thread.join().ok());
+        parsed.unwrap_or_else(|| {
+            let mut findings = Findings::default();
+            findings.add(
+                0..0,
+                "the file can't be parsed: no thread could be started for it",
+            );
+            Err(findings)
+        })
     })
 }
 

@@ -1,5 +1,6 @@
 //! What is wrong with a cluster file, shown the way a person can mend it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -150,11 +151,21 @@ fn hint_line(hint: Option<&str>) -> String {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut given = BTreeSet::new();
         for (index, problem) in self.list.iter().take(SHOWN).enumerate() {
             if index > 0 {
                 f.write_str("\n\n")?;
             }
-            write!(f, "{}:{problem}", self.origin)?;
+            write!(f, "{}:", self.origin)?;
+            problem.show(f)?;
+            // The same advice twice in one answer is noise.
+            for hint in problem
+                .hints
+                .iter()
+                .filter(|hint| given.insert(hint.as_str()))
+            {
+                write!(f, "\nhint: {hint}")?;
+            }
         }
         if self.list.len() > SHOWN {
             write!(
@@ -167,8 +178,9 @@ impl fmt::Display for Problems {
     }
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Problem {
+    /// The place, the message, and the line with the place marked.
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Excerpt {
             text,
             indent,
@@ -184,10 +196,6 @@ impl fmt::Display for Problem {
             "{blank} | {}{}",
             " ".repeat(*indent),
             "^".repeat(*carets)
-        )?;
-        for hint in &self.hints {
-            write!(f, "\nhint: {hint}")?;
-        }
-        Ok(())
+        )
     }
 }

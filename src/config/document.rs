@@ -312,6 +312,7 @@ fn syntax(complaint: &str, text: &str) -> String {
             "`{}` stands twice\nhint: keep one of them; a table can be opened only once",
             text.trim_matches(['[', ']', ' '])
         ),
+        complaint if complaint.contains("must be quoted") => "a text needs quotes".to_owned(),
         complaint if complaint.contains("recurs") => "this nests too deep".to_owned(),
         complaint => format!("this is no TOML: {complaint}"),
     }

@@ -35,11 +35,11 @@ pub enum SecretRef {
 const KINDS: [&str; 5] = ["env", "file", "cmd", "prompt", "given"];
 
 /// What to write instead of a value.
-const FORMS: &str = "write where the secret is found:\n  \
-     { env = \"NAME\" } or \"env:NAME\"            an environment variable\n  \
-     { file = \"PATH\" } or \"file:PATH\"          a file that only you can read\n  \
-     { cmd = [\"pass\", \"show\", \"ucd/db\"] }      what a command prints\n  \
-     \"prompt\" or { prompt = \"Label\" }         asked for on the terminal";
+const FORMS: &str = "write where the secret is found:
+  { env = \"NAME\" } or \"env:NAME\"         an environment variable
+  { file = \"PATH\" } or \"file:PATH\"       a file that not every user can read
+  { cmd = [\"pass\", \"show\", \"ucd/db\"] }   what a command prints
+  { prompt = \"Label\" } or \"prompt\"       asked for on the terminal";
 
 /// Why a text or table is not a reference to a secret. Never repeats what was
 /// written: it may be the secret.

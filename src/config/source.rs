@@ -248,7 +248,8 @@ fn harmless_prefix(line: &str, guarded: bool) -> usize {
                 kind.trim().len() <= 8 && kind.trim().chars().all(|c| c.is_ascii_lowercase())
             }) =>
         {
-            equals + 1 + lead + 1 + at + 1
+            let after = inside.get(at + 1..).unwrap_or_default();
+            equals + 1 + lead + 1 + at + 1 + (after.len() - after.trim_start().len())
         }
         _ => equals + 1 + lead + 1,
     }
@@ -280,7 +281,7 @@ mod tests {
             ("[secrets]\ndb = \"hunter2\"", "db = ****"),
             (
                 "[secrets]\ndb = { file = \"hunter2\" }",
-                "db = { file =****",
+                "db = { file = ****",
             ),
             ("[secrets]\n\"hunter2\"", "****"),
             ("[nodes.a]\nx = \"\"\"\naHVudGVyMg==", "****"),
