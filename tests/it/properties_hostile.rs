@@ -10,7 +10,7 @@ use clusterctl::properties::{ByteDiff, MeaningDiff, Properties, Which};
 
 /// More when the code is optimised.
 const SIZE: usize = if cfg!(debug_assertions) {
-    1_000_000
+    200_000
 } else {
     10_000_000
 };
