@@ -8,3 +8,4 @@ pub mod exit;
 pub mod plan;
 pub mod properties;
 pub mod rehearse;
+pub mod store;

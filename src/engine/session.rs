@@ -175,7 +175,7 @@ impl Session<'_> {
         let outcome = if fault.is_some() { "failed" } else { "done" };
         let mut more = vec![("CLUSTERCTL_OUTCOME", outcome.to_owned())];
         more.extend(fault.map(|fault| ("CLUSTERCTL_ERROR", fault.to_string())));
-        if let Some(hook) = &hooks.after_step {
+        if let (Some(hook), None) = (&hooks.after_step, fault) {
             // A failure of this hook is told, and changes nothing.
             let _ = self.run_hook("after_step", hook, Some((node, step)), &more);
         }

@@ -17,7 +17,7 @@ pub struct Hooks {
     /// Before each step; a failure stops the run before that step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before_step: Option<Hook>,
-    /// After each step, done or failed; its own failure is only reported.
+    /// After each step that is done; its own failure is only reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_step: Option<Hook>,
     /// After a step failed; its own failure is only reported.

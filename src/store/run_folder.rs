@@ -1,0 +1,121 @@
+//! The folder of one run, held by this process.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{FileLog, StoreError};
+use crate::plan::RunId;
+
+pub(super) const PLAN: &str = "plan.json";
+pub(super) const JOURNAL: &str = "journal.jsonl";
+const LOCK: &str = "lock";
+
+/// The folder of a run, which no other process works on while this lives.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    /// Its lock goes with the process, however that ends.
+    _lock: File,
+}
+
+impl RunFolder {
+    pub(super) fn create(path: PathBuf, run: &RunId, plan: &str) -> Result<Self, StoreError> {
+        make_folder(&path)?;
+        let folder = Self::take(path, run)?;
+        let file = folder.path.join(PLAN);
+        let written = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&file)
+            .and_then(|mut file| {
+                file.write_all(plan.as_bytes())
+                    .and_then(|()| file.sync_all())
+            });
+        let synced = written.and_then(|()| sync_folder(&folder.path));
+        let synced = synced.and_then(|()| folder.path.parent().map_or(Ok(()), sync_folder));
+        if let Err(error) = synced {
+            folder.discard();
+            return Err(StoreError::io(file, "written", error));
+        }
+        Ok(folder)
+    }
+
+    pub(super) fn take(path: PathBuf, run: &RunId) -> Result<Self, StoreError> {
+        let file = path.join(LOCK);
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&file)
+            .map_err(|error| StoreError::io(&file, "opened", error))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let pid = fs::read_to_string(&file)
+                    .ok()
+                    .and_then(|text| text.trim().parse().ok());
+                return Err(StoreError::Busy {
+                    run: run.clone(),
+                    pid,
+                });
+            }
+            Err(error) => return Err(StoreError::io(&file, "locked", error.into())),
+        }
+        // The number only helps a person; the lock itself is what counts.
+        let _ = lock.set_len(0).and_then(|()| lock.seek(SeekFrom::Start(0)));
+        let _ = writeln!(lock, "{}", std::process::id());
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// The journal, to be gone on with after its first `whole` bytes; what follows them is dropped.
+    pub fn journal(&self, whole: u64) -> Result<FileLog, StoreError> {
+        let path = self.path.join(JOURNAL);
+        let open = || {
+            let file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(&path)?;
+            file.set_len(whole)?;
+            file.sync_all()?;
+            sync_folder(&self.path)?;
+            Ok(file)
+        };
+        let file = open().map_err(|error| StoreError::io(&path, "opened for writing", error))?;
+        Ok(FileLog {
+            path,
+            file,
+            length: whole,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes the folder of a run that never began.
+    pub fn discard(self) {
+        // What can't be removed shows up in the list of runs as never begun.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+fn make_folder(path: &Path) -> Result<(), StoreError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| StoreError::io(path, "made", error))
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    File::open(path)?.sync_all()
+}
