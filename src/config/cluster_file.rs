@@ -31,6 +31,7 @@ const HOOK_DEADLINE: HumanDuration = HumanDuration::seconds(30);
 pub(super) struct ClusterFile {
     /// The format of this file. A program that is too old for it says so.
     #[serde(default = "format")]
+    #[schemars(range(min = 1, max = 1))]
     #[expect(dead_code, reason = "the reader looks at it before it reads the rest")]
     pub(super) format: u32,
     /// The name of the cluster, as runs and reports show it.

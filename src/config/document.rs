@@ -19,7 +19,7 @@ use super::shape::{Key, Shape};
 use super::source::Source;
 
 /// The most values that their types may refuse before the reader gives up.
-const MOST_REFUSALS: usize = 50;
+const MOST_REFUSALS: usize = 20;
 
 /// How deep a value may nest where only its own type can judge it.
 const DEEPEST: usize = 8;

@@ -43,6 +43,67 @@ enum Guard {
     Continued,
 }
 
+/// Tells line by line how careful one must be. The text may be broken anywhere,
+/// so a doubt makes it more careful, never less.
+#[derive(Debug, Default)]
+struct GuardReader {
+    /// Whether the lines stand in the table `secrets`.
+    secrets: bool,
+    /// The quotes of a text of several lines that is open.
+    quotes: Option<&'static str>,
+    /// How many brackets of a value of several lines are open.
+    brackets: usize,
+    /// Whether the line that opened them may hold a secret.
+    careful: bool,
+}
+
+impl GuardReader {
+    fn guard(&mut self, line: &str) -> Guard {
+        let continued = self.quotes.is_some();
+        self.quotes = still_open(line, self.quotes);
+        if continued {
+            return Guard::Continued;
+        }
+        let within = self.brackets > 0;
+        if let Some(table) = header(line) {
+            let secrets = table == "secrets" || table.starts_with("secrets.");
+            self.secrets = secrets || (self.secrets && within);
+        }
+        if !within {
+            self.careful = self.secrets || sounds_secret(line);
+        }
+        self.brackets = brackets(line, self.brackets);
+        match (within, self.careful, self.secrets) {
+            (true, true, _) => Guard::Continued,
+            (_, _, true) => Guard::Secrets,
+            _ => Guard::Words,
+        }
+    }
+}
+
+fn sounds_secret(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    SECRET_WORDS.iter().any(|word| line.contains(word))
+}
+
+/// How many brackets are open after a line.
+fn brackets(line: &str, mut open: usize) -> usize {
+    let mut quote = None;
+    let mut characters = line.chars();
+    while let Some(c) = characters.next() {
+        match (quote, c) {
+            (Some('"'), '\\') => drop(characters.next()),
+            (Some(end), c) if c == end => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '[' | '{') => open += 1,
+            (None, ']' | '}') => open = open.saturating_sub(1),
+            (None, '#') => break,
+            _ => {}
+        }
+    }
+    open
+}
+
 /// A line of the text, ready to be shown, with what to underline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Excerpt {
@@ -55,22 +116,8 @@ impl<'t> Source<'t> {
     pub(super) fn new(text: &'t str) -> Self {
         let mut starts = vec![0];
         starts.extend(text.match_indices('\n').map(|(at, _)| at + 1));
-        let mut inside = false;
-        let mut open = None;
-        let guards = text
-            .split('\n')
-            .map(|line| {
-                let continued = open.is_some();
-                open = still_open(line, open);
-                if continued {
-                    return Guard::Continued;
-                }
-                if let Some(table) = header(line) {
-                    inside = table == "secrets" || table.starts_with("secrets.");
-                }
-                if inside { Guard::Secrets } else { Guard::Words }
-            })
-            .collect();
+        let mut reader = GuardReader::default();
+        let guards = text.split('\n').map(|line| reader.guard(line)).collect();
         Self {
             text,
             starts,
@@ -147,14 +194,11 @@ impl<'t> Source<'t> {
                 })
                 .collect()
         };
-        let folded = raw.to_ascii_lowercase();
         let guard = self.guards.get(line - 1).copied().unwrap_or(Guard::Words);
         let keep = match guard {
             Guard::Continued => 0,
             Guard::Secrets => harmless_prefix(raw, true),
-            Guard::Words if SECRET_WORDS.iter().any(|word| folded.contains(word)) => {
-                harmless_prefix(raw, false)
-            }
+            Guard::Words if sounds_secret(raw) => harmless_prefix(raw, false),
             Guard::Words => return (printable(raw), usize::MAX),
         };
         let kept = printable(raw.get(..keep).unwrap_or_default());
@@ -285,6 +329,11 @@ mod tests {
             ),
             ("[secrets]\n\"hunter2\"", "****"),
             ("[nodes.a]\nx = \"\"\"\naHVudGVyMg==", "****"),
+            ("secrets = {\n  db = \"hunter2\"", "****"),
+            ("[secrets]\ndb = [\n[\"hunter2\"]", "****"),
+            ("[secrets]\ndb = [\n[\"a\"],\n[\"hunter2\"]", "****"),
+            ("a.passwords = [ # ]\n\"hunter2\"", "****"),
+            ("x = [\n[secrets]\ndb = \"hunter2\"", "db = ****"),
             ("[nodes.a]\nx = 1\nhunter 2 = 3", "hunter 2 = 3"),
             ("[ 'secrets' ] # x\ndb = hunter2", "db = ****"),
             ("[secrets.db]\nvalue = \"hunter2\"", "value = ****"),

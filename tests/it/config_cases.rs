@@ -4,6 +4,7 @@
 
 use clusterctl::config::{Cluster, ConfigError};
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -225,7 +226,6 @@ fn nesting_never_ends_the_program() {
 
 #[test]
 fn ten_thousand_nodes_are_no_burden() {
-    use std::fmt::Write as _;
     let mut text = String::from("name = 'agents'\n");
     for number in 0..10_000 {
         writeln!(
@@ -246,4 +246,27 @@ fn ten_thousand_nodes_are_no_burden() {
     );
     assert_eq!(cluster.nodes().len(), 10_000);
     assert!(begin.elapsed().as_secs() < 10);
+}
+
+#[test]
+fn many_mistakes_are_counted_and_answered_soon() {
+    let mut text = String::from("name = 'agents'\n");
+    for number in 0..5_000 {
+        writeln!(
+            text,
+            "[nodes.agent{number}]\nadress = 'a{number}'\naddress = 'a b'"
+        )
+        .unwrap();
+    }
+    let begin = std::time::Instant::now();
+    let error = Cluster::parse(&text, "many").unwrap_err();
+    println!("{} problems: {:?}", error.problems().len(), begin.elapsed());
+    assert!(
+        error
+            .to_string()
+            .ends_with("\n\n5000 more problems are not shown"),
+        "{}",
+        error.problems().len()
+    );
+    assert!(begin.elapsed().as_secs() < 20);
 }

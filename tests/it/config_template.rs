@@ -189,3 +189,8 @@ fn every_setting_has_a_comment_that_says_its_default() {
         );
     }
 }
+
+#[test]
+fn the_schema_that_editors_get() {
+    insta::assert_snapshot!(serde_json::to_string_pretty(&schema()).unwrap());
+}
