@@ -22,6 +22,12 @@ pub enum SecretRef {
 
 impl std::fmt::Display for SecretRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self:?}")
+        match self {
+            Self::Env(name) => write!(f, "env:{name}"),
+            Self::File(path) => write!(f, "file:{path}"),
+            Self::Cmd(words) => write!(f, "cmd:{}", words.join(" ")),
+            Self::Prompt(label) => write!(f, "prompt:{label}"),
+            Self::Given(label) => write!(f, "given:{label}"),
+        }
     }
 }

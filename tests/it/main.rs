@@ -1,1 +1,5 @@
 //! The integration tests: one binary, a module a subject.
+
+mod build;
+mod plan_text;
+mod sample;
