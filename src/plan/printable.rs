@@ -24,9 +24,10 @@ pub(super) fn line(text: &str) -> String {
     safe
 }
 
-/// The lines of a text, tabs as they are.
+/// The lines of a text, tabs as they are; a return before the end of a line shows.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = String> {
-    text.lines()
+    text.split_inclusive('\n')
+        .map(|one| one.strip_suffix('\n').unwrap_or(one))
         .map(|one| one.split('\t').map(line).collect::<Vec<_>>().join("\t"))
 }
 
@@ -77,8 +78,8 @@ mod tests {
 
     #[test]
     fn lines_keep_their_tabs_and_show_other_returns() {
-        let shown: Vec<_> = lines("\ta\u{2028}\n b\r\tc\n").collect();
-        assert_eq!(shown, ["\ta\\u{2028}", " b\\r\tc"]);
+        let shown: Vec<_> = lines("\ta\u{2028}\n b\r\tc\r\n").collect();
+        assert_eq!(shown, ["\ta\\u{2028}", " b\\r\tc\\r"]);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(crate) fn service(name: &str) -> Service {
         name: name.to_owned(),
         start: argv(&format!("systemctl start {name}")),
         stop: argv(&format!("systemctl stop {name}")),
-        status: argv(&format!("systemctl status {name}")),
+        status: argv(&format!("systemctl is-active {name}")),
     }
 }
 

@@ -48,17 +48,17 @@ fn the_sample_in_colour() {
 fn colours_change_nothing_else() {
     let plan = sample::convert();
     for width in [0, 1, 40, 60, 100] {
-        let plain = style(width, Verbosity::Verbose);
+        let bare_style = style(width, Verbosity::Verbose);
         let coloured = Style {
             colour: true,
-            ..plain
+            ..bare_style
         };
         let mut bare = String::new();
         for part in render(&plan, &coloured).split('\u{1b}') {
             let code = part.starts_with('[').then(|| part.find('m')).flatten();
             bare.push_str(code.map_or(part, |end| &part[end + 1..]));
         }
-        assert_eq!(bare, render(&plan, &plain));
+        assert_eq!(bare, render(&plan, &bare_style));
     }
 }
 

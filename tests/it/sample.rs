@@ -124,6 +124,7 @@ fn kept(id: &str) -> Action {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a list: one step after the other")]
 fn first() -> Vec<Making> {
     let multiserver = "com.urbancode.ds.UDeployServer.multiserver";
     let password = "hibernate.connection.password";
@@ -211,6 +212,7 @@ fn first() -> Vec<Making> {
             up(),
         )
         .class(Class::Read)
+        .why("It takes a while until it does.", PAGE)
         .shown_by([answers()])
         .timeout(900)
         .leaves("out of the pool, running as first node"),
@@ -340,6 +342,7 @@ fn settings() -> Vec<Making> {
             },
         )
         .class(Class::Read)
+        .why("Artifacts of all nodes are kept there.", PAGE)
         .leaves("first node of the cluster"),
     ]
 }
