@@ -47,6 +47,7 @@ mod stage;
 mod step;
 mod step_id;
 pub mod text;
+mod unified;
 mod value;
 
 pub use action::{

@@ -14,9 +14,7 @@ use std::fmt::Write as _;
 use self::paint::{Ink, Paint};
 use self::wrap::wrap;
 use super::printable::{count, line, lines, list, short};
-use super::{
-    Action, Class, Condition, Millis, OnFailure, Plan, Proof, Stage, Step, StepId, Undo, Value,
-};
+use super::{Action, Class, Millis, OnFailure, Plan, Proof, Stage, Step, StepId, Undo, Value};
 use crate::config::NodeName;
 
 /// How a plan is printed.
@@ -145,7 +143,7 @@ pub(super) fn secrets(plan: &Plan) -> BTreeMap<String, Vec<usize>> {
             .chain(
                 std::iter::once(&step.action)
                     .chain(undo)
-                    .flat_map(conditions_of),
+                    .flat_map(Action::looks),
             )
             .flat_map(|condition| condition.probe.secrets());
         let actions = std::iter::once(&step.action)
@@ -159,15 +157,6 @@ pub(super) fn secrets(plan: &Plan) -> BTreeMap<String, Vec<usize>> {
         }
     }
     needed
-}
-
-/// What an action looks at.
-fn conditions_of(action: &Action) -> &[Condition] {
-    match action {
-        Action::WaitUntil { until, .. } => std::slice::from_ref(until),
-        Action::Check { that } => that,
-        _ => &[],
-    }
 }
 
 /// `step 3`, `steps 3 and 7`.
