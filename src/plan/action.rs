@@ -97,7 +97,11 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         credentials: Option<SecretRef>,
         /// The JSON that is sent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            deserialize_with = "even_null",
+            skip_serializing_if = "Option::is_none"
+        )]
         body: Option<serde_json::Value>,
         /// The status codes that mean success.
         success: Vec<u16>,
@@ -225,6 +229,13 @@ impl Action {
             .chain(credentials)
             .collect()
     }
+}
+
+/// A body of `null` is a body.
+fn even_null<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<serde_json::Value>, D::Error> {
+    serde_json::Value::deserialize(from).map(Some)
 }
 
 /// A change of one key of a `.properties` file.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{Plan, PlanProblem};
+use super::{Plan, PlanProblem, printable};
 
 /// The version of the plan format that this program writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
@@ -32,12 +32,24 @@ pub enum LoadError {
     Contradicts(Vec<PlanProblem>),
 }
 
+/// So many problems are told; a plan that breaks one rule often breaks it in every step.
+const TOLD: usize = 8;
+
 fn list(problems: &[PlanProblem]) -> String {
-    problems
+    let mut told: Vec<_> = problems
         .iter()
+        .take(TOLD)
         .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
+        .collect();
+    if problems.len() > TOLD {
+        told.push(format!("and {} more", problems.len() - TOLD));
+    }
+    told.join("; ")
+}
+
+/// What the parser said; it repeats parts of the file.
+fn unreadable(error: &serde_json::Error) -> LoadError {
+    LoadError::NotAPlan(printable::short(&error.to_string(), 300))
 }
 
 impl Plan {
@@ -54,21 +66,21 @@ impl Plan {
                 LARGEST >> 20
             )));
         }
-        let head: Head = serde_json::from_slice(bytes)
-            .map_err(|error| LoadError::NotAPlan(error.to_string()))?;
+        let head: Head = serde_json::from_slice(bytes).map_err(|error| unreadable(&error))?;
         match head.format {
             None => return Err(LoadError::NotAPlan("it has no `format`".to_owned())),
             Some(found) if found > u64::from(FORMAT) => {
                 let made_by = head
                     .made_by
-                    .unwrap_or_else(|| "it does not say which".to_owned());
+                    .map_or("it does not say which".to_owned(), |made_by| {
+                        printable::short(&made_by, 100)
+                    });
                 return Err(LoadError::Newer { found, made_by });
             }
             Some(0) => return Err(LoadError::NotAPlan("there is no format 0".to_owned())),
             Some(_) => {}
         }
-        let plan: Self = serde_json::from_slice(bytes)
-            .map_err(|error| LoadError::NotAPlan(error.to_string()))?;
+        let plan: Self = serde_json::from_slice(bytes).map_err(|error| unreadable(&error))?;
         let problems = plan.problems();
         if problems.is_empty() {
             Ok(plan)

@@ -29,8 +29,12 @@ mod condition;
 mod digest;
 mod file;
 mod hooks;
+mod in_words;
+mod look_by_hand;
+mod markdown;
 mod millis;
 mod paths;
+mod printable;
 mod probe;
 mod reading;
 mod reverse;
@@ -38,10 +42,12 @@ mod rules;
 mod run_id;
 pub mod runbook;
 mod sha;
+mod shell;
 mod stage;
 mod step;
 mod step_id;
 pub mod text;
+mod unified;
 mod value;
 
 pub use action::{

@@ -218,7 +218,7 @@ impl fmt::Display for Probe {
             Self::Service { service } => write!(f, "service {}", service.name),
             Self::Command { argv } => write!(f, "`{argv}`"),
             Self::Port { host, port } => write!(f, "port {port} of {host}"),
-            Self::FreeSpace { path } => write!(f, "free space under {path}"),
+            Self::FreeSpace { path } => write!(f, "the free space under {path}, in bytes,"),
             Self::Stamp { step } => write!(f, "the node's stamp of {step}"),
             Self::Rest { url, .. } => url.fmt(f),
             Self::Balancer { pool, server } => write!(f, "{server} in pool {pool}"),

@@ -1,12 +1,12 @@
 //! The plan that takes back what a run did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
 use super::{
-    Action, Class, Lane, Millis, OnFailure, Outputs, Plan, Proof, RunId, Stage, Step, StepId, Undo,
-    Value, Why,
+    Action, Class, Condition, Lane, Millis, OnFailure, Outputs, Plan, Probe, Proof, RunId, Stage,
+    Step, StepId, Undo, Value, Why, unified,
 };
 use crate::config::NodeName;
 
@@ -24,7 +24,8 @@ pub struct Irreversible(pub Vec<(StepId, String)>);
 /// `done` gives those steps with their outputs; steps in `keep` are left as they
 /// are. A step of the new plan does what the old step's undo says; it is guarded
 /// by the old step's proof, so that what somebody changed since is never
-/// overwritten; and its own undo is the old step.
+/// overwritten; and its own undo is the old step. A temporary change that the
+/// run had ended is temporary again while it is taken back.
 pub fn reverse(
     plan: &Plan,
     run: &RunId,
@@ -32,30 +33,33 @@ pub fn reverse(
     keep: &[StepId],
     made_at: jiff::Timestamp,
 ) -> Result<Plan, Irreversible> {
+    let kept: BTreeSet<&StepId> = keep.iter().collect();
+    let back = Backwards {
+        plan,
+        run,
+        done,
+        names: names(plan),
+        goes: plan
+            .steps()
+            .map(|(_, step)| step)
+            .filter(|step| done.contains_key(&step.id) && !kept.contains(&step.id))
+            .map(|step| (&step.id, step))
+            .collect(),
+        before: states_before(plan),
+    };
     let mut stuck = Vec::new();
     let mut stages = Vec::new();
     for stage in plan.stages.iter().rev() {
         let mut lanes = Vec::new();
-        for lane in &stage.lanes {
+        for lane in stage.lanes.iter().rev() {
             let mut steps = Vec::new();
             for step in lane.steps.iter().rev() {
-                if !done.contains_key(&step.id) || keep.contains(&step.id) {
+                if !back.goes.contains_key(&step.id) {
                     continue;
                 }
-                match &step.undo {
-                    Undo::By { action, proof } => {
-                        let action = settled(action, run, done);
-                        steps.push(backwards(
-                            step,
-                            &lane.node,
-                            action,
-                            proof.clone(),
-                            run,
-                            done,
-                        ));
-                    }
-                    Undo::Nothing { .. } => {}
-                    Undo::Impossible { because } => stuck.push((step.id.clone(), because.clone())),
+                match back.step(step) {
+                    Ok(step) => steps.extend(step),
+                    Err(because) => stuck.push((step.id.clone(), because)),
                 }
             }
             if !steps.is_empty() {
@@ -92,66 +96,199 @@ pub fn reverse(
     })
 }
 
-fn backwards(
-    step: &Step,
-    node: &NodeName,
-    action: Action,
-    proof: Proof,
-    run: &RunId,
-    done: &BTreeMap<StepId, Outputs>,
-) -> Step {
-    let class = if step.class == Class::Disrupt {
-        Class::Disrupt
-    } else {
-        Class::Stage
-    };
-    Step {
-        id: StepId::new("undo", node, step.id.slug()),
-        title: format!("Take back: {}", step.title),
-        why: Why {
-            says: format!("Run {run} did it, and it is to be undone."),
-            page: None,
-        },
-        class,
-        action,
-        guards: written_out(step.proof.clone(), Proof::values_mut, done)
-            .conditions()
-            .to_vec(),
-        proof: written_out(proof, Proof::values_mut, done),
-        undo: Undo::By {
-            action: Box::new(settled(&step.action, run, done)),
-            proof: written_out(step.proof.clone(), Proof::values_mut, done),
-        },
-        outputs: BTreeMap::new(),
-        timeout: step.timeout,
-        leaves: format!("as before {}", step.id),
-        temporary: None,
-        ends: None,
-        preview: None,
+/// What each step is called when it is taken back.
+///
+/// The name is its slug under `undo`, and its verb as well where two steps of a node
+/// share a slug. It doesn't depend on which steps were done.
+fn names(plan: &Plan) -> BTreeMap<&StepId, StepId> {
+    let mut shared: BTreeMap<StepId, usize> = BTreeMap::new();
+    let plain = |node: &NodeName, step: &Step| StepId::new("undo", node, step.id.slug());
+    for (node, step) in plan.steps() {
+        *shared.entry(plain(node, step)).or_default() += 1;
     }
+    let mut names = BTreeMap::new();
+    let mut taken: BTreeSet<StepId> = BTreeSet::new();
+    for (node, step) in plan.steps() {
+        let mut name = plain(node, step);
+        if shared.get(&name).is_some_and(|count| *count > 1) {
+            let verb = step.id.as_str().split('/').next().unwrap_or("");
+            let slug = format!("{verb}-{}", step.id.slug());
+            name = StepId::new("undo", node, &slug);
+            let mut next = 2;
+            while shared.contains_key(&name) || taken.contains(&name) {
+                name = StepId::new("undo", node, &format!("{slug}-{next}"));
+                next += 1;
+            }
+            taken.insert(name.clone());
+        }
+        names.insert(&step.id, name);
+    }
+    names
 }
 
-/// The action with everything that it took from its own run written out.
-fn settled(action: &Action, run: &RunId, done: &BTreeMap<StepId, Outputs>) -> Action {
-    let mut action = written_out(action.clone(), Action::values_mut, done);
-    if let Action::Restore { backup, .. } = &mut action {
-        backup.run.get_or_insert_with(|| run.clone());
+/// The state that each step finds its node in.
+fn states_before(plan: &Plan) -> BTreeMap<&StepId, &str> {
+    let mut now: BTreeMap<&NodeName, &str> = BTreeMap::new();
+    let mut before = BTreeMap::new();
+    for (node, step) in plan.steps() {
+        let state = now.insert(node, &step.leaves);
+        before.insert(&step.id, state.unwrap_or(&plan.starts_as));
     }
-    action
+    before
 }
 
-/// The same with what earlier steps gave written out.
-fn written_out<T>(
-    mut thing: T,
-    values: impl FnOnce(&mut T) -> Vec<&mut Value>,
-    done: &BTreeMap<StepId, Outputs>,
-) -> T {
-    for value in values(&mut thing) {
-        if let Value::FromStep { step, output } = value
-            && let Some(text) = done.get(step).and_then(|outputs| outputs.get(output))
-        {
-            *value = Value::Text(text.clone());
+struct Backwards<'a> {
+    plan: &'a Plan,
+    run: &'a RunId,
+    done: &'a BTreeMap<StepId, Outputs>,
+    names: BTreeMap<&'a StepId, StepId>,
+    /// The steps that are taken back, even where that is nothing to do.
+    goes: BTreeMap<&'a StepId, &'a Step>,
+    before: BTreeMap<&'a StepId, &'a str>,
+}
+
+impl Backwards<'_> {
+    /// The step that takes this one back; none where there is nothing to take back.
+    fn step(&self, step: &Step) -> Result<Option<Step>, String> {
+        let (action, proof) = match &step.undo {
+            Undo::By { action, proof } => (self.settled(action)?, self.settled_proof(proof)?),
+            Undo::Nothing { .. } => return Ok(None),
+            Undo::Impossible { because } => return Err(because.clone()),
+        };
+        let undone = self.settled_proof(&step.proof);
+        let guards = match &undone {
+            Ok(proof) => proof.conditions().to_vec(),
+            Err(missing) => return Err(missing.clone()),
+        };
+        let undo = match (self.settled(&step.action), undone) {
+            (Ok(action), Ok(proof)) => Undo::By {
+                action: Box::new(action),
+                proof,
+            },
+            (Err(because), _) | (_, Err(because)) => Undo::Impossible { because },
+        };
+        let reverts = matches!(
+            step.undo,
+            Undo::By { ref action, .. }
+                if matches!(action.as_ref(), Action::Restore { backup, .. } if backup.step == step.id)
+        );
+        let preview = step.preview.as_deref().filter(|_| reverts);
+        let temporary = self
+            .begun_by(step)
+            .filter(|_| matches!(undo, Undo::By { .. }))
+            .and_then(|begun| begun.temporary.clone());
+        Ok(Some(Step {
+            id: self.name(&step.id),
+            title: format!("Take back: {}", step.title),
+            why: Why {
+                says: format!("Run {} did it, and it is to be undone.", self.run),
+                page: None,
+            },
+            class: match step.class {
+                Class::Read | Class::Stage => Class::Stage,
+                Class::Disrupt | Class::Irreversible => Class::Disrupt,
+            },
+            action,
+            guards,
+            proof,
+            outputs: BTreeMap::new(),
+            undo,
+            timeout: step.timeout,
+            leaves: self
+                .before
+                .get(&step.id)
+                .copied()
+                .unwrap_or(&self.plan.starts_as)
+                .to_owned(),
+            temporary,
+            ends: self.ended_by(step).map(|end| self.name(&end.id)),
+            preview: preview.and_then(unified::reversed),
+        }))
+    }
+
+    fn name(&self, id: &StepId) -> StepId {
+        self.names.get(id).unwrap_or(id).clone()
+    }
+
+    /// The temporary change that this step ended, where both are taken back.
+    fn begun_by(&self, step: &Step) -> Option<&Step> {
+        self.goes.get(step.ends.as_ref()?).copied()
+    }
+
+    /// The step that ended this temporary change, where both are taken back.
+    fn ended_by(&self, step: &Step) -> Option<&Step> {
+        step.temporary.as_ref()?;
+        self.goes.values().copied().find(|end| {
+            end.ends.as_ref() == Some(&step.id)
+                && matches!(end.undo, Undo::By { .. })
+                && self.settled(&end.action).is_ok()
+        })
+    }
+
+    /// The action with everything that it took from its own run written out.
+    fn settled(&self, action: &Action) -> Result<Action, String> {
+        let mut action = action.clone();
+        for value in action.values_mut() {
+            self.settle(value)?;
+        }
+        match &mut action {
+            Action::Restore { backup, .. } => {
+                backup.run.get_or_insert_with(|| self.run.clone());
+            }
+            Action::WaitUntil { until, .. } => self.settle_probe(&mut until.probe),
+            Action::Check { that } => {
+                for condition in that {
+                    self.settle_probe(&mut condition.probe);
+                }
+            }
+            _ => {}
+        }
+        Ok(action)
+    }
+
+    /// The proof, its conditions written out. What a node remembers of a step of
+    /// the old run can't be asked by the new one, so such conditions go.
+    fn settled_proof(&self, proof: &Proof) -> Result<Proof, String> {
+        let Proof::Holds(conditions) = proof else {
+            return Ok(proof.clone());
+        };
+        let settled: Vec<Condition> = conditions
+            .iter()
+            .filter(|condition| !matches!(condition.probe, Probe::Stamp { .. }))
+            .map(|condition| {
+                let mut condition = condition.clone();
+                for value in condition.probe.values_mut() {
+                    self.settle(value)?;
+                }
+                self.settle_probe(&mut condition.probe);
+                Ok(condition)
+            })
+            .collect::<Result<_, String>>()?;
+        Ok(if settled.is_empty() {
+            Proof::Stamp
+        } else {
+            Proof::Holds(settled)
+        })
+    }
+
+    fn settle_probe(&self, probe: &mut Probe) {
+        if let Probe::Backup { backup } = probe {
+            backup.run.get_or_insert_with(|| self.run.clone());
         }
     }
-    thing
+
+    fn settle(&self, value: &mut Value) -> Result<(), String> {
+        if let Value::FromStep { step, output } = value {
+            match self.done.get(step).and_then(|outputs| outputs.get(output)) {
+                Some(text) => *value = Value::Text(text.clone()),
+                None => {
+                    return Err(format!(
+                        "It needs `{}` of {step}, which that step did not give.",
+                        output.escape_debug()
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
 }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
-use super::{Action, Class, Plan, Proof, Step, StepId, Undo, Value};
+use super::{
+    Action, Argv, Class, Condition, Plan, Probe, Proof, RemotePath, Step, StepId, Undo, Value,
+};
 use crate::config::NodeName;
 
 /// A rule that a plan breaks.
@@ -33,7 +35,7 @@ pub enum PlanProblem {
         dir: String,
     },
     /// A node has two lanes in one stage.
-    #[error("{node} has two lanes in stage `{stage}`")]
+    #[error("{node} has two lanes in stage `{}`", .stage.escape_debug())]
     TwoLanes {
         /// The node.
         node: NodeName,
@@ -41,7 +43,7 @@ pub enum PlanProblem {
         stage: String,
     },
     /// A stage would never go on.
-    #[error("stage `{0}` has width 0")]
+    #[error("stage `{}` has width 0", .0.escape_debug())]
     NoWidth(String),
     /// A step uses what no earlier step gives.
     #[error("{step} uses an output of {of}, which does not come before it")]
@@ -79,102 +81,436 @@ pub enum PlanProblem {
     /// A command without a program.
     #[error("{0} runs a command that has no words")]
     EmptyCommand(StepId),
+    /// A plan of a format that this program does not write.
+    #[error("the plan says that it has format {0}")]
+    OtherFormat(u32),
+    /// A plan that nobody could read.
+    #[error("the plan has {0} steps; {MOST_STEPS} are the most")]
+    TooManySteps(usize),
+    /// A step's name that could not be read back from a file.
+    #[error("`{}` can't be the name of a step", .0.as_str().escape_debug())]
+    BadName(StepId),
+    /// A node's address that is none.
+    #[error("`{address}` can't be the address of {node}")]
+    BadAddress {
+        /// The node.
+        node: NodeName,
+        /// The address.
+        address: String,
+    },
+    /// A hook without a program.
+    #[error("the hook {0} has no command")]
+    EmptyHook(&'static str),
+    /// An undo that could never be shown to have worked.
+    #[error("the undo of {0} has a proof without conditions")]
+    EmptyUndoProof(StepId),
+    /// A person's answer to a question that is never asked.
+    #[error("{0} is proved by an answer but asks nobody")]
+    AnswerToNothing(StepId),
+    /// A temporary change that two steps end.
+    #[error("{step} ends {begun}, which another step ends already")]
+    EndsTwice {
+        /// The step.
+        step: StepId,
+        /// What it would end.
+        begun: StepId,
+    },
+    /// A step needs what no earlier step of its node keeps.
+    #[error("{step} needs what {of} keeps, which is not an earlier step of the same node")]
+    KeptNowhere {
+        /// The step.
+        step: StepId,
+        /// The step that should keep it.
+        of: StepId,
+    },
+    /// A step that could never succeed or would do nothing.
+    #[error("{step} {what}")]
+    Pointless {
+        /// The step.
+        step: StepId,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A mode that is more than the permissions of a file.
+    #[error("{step} sets the mode {mode:o}")]
+    BadMode {
+        /// The step.
+        step: StepId,
+        /// The mode.
+        mode: u32,
+    },
+    /// A text that no system can take.
+    #[error("{0} has a NUL character in a command or path")]
+    Nul(StepId),
+    /// JSON that can't be kept as it is.
+    #[error("{step} sends JSON {what}")]
+    BadJson {
+        /// The step.
+        step: StepId,
+        /// What is wrong with it.
+        what: &'static str,
+    },
 }
+
+/// A plan with more steps is refused.
+const MOST_STEPS: usize = 100_000;
+/// JSON nested deeper is refused: a plan that holds it could not be read back.
+const DEEPEST_JSON: usize = 64;
 
 impl Plan {
     /// Every rule that the plan breaks.
     pub fn problems(&self) -> Vec<PlanProblem> {
         let mut found = Vec::new();
-        let mut seen: BTreeMap<&StepId, (&NodeName, &Step)> = BTreeMap::new();
-        for (node, target) in &self.nodes {
-            if !target.state_dir.local().is_absolute() {
-                let dir = target.state_dir.to_string();
-                found.push(PlanProblem::RelativeFolder {
-                    node: node.clone(),
-                    dir,
-                });
+        if self.format != super::FORMAT {
+            found.push(PlanProblem::OtherFormat(self.format));
+        }
+        let steps = self.steps().count();
+        if steps > MOST_STEPS {
+            found.push(PlanProblem::TooManySteps(steps));
+            return found;
+        }
+        self.judge_nodes(&mut found);
+        for (name, hook) in self.hooks.each() {
+            if !runs(&hook.command) {
+                found.push(PlanProblem::EmptyHook(name));
             }
         }
-        for stage in &self.stages {
+        let mut seen = Seen::default();
+        for (at, stage) in self.stages.iter().enumerate() {
             if stage.width == 0 {
                 found.push(PlanProblem::NoWidth(stage.name.clone()));
             }
-            let mut lanes = BTreeSet::new();
-            let before = seen.clone();
-            for lane in &stage.lanes {
-                if !lanes.insert(&lane.node) {
+            let mut nodes = BTreeSet::new();
+            for (lane_at, lane) in stage.lanes.iter().enumerate() {
+                if !nodes.insert(&lane.node) {
                     let (node, stage) = (lane.node.clone(), stage.name.clone());
                     found.push(PlanProblem::TwoLanes { node, stage });
                 }
                 if !self.nodes.contains_key(&lane.node) {
                     found.push(PlanProblem::UnknownNode(lane.node.clone()));
                 }
-                let mut known = before.clone();
                 for step in &lane.steps {
-                    judge(step, &lane.node, &known, &mut found);
-                    if seen.insert(&step.id, (&lane.node, step)).is_some() {
-                        found.push(PlanProblem::TwoSteps(step.id.clone()));
-                    }
-                    known.insert(&step.id, (&lane.node, step));
+                    let here = Here {
+                        stage: at,
+                        lane: lane_at,
+                        node: &lane.node,
+                    };
+                    judge(step, here, &mut seen, &mut found);
                 }
             }
         }
         found
     }
+
+    fn judge_nodes(&self, found: &mut Vec<PlanProblem>) {
+        for (node, target) in &self.nodes {
+            let dir = &target.state_dir;
+            if !dir.is_absolute() || dir.as_str().contains('\0') {
+                found.push(PlanProblem::RelativeFolder {
+                    node: node.clone(),
+                    dir: dir.as_str().escape_debug().to_string(),
+                });
+            }
+            let address = &target.address;
+            let odd = |c: char| c.is_whitespace() || !super::printable::shows(c);
+            // What begins with `-` would be read as an option by whoever is given it.
+            if address.is_empty() || address.starts_with('-') || address.contains(odd) {
+                found.push(PlanProblem::BadAddress {
+                    node: node.clone(),
+                    address: address.escape_debug().to_string(),
+                });
+            }
+        }
+    }
 }
 
-fn judge(
-    step: &Step,
-    node: &NodeName,
-    before: &BTreeMap<&StepId, (&NodeName, &Step)>,
-    found: &mut Vec<PlanProblem>,
-) {
+/// Where a step stands.
+#[derive(Debug, Clone, Copy)]
+struct Here<'a> {
+    stage: usize,
+    lane: usize,
+    node: &'a NodeName,
+}
+
+/// The steps so far.
+#[derive(Debug, Default)]
+struct Seen<'a> {
+    steps: BTreeMap<&'a StepId, (Here<'a>, &'a Step)>,
+    ended: BTreeSet<&'a StepId>,
+}
+
+impl<'a> Seen<'a> {
+    /// The step and its node, if it is certainly over when a step runs here.
+    fn before(&self, here: Here<'_>, id: &StepId) -> Option<(&'a NodeName, &'a Step)> {
+        let (there, step) = *self.steps.get(id)?;
+        let over =
+            there.stage < here.stage || (there.stage == here.stage && there.lane == here.lane);
+        over.then_some((there.node, step))
+    }
+}
+
+fn judge<'a>(step: &'a Step, here: Here<'a>, seen: &mut Seen<'a>, found: &mut Vec<PlanProblem>) {
     let id = || step.id.clone();
-    if step.id.node() != node.as_str() {
+    if step.id.as_str().parse::<StepId>().is_err() {
+        found.push(PlanProblem::BadName(id()));
+    }
+    if step.id.node() != here.node.as_str() {
         found.push(PlanProblem::WrongLane {
             step: id(),
-            node: node.clone(),
+            node: here.node.clone(),
         });
-    }
-    if matches!(&step.proof, Proof::Holds(conditions) if conditions.is_empty()) {
-        found.push(PlanProblem::EmptyProof(id()));
-    }
-    let undo = match &step.undo {
-        Undo::By { action, .. } => Some(action.as_ref()),
-        Undo::Nothing { .. } | Undo::Impossible { .. } => None,
-    };
-    if step.temporary.is_some() && undo.is_none() {
-        found.push(PlanProblem::TemporaryForGood(id()));
     }
     if step.class == Class::Read && step.action.changes() {
         found.push(PlanProblem::ReadsAndChanges(id()));
     }
-    if let Some(begun) = &step.ends {
-        let fits = matches!(before.get(begun), Some((n, s)) if *n == node && s.temporary.is_some());
-        if !fits {
-            found.push(PlanProblem::EndsNothing {
-                step: id(),
-                begun: begun.clone(),
+    judge_proofs(step, found);
+    judge_ends(step, here, seen, found);
+    judge_needs(step, here, seen, found);
+    let undo = match &step.undo {
+        Undo::By { action, .. } => Some(action.as_ref()),
+        Undo::Nothing { .. } | Undo::Impossible { .. } => None,
+    };
+    for action in std::iter::once(&step.action).chain(undo) {
+        judge_action(&step.id, action, found);
+    }
+    for probe in probes(step) {
+        if let Some(path) = probe.path() {
+            judge_path(&step.id, path, found);
+        }
+        for command in probe.commands() {
+            judge_command(&step.id, command, found);
+        }
+    }
+    if seen.steps.insert(&step.id, (here, step)).is_some() {
+        found.push(PlanProblem::TwoSteps(id()));
+    }
+}
+
+fn judge_proofs(step: &Step, found: &mut Vec<PlanProblem>) {
+    let asks = |action: &Action| matches!(action, Action::AskOperator { .. });
+    let empty = |proof: &Proof| matches!(proof, Proof::Holds(conditions) if conditions.is_empty());
+    if empty(&step.proof) {
+        found.push(PlanProblem::EmptyProof(step.id.clone()));
+    }
+    let mut unasked = step.proof == Proof::Answer && !asks(&step.action);
+    if let Undo::By { action, proof } = &step.undo {
+        if empty(proof) {
+            found.push(PlanProblem::EmptyUndoProof(step.id.clone()));
+        }
+        unasked |= *proof == Proof::Answer && !asks(action);
+    } else if step.temporary.is_some() {
+        found.push(PlanProblem::TemporaryForGood(step.id.clone()));
+    }
+    if unasked {
+        found.push(PlanProblem::AnswerToNothing(step.id.clone()));
+    }
+}
+
+fn judge_ends<'a>(
+    step: &'a Step,
+    here: Here<'_>,
+    seen: &mut Seen<'a>,
+    found: &mut Vec<PlanProblem>,
+) {
+    let Some(begun) = &step.ends else {
+        return;
+    };
+    let (step_id, begun_id) = (step.id.clone(), begun.clone());
+    match seen.before(here, begun) {
+        Some((node, change)) if node == here.node && change.temporary.is_some() => {
+            if !seen.ended.insert(begun) {
+                found.push(PlanProblem::EndsTwice {
+                    step: step_id,
+                    begun: begun_id,
+                });
+            }
+        }
+        _ => found.push(PlanProblem::EndsNothing {
+            step: step_id,
+            begun: begun_id,
+        }),
+    }
+}
+
+/// What the step uses of other steps must be there when it runs; its proof and its undo may use its own.
+fn judge_needs(step: &Step, here: Here<'_>, seen: &Seen<'_>, found: &mut Vec<PlanProblem>) {
+    let mut probed: Vec<(&Probe, bool)> = Vec::new();
+    let mut acted = vec![(&step.action, false)];
+    probed.extend(step.guards.iter().map(|c| (&c.probe, false)));
+    probed.extend(step.proof.conditions().iter().map(|c| (&c.probe, true)));
+    if let Undo::By { action, proof } = &step.undo {
+        acted.push((action.as_ref(), true));
+        probed.extend(proof.conditions().iter().map(|c| (&c.probe, true)));
+    }
+    let mut values = Vec::new();
+    let mut backups = Vec::new();
+    for (action, own) in acted {
+        values.extend(action.values().into_iter().map(|value| (value, own)));
+        if let Action::Restore { backup, .. } = action {
+            backups.push((backup, own));
+        }
+        probed.extend(action.looks().iter().map(|c| (&c.probe, own)));
+    }
+    for (probe, own) in probed {
+        values.extend(
+            probe
+                .clone()
+                .values_mut()
+                .into_iter()
+                .map(|value| (value.clone(), own)),
+        );
+        if let Probe::Backup { backup } = probe {
+            backups.push((backup, own));
+        }
+    }
+    let mut missing = BTreeSet::new();
+    for (value, own) in values {
+        if let Value::FromStep { step: of, .. } = value
+            && !(own && of == step.id)
+            && seen.before(here, &of).is_none()
+        {
+            missing.insert(of);
+        }
+    }
+    found.extend(missing.into_iter().map(|of| PlanProblem::FromLater {
+        step: step.id.clone(),
+        of,
+    }));
+    for (backup, own) in backups {
+        let there = (own && backup.step == step.id)
+            || backup.run.is_some()
+            || matches!(seen.before(here, &backup.step), Some((node, _)) if node == here.node);
+        if !there {
+            found.push(PlanProblem::KeptNowhere {
+                step: step.id.clone(),
+                of: backup.step.clone(),
             });
         }
     }
-    for action in std::iter::once(&step.action).chain(undo) {
-        for value in action.values() {
-            if let Value::FromStep { step: of, .. } = value {
-                let own = undo.is_some_and(|undo| std::ptr::eq(undo, action)) && of == step.id;
-                if !own && !before.contains_key(&of) {
-                    found.push(PlanProblem::FromLater { step: id(), of });
-                }
+}
+
+/// Every probe of a step.
+fn probes(step: &Step) -> Vec<&Probe> {
+    let mut all: Vec<&Condition> = step.guards.iter().collect();
+    all.extend(step.proof.conditions());
+    all.extend(step.action.looks());
+    if let Undo::By { action, proof } = &step.undo {
+        all.extend(proof.conditions());
+        all.extend(action.looks());
+    }
+    all.into_iter().map(|condition| &condition.probe).collect()
+}
+
+fn judge_action(id: &StepId, action: &Action, found: &mut Vec<PlanProblem>) {
+    for path in action.paths() {
+        judge_path(id, path, found);
+    }
+    for command in action.commands() {
+        judge_command(id, command, found);
+    }
+    let pointless = match action {
+        Action::EditProperties { edits, .. } if edits.is_empty() => Some("edits nothing"),
+        Action::EditXml { edits, .. } if edits.is_empty() => Some("edits nothing"),
+        Action::Run { success, .. } if success.is_empty() => Some("could never succeed"),
+        Action::Rest { success, .. } if success.is_empty() => Some("could never succeed"),
+        Action::WaitUntil { good: 0, .. } => Some("waits for no answer at all"),
+        Action::Check { that } if that.is_empty() => Some("checks nothing"),
+        Action::Link { target, .. } if target.is_empty() => Some("links to nothing"),
+        _ => None,
+    };
+    if let Some(what) = pointless {
+        let step = id.clone();
+        found.push(PlanProblem::Pointless { step, what });
+    }
+    match action {
+        Action::WriteFile {
+            mode: Some(mode), ..
+        } if *mode > 0o7777 => found.push(PlanProblem::BadMode {
+            step: id.clone(),
+            mode: *mode,
+        }),
+        Action::Link { target, .. } if target.contains('\0') => {
+            found.push(PlanProblem::Nul(id.clone()));
+        }
+        Action::Rest {
+            body: Some(body), ..
+        } => {
+            if let Some(what) = odd_json(body, 0) {
+                let step = id.clone();
+                found.push(PlanProblem::BadJson { step, what });
             }
         }
-        for path in action.paths() {
-            if !path.local().is_absolute() || path.as_str().contains('\0') {
-                let path = path.as_str().escape_debug().to_string();
-                found.push(PlanProblem::RelativePath { step: id(), path });
-            }
+        _ => {}
+    }
+}
+
+/// What keeps the JSON from being written and read back unchanged.
+fn odd_json(json: &serde_json::Value, depth: usize) -> Option<&'static str> {
+    if depth > DEEPEST_JSON {
+        return Some("that is nested too deeply");
+    }
+    match json {
+        serde_json::Value::Number(number) if number.is_f64() => {
+            Some("with a fraction; write it as text")
         }
-        if action.commands().iter().any(|argv| argv.words().is_empty()) {
-            found.push(PlanProblem::EmptyCommand(id()));
+        serde_json::Value::Array(items) => items.iter().find_map(|item| odd_json(item, depth + 1)),
+        serde_json::Value::Object(members) => {
+            members.values().find_map(|item| odd_json(item, depth + 1))
+        }
+        _ => None,
+    }
+}
+
+fn judge_path(id: &StepId, path: &RemotePath, found: &mut Vec<PlanProblem>) {
+    if !path.is_absolute() || path.as_str().contains('\0') {
+        found.push(PlanProblem::RelativePath {
+            step: id.clone(),
+            path: path.as_str().escape_debug().to_string(),
+        });
+    }
+}
+
+fn judge_command(id: &StepId, command: &Argv, found: &mut Vec<PlanProblem>) {
+    if !runs(command) {
+        found.push(PlanProblem::EmptyCommand(id.clone()));
+    }
+    if command.words().iter().any(|word| word.contains('\0')) {
+        found.push(PlanProblem::Nul(id.clone()));
+    }
+}
+
+/// Whether the command names a program.
+fn runs(command: &Argv) -> bool {
+    command.words().first().is_some_and(|word| !word.is_empty())
+}
+
+impl Probe {
+    fn path(&self) -> Option<&RemotePath> {
+        match self {
+            Self::Path { path }
+            | Self::File { path, .. }
+            | Self::FileIs { path, .. }
+            | Self::Property { path, .. }
+            | Self::PropertyIs { path, .. }
+            | Self::XmlIs { path, .. }
+            | Self::Tree { path }
+            | Self::FreeSpace { path } => Some(path),
+            Self::Backup { .. }
+            | Self::Service { .. }
+            | Self::Command { .. }
+            | Self::Port { .. }
+            | Self::Stamp { .. }
+            | Self::Rest { .. }
+            | Self::Balancer { .. }
+            | Self::Product { .. } => None,
+        }
+    }
+
+    fn commands(&self) -> Vec<&Argv> {
+        match self {
+            Self::Command { argv } => vec![argv],
+            Self::Service { service } => vec![&service.start, &service.stop, &service.status],
+            _ => Vec::new(),
         }
     }
 }
@@ -198,7 +534,16 @@ impl Action {
         }
     }
 
-    fn paths(&self) -> Vec<&super::RemotePath> {
+    /// What the action itself looks at.
+    pub(super) fn looks(&self) -> &[Condition] {
+        match self {
+            Self::WaitUntil { until, .. } => std::slice::from_ref(until),
+            Self::Check { that } => that,
+            _ => &[],
+        }
+    }
+
+    fn paths(&self) -> Vec<&RemotePath> {
         match self {
             Self::EditProperties { path, .. }
             | Self::EditXml { path, .. }
@@ -218,7 +563,7 @@ impl Action {
         }
     }
 
-    fn commands(&self) -> Vec<&super::Argv> {
+    fn commands(&self) -> Vec<&Argv> {
         match self {
             Self::Run { argv, .. } => vec![argv],
             Self::Service { service, .. } => vec![&service.start, &service.stop, &service.status],

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod build;
 mod config_cases;
 mod config_template;
 mod crash_matrix;
@@ -9,7 +10,10 @@ mod every_kind;
 mod fuzz_config;
 mod fuzz_properties;
 mod nasty;
+mod plan_runbook;
+mod plan_text;
 mod properties_hostile;
 mod properties_oracle;
+mod sample;
 mod scale;
 mod secret_store;

@@ -1,0 +1,123 @@
+//! What an action does, in one line.
+//!
+//! The line is made from the action alone, so it tells what really happens,
+//! whatever the step's title and preview say.
+
+use std::fmt;
+
+use super::printable::list;
+use super::{Action, BackupRef, OnTimeout, PropertyEdit, ServiceState, Value, XmlEdit};
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EditProperties { path, edits, .. } => write!(f, "edit {path}: {}", list(edits)),
+            Self::EditXml { path, edits } => write!(f, "edit {path}: {}", list(edits)),
+            Self::WriteFile {
+                path,
+                content,
+                mode,
+            } => {
+                let length: usize = content.iter().map(length).sum();
+                let secret = content.iter().any(Value::is_secret);
+                write!(f, "write {path}")?;
+                if let Some(mode) = mode {
+                    write!(f, " with mode {mode:04o}")?;
+                }
+                let more = if secret { ", secrets not counted" } else { "" };
+                write!(f, " ({length} bytes{more})")
+            }
+            Self::CopyTree { from, to, .. } => write!(f, "copy the folder {from} to {to}"),
+            Self::MoveTree { from, to } => write!(f, "move {from} to {to}"),
+            Self::Link { path, target } => write!(f, "link {path} to {target}"),
+            Self::Remove { path } => write!(f, "remove {path}"),
+            Self::Service { service, to } => match to {
+                ServiceState::Running => {
+                    write!(f, "start service {}: `{}`", service.name, service.start)
+                }
+                ServiceState::Stopped => {
+                    write!(f, "stop service {}: `{}`", service.name, service.stop)
+                }
+            },
+            Self::Run { argv, dir, .. } => match dir {
+                Some(dir) => write!(f, "run `{argv}` in {dir}"),
+                None => write!(f, "run `{argv}`"),
+            },
+            Self::Rest {
+                method, url, body, ..
+            } => match body {
+                Some(body) => write!(f, "call {method} {url} with {body}"),
+                None => write!(f, "call {method} {url}"),
+            },
+            Self::Balancer { pool, server, to } => {
+                write!(f, "make {server} in pool {pool} {to}")
+            }
+            Self::WaitUntil {
+                until,
+                every,
+                good,
+                within,
+                on_timeout,
+            } => {
+                write!(f, "wait until {until}")?;
+                if *good > 1 {
+                    write!(f, ", {good} times in a row")?;
+                }
+                write!(f, "; look every {every}, for at most {within}, then ")?;
+                f.write_str(match on_timeout {
+                    OnTimeout::Fail => "fail",
+                    OnTimeout::GoOn => "go on all the same",
+                })
+            }
+            Self::BackUp { path } => write!(f, "keep a copy of {path}"),
+            Self::Restore { path, backup } => write!(f, "put back {path} from {backup}"),
+            Self::AskOperator { request, evidence } => {
+                write!(f, "ask a person: {request} (evidence: {evidence})")
+            }
+            Self::Check { that } => write!(f, "check that {}", list(that)),
+        }
+    }
+}
+
+fn length(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::Secret(_) | Value::FromStep { .. } => 0,
+    }
+}
+
+impl fmt::Display for PropertyEdit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = match self {
+            Self::Set { key, value, line } => {
+                write!(f, "{key} becomes {value}")?;
+                line
+            }
+            Self::Unset { key, line } => {
+                write!(f, "{key} goes")?;
+                line
+            }
+        };
+        line.map_or(Ok(()), |line| write!(f, " (line {line})"))
+    }
+}
+
+impl fmt::Display for XmlEdit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            element,
+            attribute,
+            value,
+        } = self;
+        write!(f, "{}/@{attribute} becomes {value}", element.join("/"))
+    }
+}
+
+impl fmt::Display for BackupRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.run {
+            Some(run) => write!(f, "what {} of run {run} kept", self.step),
+            None => write!(f, "what {} kept", self.step),
+        }
+    }
+}
