@@ -32,7 +32,7 @@ mod hooks;
 mod in_words;
 mod millis;
 mod paths;
-mod printable;
+pub(crate) mod printable;
 mod probe;
 mod reading;
 mod reverse;
