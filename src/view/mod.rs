@@ -4,7 +4,8 @@
 //! them into bars on a terminal, plain lines in a log, or lines of JSON
 //! ([`watch`]), as they come or from a recording ([`replay`]). It decides how
 //! to show things ([`Look`]), survives readers that go away ([`Quiet`]), and
-//! steps aside while somebody is asked a question ([`Suspend`]).
+//! steps aside while somebody is asked a question ([`Suspend`]). It draws
+//! [tables](table) and tells [what went wrong](Trouble).
 //!
 //! It knows events and values only: no files, no nodes, nothing of how a run
 //! works. Whatever comes from elsewhere is made harmless for a terminal on its
@@ -31,10 +32,12 @@ mod quiet;
 mod replay_error;
 mod screen;
 mod suspend;
+pub mod table;
 mod terminal;
 #[cfg(test)]
 mod tests;
 mod tone;
+mod trouble;
 mod watch;
 mod wording;
 
@@ -44,6 +47,7 @@ pub use replay_error::ReplayError;
 pub use screen::Measure;
 pub use suspend::{Held, Suspend};
 pub use tone::Tone;
+pub use trouble::Trouble;
 pub use watch::{Manner, replay, watch};
 
 use board::{Board, Running, Waiting};

@@ -143,7 +143,10 @@ fn ended(exit: u8) -> Happening {
 }
 
 /// Every kind of event, in an order in which they might come.
-#[expect(clippy::too_many_lines, reason = "a list, to be read from top to bottom")]
+#[expect(
+    clippy::too_many_lines,
+    reason = "a list, to be read from top to bottom"
+)]
 fn night() -> Vec<Event> {
     use Direction::{Do, Undo};
     let fault = Fault::new(
