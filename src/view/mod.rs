@@ -44,7 +44,7 @@ mod wording;
 pub use look::{ColourChoice, Look, Surroundings, Wanted};
 pub use quiet::Quiet;
 pub use replay_error::ReplayError;
-pub use screen::Measure;
+pub use screen::{Measure, size_of_stderr, size_of_stdout};
 pub use suspend::{Held, Suspend};
 pub use tone::Tone;
 pub use trouble::Trouble;

@@ -11,6 +11,27 @@ use super::Quiet;
 /// How large a terminal is: columns and rows, or `None` when it does not tell.
 pub type Measure = fn() -> Option<(u16, u16)>;
 
+/// How large the terminal is that standard error goes to.
+pub fn size_of_stderr() -> Option<(u16, u16)> {
+    size_of(io::stderr())
+}
+
+/// How large the terminal is that standard output goes to.
+pub fn size_of_stdout() -> Option<(u16, u16)> {
+    size_of(io::stdout())
+}
+
+#[cfg(unix)]
+fn size_of(stream: impl std::os::fd::AsFd) -> Option<(u16, u16)> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some((size.ws_col, size.ws_row))
+}
+
+#[cfg(not(unix))]
+fn size_of<S>(_stream: S) -> Option<(u16, u16)> {
+    None
+}
+
 /// A terminal that several can draw on; clones share it.
 #[derive(Clone)]
 pub(super) struct Screen {

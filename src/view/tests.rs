@@ -730,13 +730,35 @@ proptest! {
         prop_assert_eq!(read, events);
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
     #[test]
-    fn bars_survive_anything(happenings in prop::collection::vec(happening(), 1..20)) {
-        let mut live = Live::new(20, 40);
-        for (second, what) in (0_u32..).zip(happenings) {
-            live.painter.show(&event(i64::from(second), what), Duration::from_secs(u64::from(second)));
-            live.painter.tick(Duration::from_secs(u64::from(second)));
+    fn bars_never_touch_what_stays(
+        happenings in prop::collection::vec(happening(), 1..20),
+        columns in 30_u16..100,
+    ) {
+        // Its words are others in a recording than under a keyboard.
+        let same = |what: &Happening| !matches!(what, Happening::Interrupted { .. });
+        let manner = Manner::new(terminal_look(columns, true));
+        let mut live = Live::new(600, columns);
+        let mut so_far = Vec::new();
+        for (second, what) in (0_u32..).zip(happenings.into_iter().filter(same)) {
+            let now = Duration::from_secs(u64::from(second));
+            let event = event(i64::from(second), what);
+            live.painter.show(&event, now);
+            live.painter.tick(now + Duration::from_millis(500));
+            so_far.push(event);
+            let stays = InMemoryTerm::new(600, columns);
+            stays.write_str(&replayed(&so_far, &manner)).unwrap();
+            let (stays, shown) = (stays.contents(), live.term.contents());
+            prop_assert!(shown.starts_with(&stays), "{stays}\n=====\n{shown}");
+            let bars = shown[stays.len()..].matches(" steps  ").count();
+            prop_assert!(bars <= 1, "{shown}");
         }
         live.painter.end().unwrap();
+        prop_assert!(!live.term.contents().contains('░'));
     }
 }
