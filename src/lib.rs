@@ -9,3 +9,4 @@ pub mod plan;
 pub mod properties;
 pub mod rehearse;
 pub mod store;
+pub mod view;

@@ -34,7 +34,7 @@ mod look_by_hand;
 mod markdown;
 mod millis;
 mod paths;
-mod printable;
+pub(crate) mod printable;
 mod probe;
 mod reading;
 mod reverse;

@@ -7,12 +7,12 @@
 //! as escapes.
 
 /// Whether the character shows as itself and does nothing else.
-pub(super) fn shows(c: char) -> bool {
+pub(crate) fn shows(c: char) -> bool {
     matches!(c, '\\' | '"' | '\'') || c.escape_debug().len() == 1
 }
 
 /// The text as one line.
-pub(super) fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         if shows(c) {
@@ -45,7 +45,7 @@ pub(super) fn short(text: &str, most: usize) -> String {
 }
 
 /// `1 node`, `2 nodes`.
-pub(super) fn count(number: usize, thing: &str) -> String {
+pub(crate) fn count(number: usize, thing: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{s}")
 }

@@ -153,7 +153,7 @@ impl Probe {
     }
 
     /// The word between the probe and what it finds, in a sentence.
-    pub(super) fn verb(&self) -> &'static str {
+    pub(crate) fn verb(&self) -> &'static str {
         match self {
             Self::Command { .. } => "gives",
             Self::Rest { .. } => "answers",
