@@ -163,7 +163,12 @@ impl Properties {
                 }
             }
         }
-        usual
+        // White space in front of an empty key would be an indentation.
+        if empty_key {
+            usual.trim_ascii_start()
+        } else {
+            usual
+        }
     }
 
     /// The line end that most physical lines have, LF in a tie.

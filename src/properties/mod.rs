@@ -14,6 +14,7 @@
 //! # Ok::<(), clusterctl::properties::EditError>(())
 //! ```
 
+mod byte_diff;
 mod edit;
 mod edit_error;
 mod encoding;
@@ -22,20 +23,26 @@ mod habit;
 mod java_string;
 mod line;
 mod line_end;
+mod mask;
+mod meaning_diff;
 mod piece;
 mod problem;
 mod scanner;
+mod secret_name;
 mod tree;
 mod unreadable;
 mod which;
 
+pub use byte_diff::{ByteDiff, DiffLine, Fate, Hunk};
 pub use edit_error::EditError;
 pub use encoding::Encoding;
 pub use entry::Entry;
 pub use java_string::JavaString;
 pub use line::{EntrySpans, Line, LineKind};
 pub use line_end::LineEnd;
+pub use meaning_diff::MeaningDiff;
 pub use problem::{Problem, ProblemKind};
+pub use secret_name::looks_secret;
 pub use tree::{Duplicate, Properties};
 pub use unreadable::Unreadable;
 pub use which::Which;

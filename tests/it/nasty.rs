@@ -1,6 +1,6 @@
 //! Seeded generator of properties files that are hard to read and to edit.
 
-use clusterctl::properties::{Encoding, JavaString, Properties, Which};
+use clusterctl::properties::{JavaString, Properties, Which};
 
 /// Pieces that mean something to the format, the hard ones more than once.
 const PIECES: &[&[u8]] = &[
@@ -108,6 +108,11 @@ impl Random {
     /// A file: pieces, and sometimes bytes changed, cut or repeated after that.
     pub(crate) fn file(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
+        if self.below(32) == 0 {
+            // The JDK reads 8 KiB at a time: let something hard cross the edge.
+            bytes.resize(8192 - self.below(24), b'#');
+            bytes.push(b'\n');
+        }
         for _ in 0..self.below(20) {
             let piece: &[u8] = self.pick::<&[u8]>(PIECES);
             bytes.extend_from_slice(piece);
@@ -146,10 +151,6 @@ impl Random {
         }
     }
 
-    pub(crate) fn encoding(&mut self) -> Encoding {
-        *self.pick(&[Encoding::Latin1, Encoding::Utf8])
-    }
-
     pub(crate) fn which(&mut self) -> Which {
         let line = Which::Line(1 + self.below(5));
         *self.pick(&[Which::Only, Which::First, Which::Last, Which::All, line])
@@ -166,11 +167,11 @@ pub(crate) fn definitions(file: &Properties) -> Vec<(JavaString, JavaString)> {
 /// Which of the definitions an edit of this key means.
 pub(crate) fn chosen(file: &Properties, key: &JavaString, which: Which) -> Vec<usize> {
     let entries: Vec<_> = file.entries().collect();
-    let places = (0..entries.len()).filter(|&place| entries[place].key == *key);
+    let mut places = (0..entries.len()).filter(|&place| entries[place].key == *key);
     match which {
         Which::Only | Which::All => places.collect(),
         Which::First => places.take(1).collect(),
-        Which::Last => places.last().into_iter().collect(),
+        Which::Last => places.next_back().into_iter().collect(),
         Which::Line(number) => {
             let line = file
                 .lines()
