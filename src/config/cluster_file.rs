@@ -1,0 +1,211 @@
+//! The cluster file as it is written: one type a table, one field a key. These
+//! types are the only list of keys; the schema, the check for unknown keys and
+//! the test of the template all read it off them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Address, Argv, ClusterName, HumanDuration, NodeName, NodePath, SecretName, SecretRef, Tag,
+};
+
+/// The format that this program reads and writes.
+pub(super) const FORMAT: u32 = 1;
+
+/// The default of `state_dir`.
+pub(super) const STATE_DIR: &str = "/var/lib/clusterctl";
+
+/// The default of `port`.
+pub(super) const PORT: u16 = 22;
+
+/// The default of a hook's `deadline`.
+const HOOK_DEADLINE: HumanDuration = HumanDuration::seconds(30);
+
+/// A cluster: its nodes, where its secrets are found, and how runs behave.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "cluster.toml")]
+pub(super) struct ClusterFile {
+    /// The format of this file. A program that is too old for it says so.
+    #[serde(default = "format")]
+    #[expect(dead_code, reason = "the reader looks at it before it reads the rest")]
+    pub(super) format: u32,
+    /// The name of the cluster, as runs and reports show it.
+    pub(super) name: ClusterName,
+    /// The vendor's product that runs on the cluster. Without one, the verbs that drive no product still work.
+    #[serde(default)]
+    pub(super) product: Option<Product>,
+    /// Settings of all nodes that do not say otherwise.
+    #[serde(default)]
+    pub(super) defaults: NodeSettings,
+    /// The nodes, by name. The name `local` always means this machine.
+    pub(super) nodes: BTreeMap<NodeName, NodeSettings>,
+    /// Where secrets are found, by name. A secret's value never stands in this file.
+    #[serde(default)]
+    pub(super) secrets: BTreeMap<SecretName, SecretRef>,
+    /// Commands on this machine that are run around the steps of a run.
+    #[serde(default)]
+    pub(super) hooks: Hooks,
+    /// How runs behave.
+    #[serde(default)]
+    pub(super) run: RunSettings,
+}
+
+/// A vendor's product.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Product {
+    /// HCL/IBM `UrbanCode` Deploy.
+    #[serde(rename = "urbancode")]
+    UrbanCode,
+    /// Delinea Secret Server.
+    SecretServer,
+}
+
+impl Product {
+    /// The name as the cluster file writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UrbanCode => "urbancode",
+            Self::SecretServer => "secret-server",
+        }
+    }
+}
+
+impl std::fmt::Display for Product {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Settings of a node.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NodeSettings {
+    /// Where the node is found: a host name, an IP address, or `local` for this machine. Without it, the node's name is its host name.
+    #[serde(default)]
+    pub(super) address: Option<Address>,
+    /// The user to log in as. Without it, whatever the connection's own configuration says.
+    #[serde(default)]
+    #[schemars(length(min = 1), extend("examples" = ["deploy"]))]
+    pub(super) user: Option<UserName>,
+    /// The port to log in at.
+    #[serde(default)]
+    #[schemars(extend("default" = PORT))]
+    pub(super) port: Option<NonZeroU16>,
+    /// Words that group nodes; `--on @tag` selects them.
+    #[serde(default)]
+    #[schemars(extend("examples" = [["server", "site-a"]]))]
+    pub(super) tags: Option<BTreeSet<Tag>>,
+    /// The folder on the node that holds its lock, its copy of the journal and backups.
+    #[serde(default)]
+    #[schemars(extend("default" = STATE_DIR))]
+    pub(super) state_dir: Option<NodePath>,
+    /// The folder in which the product is installed.
+    #[serde(default)]
+    pub(super) install_dir: Option<NodePath>,
+    /// The commands that control the product's service.
+    #[serde(default)]
+    pub(super) service: ServiceSettings,
+}
+
+/// The commands that control the product's service on a node.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServiceSettings {
+    /// Starts the service.
+    #[serde(default)]
+    pub(super) start: Option<Argv>,
+    /// Stops the service.
+    #[serde(default)]
+    pub(super) stop: Option<Argv>,
+    /// Tells whether the service runs: exit status 0 if it does, 3 if it is stopped.
+    #[serde(default)]
+    pub(super) status: Option<Argv>,
+}
+
+/// Commands on this machine that are run around the steps of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Hooks {
+    /// Run before each step. If it fails, the step is not begun.
+    #[serde(default)]
+    pub before_step: Option<Hook>,
+    /// Run after each step that succeeded.
+    #[serde(default)]
+    pub after_step: Option<Hook>,
+    /// Run when a step failed.
+    #[serde(default)]
+    pub on_failure: Option<Hook>,
+    /// Run once when the run ends, however it ends.
+    #[serde(default)]
+    pub on_end: Option<Hook>,
+}
+
+/// A command of the user's own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Hook {
+    /// The program and its arguments. No shell reads them.
+    pub command: Argv,
+    /// How long the command may take.
+    #[serde(default = "hook_deadline")]
+    pub deadline: HumanDuration,
+}
+
+/// How runs behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct RunSettings {
+    /// How long a node's lock outlives the last sign of life of the run that holds it. At least twice the heartbeat.
+    pub lease: HumanDuration,
+    /// How often a run gives a sign of life to the locks that it holds.
+    pub heartbeat: HumanDuration,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            lease: HumanDuration::seconds(60),
+            heartbeat: HumanDuration::seconds(30),
+        }
+    }
+}
+
+/// The name of a user on a node.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+pub(super) struct UserName(pub(super) String);
+
+impl TryFrom<String> for UserName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.is_empty() {
+            return Err("the user's name is empty");
+        }
+        if text.starts_with('-')
+            || text
+                .contains(|c: char| c.is_control() || c.is_whitespace() || ":/;'\"`$".contains(c))
+        {
+            return Err("this is no user's name");
+        }
+        Ok(Self(text))
+    }
+}
+
+fn format() -> u32 {
+    FORMAT
+}
+
+fn hook_deadline() -> HumanDuration {
+    HOOK_DEADLINE
+}

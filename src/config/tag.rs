@@ -1,0 +1,6 @@
+//! A word that groups nodes.
+
+super::word::word_type! {
+    /// A word that groups nodes; `--on @tag` selects them.
+    Tag, "tag"
+}
