@@ -1,8 +1,3 @@
 //! The integration tests: one binary, a module a subject.
 
-#[cfg(test)]
-mod fuzz_properties;
-#[cfg(test)]
-mod nasty;
-#[cfg(test)]
-mod properties_oracle;
+mod local_world;

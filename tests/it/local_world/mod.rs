@@ -1,0 +1,5 @@
+//! The world of this machine: real files, real locks, real processes.
+
+mod bench;
+mod claims;
+mod commands;
