@@ -3,3 +3,6 @@
 mod bench;
 mod claims;
 mod commands;
+mod files;
+mod probes;
+mod trees;
