@@ -10,3 +10,4 @@ pub mod properties;
 pub mod rehearse;
 pub mod store;
 pub mod view;
+pub mod world;

@@ -1,9 +1,10 @@
 //! Holding the nodes: claims in the order of names, a heartbeat while the run goes on, and letting go.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use super::world::{Claim, ClaimError, Holder, Holding, Release, World};
-use super::{Cancel, Fault, FaultKind, Reporter};
+use super::{Cancel, Fault, FaultKind, Interrupt, Reporter};
 use crate::config::NodeName;
 use crate::plan::Millis;
 
@@ -14,20 +15,38 @@ pub(super) struct Holds(BTreeMap<NodeName, Holding>);
 /// Why the nodes could not be held. None is held then.
 pub(super) enum HoldError {
     Held(NodeName, Box<Holder>),
+    EffectRuns(NodeName, String),
     Fault(NodeName, Fault),
 }
 
+/// How often to look whether an effect that outlived its runner has ended.
+const LOOK: Duration = Duration::from_millis(200);
+
 impl Holds {
     /// Takes all nodes, or none.
+    ///
+    /// An effect that outlived its runner is waited for, `patience` long.
     pub(super) fn take<'n>(
         world: &dyn World,
         nodes: impl IntoIterator<Item = &'n NodeName>,
         claim: &Claim,
         otherwise: &Release,
+        patience: Millis,
+        asked: &Interrupt,
     ) -> Result<Self, HoldError> {
         let mut holds = Self::default();
         for node in nodes {
-            match world.claim(node, claim) {
+            let began = Instant::now();
+            let claimed = loop {
+                match world.claim(node, claim) {
+                    Err(ClaimError::EffectRuns(_))
+                        if began.elapsed() < patience.duration()
+                            && asked.times() == 0
+                            && world.pause(LOOK, asked.cancel()) => {}
+                    other => break other,
+                }
+            };
+            match claimed {
                 Ok(epoch) => {
                     let holding = Holding {
                         run: claim.run.clone(),
@@ -40,6 +59,7 @@ impl Holds {
                     holds.give_up(world, otherwise);
                     return Err(match error {
                         ClaimError::Held(holder) => HoldError::Held(node.clone(), holder),
+                        ClaimError::EffectRuns(how) => HoldError::EffectRuns(node.clone(), how),
                         ClaimError::Fault(fault) => HoldError::Fault(node.clone(), fault),
                     });
                 }

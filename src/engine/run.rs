@@ -267,8 +267,23 @@ impl Engine<'_> {
         } else {
             Release::Unfinished
         };
-        let holds = Holds::take(self.world, self.plan.changed(), &claim, &otherwise)
-            .map_err(|error| refused(&self.run, error))?;
+        // No effect lasts longer than its step may.
+        let longest = self
+            .plan
+            .steps()
+            .map(|(_, step)| step.timeout)
+            .max()
+            .unwrap_or_default();
+        let nodes = self.plan.changed();
+        let holds = Holds::take(
+            self.world,
+            nodes,
+            &claim,
+            &otherwise,
+            longest,
+            self.interrupt,
+        )
+        .map_err(|error| refused(&self.run, error))?;
         for (node, holding) in holds.each() {
             let claimed = Entry::Claimed {
                 node: node.clone(),
@@ -763,6 +778,16 @@ fn refused(run: &RunId, error: HoldError) -> Verdict {
             Verdict::nothing_changed(Exit::Held, because)
         }
         HoldError::Held(node, holder) => held(&node, &holder),
+        HoldError::EffectRuns(node, how) => {
+            let because =
+                format!("{node}: a command that a run began and did not see end still runs");
+            let mut verdict = Verdict::nothing_changed(Exit::Held, because);
+            verdict.next.push(how);
+            verdict
+                .next
+                .push("wait until it has ended, and type the same again".to_owned());
+            verdict
+        }
         HoldError::Fault(node, fault) => {
             let exit = match fault.kind {
                 FaultKind::Unreachable => Exit::Unreachable,

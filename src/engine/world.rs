@@ -212,6 +212,8 @@ pub struct NodeRecord {
 pub enum ClaimError {
     /// Another run holds it, is unfinished, or the same run goes on elsewhere.
     Held(Box<Holder>),
+    /// The node could be taken, but an effect of a runner that is gone still runs on it; the text says how to see it.
+    EffectRuns(String),
     /// The node could not be asked.
     Fault(Fault),
 }

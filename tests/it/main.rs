@@ -9,6 +9,7 @@ mod crash_matrix;
 mod every_kind;
 mod fuzz_config;
 mod fuzz_properties;
+mod local_world;
 mod nasty;
 mod plan_runbook;
 mod plan_text;

@@ -1,0 +1,410 @@
+//! What a step keeps before it changes something, and how that is put back.
+//!
+//! A backup is a folder that only its owner may enter: `kept.json` says what was
+//! there, and is written last, so that a backup either is complete or is none;
+//! `content` or `tree` holds the bytes.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::attributes::Attributes;
+use super::durable;
+use super::errno::{self, OrFault as _};
+use super::manifest;
+use super::node_folder::NodeFolder;
+use super::original::{self, Original};
+use super::place;
+use super::replace::{self, Fresh, Given, exists};
+use super::tree;
+use super::watch::Watch;
+use crate::engine::{Direction, Fault, FaultKind};
+use crate::plan::{BackupRef, RunId, Sha256};
+
+/// The version of `kept.json`.
+const FORMAT: u32 = 1;
+
+/// What stood at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Kept {
+    /// Nothing.
+    Nothing,
+    /// A file: its bytes are in `content`.
+    File {
+        /// Where it really was.
+        real: Bytes,
+        attributes: Attributes,
+    },
+    /// A symbolic link.
+    Link { target: Bytes },
+    /// A folder, now in `tree`.
+    Tree,
+    /// Something that got another name beside its old one.
+    Aside { at: Bytes },
+}
+
+/// A path, which need not be text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Bytes(Vec<u8>);
+
+impl Bytes {
+    pub(super) fn of(path: impl AsRef<OsStr>) -> Self {
+        Self(path.as_ref().as_bytes().to_vec())
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        OsString::from_vec(self.0.clone()).into()
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    format: u32,
+    path: Bytes,
+    kept: Kept,
+}
+
+/// The place of one backup.
+#[derive(Debug, Clone)]
+pub(super) struct Backup {
+    folder: PathBuf,
+}
+
+impl Backup {
+    /// What a step kept is at this path. A step that is taken back keeps what that changes elsewhere.
+    pub(super) fn at(folder: PathBuf, direction: Direction) -> Self {
+        Self {
+            folder: match direction {
+                Direction::Do => folder,
+                Direction::Undo => durable::beside(&folder, ".undo"),
+            },
+        }
+    }
+
+    /// What a step of this run, or of another, kept.
+    pub(super) fn of(folder: &NodeFolder, this: &RunId, kept: &BackupRef) -> Self {
+        let run = kept.run.as_ref().unwrap_or(this);
+        Self::at(folder.backup(run, &kept.step), Direction::Do)
+    }
+
+    fn content(&self) -> PathBuf {
+        self.folder.join("content")
+    }
+
+    fn tree(&self) -> PathBuf {
+        self.folder.join("tree")
+    }
+
+    fn record(&self) -> PathBuf {
+        self.folder.join("kept.json")
+    }
+
+    /// There while a file is written in place: what stands in the file may then be neither old nor new.
+    fn mark(&self) -> PathBuf {
+        self.folder.join("in-place")
+    }
+
+    /// What was kept, if anything was.
+    pub(super) fn kept(&self) -> Result<Option<Kept>, Fault> {
+        let path = self.record();
+        let bytes = match fs::read(&path) {
+            Err(error) if errno::is_absent(&error) => return Ok(None),
+            bytes => bytes.or_fault("read", &path)?,
+        };
+        let unusable = |why: String| {
+            let what = format!("the backup {} can't be used: {why}", path.display());
+            Fault::new(FaultKind::Failed, what)
+        };
+        let record: Record =
+            serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
+        if record.format > FORMAT {
+            return Err(unusable(format!(
+                "a newer clusterctl wrote it (format {})",
+                record.format
+            )));
+        }
+        Ok(Some(record.kept))
+    }
+
+    /// Keeps a file, before `fresh` takes its place where something does.
+    ///
+    /// What an earlier attempt kept stays when the file is as it was then, or
+    /// already as it shall be; otherwise somebody made another file of it since,
+    /// which is kept too.
+    pub(super) fn keep_file(
+        &self,
+        path: &Path,
+        found: Option<&Original>,
+        fresh: Option<&[u8]>,
+    ) -> Result<(), Fault> {
+        let kept = match found {
+            None => Kept::Nothing,
+            Some(file) => Kept::File {
+                real: Bytes::of(&file.real),
+                attributes: file.attributes.clone(),
+            },
+        };
+        let already = found.is_some_and(|file| fresh == Some(&file.bytes[..]));
+        if let Some(before) = self.kept()?
+            && (already || self.mark().exists() || self.is_same(&before, &kept, found)?)
+        {
+            return Ok(());
+        }
+        self.begin()?;
+        if let Some(file) = found {
+            let content = self.content();
+            durable::replace(&content, &file.bytes).or_fault("written", &content)?;
+        }
+        self.complete(path, kept)
+    }
+
+    fn is_same(&self, before: &Kept, now: &Kept, found: Option<&Original>) -> Result<bool, Fault> {
+        let attributes = |kept: &Kept| match kept {
+            Kept::File { real, attributes } => Some((real.clone(), unread(attributes))),
+            _ => None,
+        };
+        let same = match (before, now) {
+            (Kept::File { .. }, Kept::File { .. }) => attributes(before) == attributes(now),
+            _ => before == now,
+        };
+        if !same {
+            return Ok(false);
+        }
+        let Some(file) = found else { return Ok(true) };
+        let content = self.content();
+        let bytes = original::read_file_bounded(&content)?;
+        Ok(bytes.is_some_and(|bytes| *bytes == *file.bytes))
+    }
+
+    /// Keeps what a link names, or that there is none.
+    pub(super) fn keep_link(&self, path: &Path, target: Option<&Path>) -> Result<(), Fault> {
+        self.begin()?;
+        let kept = target.map_or(Kept::Nothing, |target| Kept::Link {
+            target: Bytes::of(target),
+        });
+        self.complete(path, kept)
+    }
+
+    /// Remembers where something is kept that gets another name next.
+    pub(super) fn keep_aside(&self, path: &Path, at: &Path) -> Result<(), Fault> {
+        self.begin()?;
+        let at = Bytes::of(at);
+        self.complete(path, Kept::Aside { at })
+    }
+
+    /// Keeps a copy of a folder.
+    pub(super) fn keep_tree(&self, path: &Path, watch: &Watch<'_>) -> Result<(), Fault> {
+        let now = manifest::digest(path, watch)?;
+        if self.kept()? == Some(Kept::Tree) && manifest::digest(&self.tree(), watch)? == now {
+            return Ok(());
+        }
+        self.begin()?;
+        let real = fs::canonicalize(path).or_fault("read", path)?;
+        if let Some(manifest) = &now {
+            tree::copy(&real, &self.tree(), manifest, watch)?;
+        }
+        self.complete(path, Kept::Tree)
+    }
+
+    /// An empty place for a backup; a complete one that is there already is kept under another name.
+    fn begin(&self) -> Result<(), Fault> {
+        let folder = &self.folder;
+        if self.record().exists() {
+            let mut count = 1_u32;
+            let mut older = durable::beside(folder, ".1");
+            while exists(&older) {
+                count += 1;
+                older = durable::beside(folder, &format!(".{count}"));
+            }
+            fs::rename(folder, &older).or_fault("moved", folder)?;
+        } else {
+            tree::remove(folder)?;
+        }
+        durable::make_folder(folder).or_fault("made", folder)
+    }
+
+    fn complete(&self, path: &Path, kept: Kept) -> Result<(), Fault> {
+        let record = Record {
+            format: FORMAT,
+            path: Bytes::of(path),
+            kept,
+        };
+        let json = serde_json::to_vec(&record).unwrap_or_default();
+        durable::replace(&self.record(), &json)
+            .and_then(|()| durable::sync_parent(&self.folder))
+            .or_fault("written", &self.record())
+    }
+
+    /// Exchanges the file, and marks the backup as long as that is not done at a stroke.
+    pub(super) fn exchange(
+        &self,
+        found: &Original,
+        fresh: &Fresh<'_>,
+        run: &RunId,
+    ) -> Result<(), Fault> {
+        let mark = self.mark();
+        if found.has_other_names() {
+            durable::replace(&mark, b"").or_fault("written", &mark)?;
+        }
+        let exchanged = replace::exchange(found, fresh, run);
+        if exchanged.is_ok() && found.has_other_names() {
+            durable::remove(&mark).or_fault("removed", &mark)?;
+        }
+        exchanged
+    }
+
+    /// The fingerprint of what was kept; `None` where nothing was.
+    pub(super) fn digest(&self, watch: &Watch<'_>) -> Result<Option<Sha256>, Fault> {
+        let of_path = |path: &Path| -> Result<Option<Sha256>, Fault> {
+            match path.symlink_metadata() {
+                Err(_) => Ok(None),
+                Ok(found) if found.is_dir() => manifest::digest(path, watch),
+                Ok(found) if found.is_symlink() => {
+                    let target = fs::read_link(path).or_fault("read", path)?;
+                    Ok(Some(Sha256::of(target.as_os_str().as_bytes())))
+                }
+                Ok(_) => match original::open(path)? {
+                    None => Ok(None),
+                    Some((mut file, _)) => manifest::file_digest(&mut file, path, watch).map(Some),
+                },
+            }
+        };
+        match self.kept()? {
+            None => Ok(None),
+            Some(Kept::Nothing) => Ok(Some(Sha256::of("nothing"))),
+            Some(Kept::File { .. }) => of_path(&self.content()),
+            Some(Kept::Link { target }) => Ok(Some(Sha256::of(target.0))),
+            Some(Kept::Tree) => of_path(&self.tree()),
+            Some(Kept::Aside { at }) => of_path(&at.path()),
+        }
+    }
+
+    /// Puts back at the path what was kept; what stands there now goes to `replaced`. Done twice, it does no more.
+    pub(super) fn restore(
+        &self,
+        path: &Path,
+        run: &RunId,
+        replaced: &Self,
+        watch: &Watch<'_>,
+    ) -> Result<(), Fault> {
+        let Some(kept) = self.kept()? else {
+            let what = format!(
+                "there is no backup of {}: nothing was kept in {}",
+                path.display(),
+                self.folder.display()
+            );
+            return Err(Fault::new(FaultKind::Stale, what));
+        };
+        match kept {
+            Kept::Nothing => Self::restore_nothing(path, replaced),
+            Kept::File { real, attributes } => {
+                self.restore_file(path, &real.path(), &attributes, run, replaced)
+            }
+            Kept::Link { target } => place::point(path, &target.path(), run),
+            Kept::Tree => self.restore_tree(path, run, watch),
+            Kept::Aside { at } => restore_aside(path, &at.path()),
+        }
+    }
+
+    fn restore_nothing(path: &Path, replaced: &Self) -> Result<(), Fault> {
+        match path.symlink_metadata() {
+            Err(error) if errno::is_absent(&error) => return Ok(()),
+            Err(error) => return Err(error).or_fault("read", path),
+            Ok(found) if found.is_symlink() => {}
+            Ok(_) => replaced.keep_file(path, Original::read(path)?.as_ref(), None)?,
+        }
+        durable::remove(path).or_fault("removed", path)
+    }
+
+    fn restore_file(
+        &self,
+        path: &Path,
+        real: &Path,
+        attributes: &Attributes,
+        run: &RunId,
+        replaced: &Self,
+    ) -> Result<(), Fault> {
+        let content = self.content();
+        let Some(bytes) = original::read_file_bounded(&content)? else {
+            let what = format!("the backup {} is gone", content.display());
+            return Err(Fault::new(FaultKind::Failed, what));
+        };
+        let fresh = Fresh {
+            bytes: &bytes,
+            attributes: Given::Restored(attributes),
+        };
+        match Original::read(path)? {
+            None => replace::create(real, &fresh, run),
+            Some(found)
+                if *found.bytes == *bytes && unread(&found.attributes) == unread(attributes) =>
+            {
+                Ok(())
+            }
+            Some(found) => {
+                replaced.keep_file(path, Some(&found), Some(&bytes))?;
+                replaced.exchange(&found, &fresh, run)
+            }
+        }
+    }
+
+    fn restore_tree(&self, path: &Path, run: &RunId, watch: &Watch<'_>) -> Result<(), Fault> {
+        let tree = self.tree();
+        let wanted = manifest::digest(&tree, watch)?;
+        let (Some(manifest), now) = (&wanted, manifest::digest(path, watch)?) else {
+            let what = format!("the backup {} is gone", tree.display());
+            return Err(Fault::new(FaultKind::Failed, what));
+        };
+        if wanted == now {
+            return Ok(());
+        }
+        let real = if now.is_some() {
+            fs::canonicalize(path).or_fault("read", path)?
+        } else {
+            path.to_owned()
+        };
+        let stage = replace::beside(&real, run, "");
+        tree::remove(&stage)?;
+        tree::copy(&tree, &stage, manifest, watch)?;
+        if now.is_some() {
+            place::set_aside(&real, &place::free_name_aside(&real, run))?;
+        }
+        place::rename_to_nothing(&stage, &real)
+    }
+}
+
+/// Attributes without the time of the last reading, which reading changes.
+fn unread(attributes: &Attributes) -> Attributes {
+    Attributes {
+        read_at: (0, 0),
+        ..attributes.clone()
+    }
+}
+
+fn restore_aside(path: &Path, at: &Path) -> Result<(), Fault> {
+    match (exists(at), exists(path)) {
+        (true, false) => place::rename_to_nothing(at, path),
+        (false, true) => Ok(()),
+        (true, true) => Err(Fault::new(
+            FaultKind::Stale,
+            format!(
+                "there is something new at {}; the old one is {}",
+                path.display(),
+                at.display()
+            ),
+        )
+        .hint(format!("move {} away first", path.display()))),
+        (false, false) => Err(Fault::new(
+            FaultKind::Failed,
+            format!(
+                "{} is gone, and so is {}, where it was kept",
+                path.display(),
+                at.display()
+            ),
+        )),
+    }
+}

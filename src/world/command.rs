@@ -1,0 +1,171 @@
+//! Effects that a command has: run under the node's fence, so that they outlive us if they must.
+
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use super::effect::{Commanded, Effect, Record};
+use super::process::{self, Process};
+use super::vault::Vault;
+use super::watch::Watch;
+use crate::config::SecretRef;
+use crate::engine::{Fault, FaultKind};
+use crate::plan::{Argv, Millis, Outputs, RemotePath};
+
+/// The wrapper that takes the lock, checks the epoch and leaves the outcome on the node.
+const FENCE: &str = include_str!("fence.sh");
+
+/// The output that tells a command's exit code.
+const EXIT: &str = "exit";
+
+/// How long to wait for the lock when an outcome is to be remembered.
+const RECORD_PATIENCE: Millis = Millis::secs(10);
+
+/// A command, and what makes it a success.
+pub(super) struct Job<'a> {
+    pub(super) argv: &'a Argv,
+    pub(super) dir: Option<&'a RemotePath>,
+    pub(super) input: Zeroizing<Vec<u8>>,
+    pub(super) success: &'a [i64],
+    pub(super) secrets: Vec<SecretRef>,
+}
+
+/// Runs the command to its end.
+pub(super) fn perform(
+    effect: &Effect<'_>,
+    job: Job<'_>,
+    watch: &mut Watch<'_>,
+    vault: &Vault,
+) -> Result<Outputs, Fault> {
+    let commanded = Commanded {
+        shown: job.argv.posix(),
+        success: job.success.to_vec(),
+        secrets: job.secrets,
+    };
+    let record = {
+        let _alone = effect.alone(watch)?;
+        effect.begin(Some(commanded.clone()))?
+    };
+    let mut fence = process::command("/bin/sh", vault);
+    fence
+        .args(["-c", FENCE, "clusterctl-fence"])
+        .args(effect.fence_arguments(&record))
+        .arg((watch.left().as_secs() + 1).to_string())
+        .arg(job.dir.map_or(Path::new("/"), RemotePath::local))
+        .args(job.argv.words());
+    let what = format!("`{}`", commanded.shown);
+    let ended = Process::start(fence, job.input)
+        .map_err(|error| {
+            Fault::new(
+                FaultKind::Failed,
+                format!("{what} can't be started: {error}"),
+            )
+        })
+        .and_then(|process| process.wait(watch, &what));
+    let outcome = match ended {
+        Ok(code) if effect.was_started(&record) => judge(effect, &commanded, code, vault),
+        Ok(code) => Err(not_started(effect, code, job.dir)),
+        Err(fault) => Err(with_last_lines(fault, effect, vault)),
+    };
+    remember(effect, &record, outcome)
+}
+
+/// What the command of an earlier attempt came to, if it left an exit code.
+pub(super) fn settled(
+    effect: &Effect<'_>,
+    record: &Record,
+    vault: &Vault,
+) -> Result<Option<Result<Outputs, Fault>>, Fault> {
+    let (Some(command), Some(code)) = (&record.command, effect.exit_code(record)) else {
+        return Ok(None);
+    };
+    let outcome = judge(effect, command, code, vault);
+    effect.end(record, &outcome)?;
+    Ok(Some(outcome))
+}
+
+fn judge(
+    effect: &Effect<'_>,
+    command: &Commanded,
+    code: i64,
+    vault: &Vault,
+) -> Result<Outputs, Fault> {
+    if command.success.contains(&code) {
+        return Ok(Outputs::from([(EXIT.to_owned(), code.to_string())]));
+    }
+    let what = format!("`{}` ended with exit code {code}", command.shown);
+    let fault = Fault::new(FaultKind::Failed, what);
+    // What could not be recognised in the output could not be masked.
+    let all_known = command.secrets.iter().all(|r| vault.secret(r).is_ok());
+    Err(if all_known {
+        with_last_lines(fault, effect, vault)
+    } else {
+        fault.hint(where_output_is(effect))
+    })
+}
+
+fn with_last_lines(mut fault: Fault, effect: &Effect<'_>, vault: &Vault) -> Fault {
+    let mut lines = process::last_lines(&effect.path("err"), vault);
+    if lines.is_empty() {
+        lines = process::last_lines(&effect.path("out"), vault);
+    }
+    if !lines.is_empty() {
+        fault.what.push_str("; it wrote:");
+        fault.what.push_str(&lines);
+    }
+    fault.hint(where_output_is(effect))
+}
+
+fn where_output_is(effect: &Effect<'_>) -> String {
+    format!(
+        "all that it wrote is in {} and {}",
+        effect.path("out").display(),
+        effect.path("err").display()
+    )
+}
+
+/// What the fence says with an exit code of its own; see there.
+fn not_started(effect: &Effect<'_>, code: i64, dir: Option<&RemotePath>) -> Fault {
+    let dir = dir.map_or("/", RemotePath::as_str);
+    match code {
+        69 => Fault::new(FaultKind::Failed, "there is no program `flock` on the node")
+            .hint("install it: it is a part of util-linux and of busybox"),
+        70 => effect.guard().err().unwrap_or_else(|| {
+            Fault::new(FaultKind::Fenced, "the run did not hold the node any more")
+        }),
+        71 => Fault::new(
+            FaultKind::TimedOut,
+            "an earlier effect on the node did not end in time",
+        ),
+        72 => Fault::new(
+            FaultKind::Failed,
+            format!("there is no folder {dir} to run in, or it may not be entered"),
+        ),
+        73 => Fault::new(
+            FaultKind::DiskFull,
+            format!("nothing can be written to {}", effect.folder().display()),
+        ),
+        code => Fault::new(
+            FaultKind::Failed,
+            format!("the shell that was to start the command ended with exit code {code}"),
+        ),
+    }
+}
+
+/// Keeps the outcome on the node, unless another attempt was begun there since.
+fn remember(
+    effect: &Effect<'_>,
+    record: &Record,
+    outcome: Result<Outputs, Fault>,
+) -> Result<Outputs, Fault> {
+    let kept = effect
+        .alone(&mut Watch::unbroken(RECORD_PATIENCE))
+        .and_then(|_alone| match effect.last()? {
+            Some(last) if last.attempt == record.attempt => effect.end(record, &outcome),
+            _ => Ok(()),
+        });
+    match (outcome, kept) {
+        (Ok(_), Err(fault)) => Err(super::effect::not_remembered(&fault)),
+        (outcome, _) => outcome,
+    }
+}

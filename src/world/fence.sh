@@ -1,0 +1,53 @@
+# Runs one command on a node under the node's effect lock, and leaves its
+# outcome there even when whoever started it is gone.
+#
+# Needs a POSIX shell and flock. Nothing is ever pasted into this text:
+# everything comes as arguments.
+#
+#   folder   the node's folder
+#   run      the run, and
+#   epoch    the epoch with which it must hold the node
+#   base     where the effect's files go: BASE.pid, BASE.out, BASE.err, BASE.exit
+#   attempt  the name of this attempt, repeated in those files
+#   wait     for how many seconds at most the lock is waited for
+#   dir      the folder that the command runs in
+#   ...      the command
+#
+# Exit codes of its own, only when BASE.pid does not name this attempt:
+#   69 there is no flock; 70 the run does not hold the node; 71 the lock was
+#   not free in time; 72 no such folder to run in; 73 the files can't be written.
+
+folder=$1 run=$2 epoch=$3 base=$4 attempt=$5 wait=$6 dir=$7
+shift 7
+mask=$(umask)
+umask 077
+
+command -v flock >/dev/null || exit 69
+exec 9>>"$folder/effect.lock" || exit 73
+until flock -n 9; do
+    [ "$wait" -gt 0 ] || exit 71
+    wait=$((wait - 1))
+    sleep 1
+done
+
+read -r held_epoch held_run held_until <"$folder/lock" || exit 70
+[ "$held_epoch" = "$epoch" ] || exit 70
+[ "$held_run" = "$run" ] || exit 70
+[ "$(date +%s)" -lt "$held_until" ] || exit 70
+
+cd "$dir" || exit 72
+: >"$base.out" || exit 73
+: >"$base.err" || exit 73
+printf '%s %s\n' "$attempt" "$$" >"$base.pid" || exit 73
+
+# A signal to the group ends the command; the lock stays held until it has ended.
+trap : HUP INT TERM
+(
+    umask "$mask"
+    exec 9>&-
+    exec "$@"
+) >>"$base.out" 2>>"$base.err"
+code=$?
+
+printf '%s %s\n' "$attempt" "$code" >"$base.exit.new" && mv -f "$base.exit.new" "$base.exit"
+exit "$code"

@@ -1,0 +1,297 @@
+//! The real world of this machine: the node `local`, behind [`World`].
+//!
+//! A node has a folder of its own (`state_dir`), which holds its lock, the
+//! copies of journals, what effects left behind, and backups:
+//!
+//! ```text
+//! lock.json                     who holds the node, and with which epoch
+//! lock                          the same in a line that a shell can read
+//! claim.lock                    locked while these two are changed
+//! effect.lock                   locked while an effect runs
+//! history                       the runs that changed the node
+//! runs/RUN/journal.jsonl        the node's copy of the journal
+//! runs/RUN/effects/STEP.*       how far an effect came, what it wrote, how it ended
+//! runs/RUN/backups/STEP/        what a step kept
+//! ```
+//!
+//! Work on files is done by this process; commands run under a wrapper
+//! (`fence.sh`) which outlives it. Both hold `effect.lock` while they work, and
+//! do nothing unless the run holds the node then.
+//!
+//! This room knows plans, the engine's contract, and files. It knows no vendor,
+//! no network but for the question whether a port is open, and no terminal.
+
+mod attributes;
+mod backup;
+mod command;
+mod durable;
+mod edit;
+mod effect;
+mod environment;
+mod errno;
+mod hold;
+mod lock_file;
+mod manifest;
+mod node_folder;
+mod observe;
+mod original;
+mod place;
+mod process;
+mod replace;
+mod runner;
+mod tree;
+mod vault;
+mod watch;
+mod xml;
+
+pub use manifest::manifest_digest;
+pub use original::read_file_bounded;
+pub use runner::this_runner;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::backup::Backup;
+use self::command::Job;
+use self::effect::Effect;
+use self::errno::OrFault as _;
+use self::node_folder::NodeFolder;
+use self::vault::Vault;
+use self::watch::Watch;
+use crate::config::{NodeName, SecretStore};
+use crate::engine::{
+    Call, Cancel, Claim, ClaimError, Epoch, Fault, FaultKind, Holding, Look, NodeRecord, Release,
+    World,
+};
+use crate::plan::{Action, Outputs, Probe, Reading, RunId, ServiceState, Target};
+
+/// The address of this machine.
+const LOCAL: &str = "local";
+
+/// Nodes on this machine, each with a folder of its own.
+pub struct LocalWorld {
+    nodes: BTreeMap<NodeName, Target>,
+    vault: Vault,
+}
+
+impl LocalWorld {
+    /// A world of these nodes; those that are elsewhere are out of its reach.
+    pub fn new(targets: &BTreeMap<NodeName, Target>, secrets: Arc<SecretStore>) -> Self {
+        Self {
+            nodes: targets.clone(),
+            vault: Vault::new(secrets),
+        }
+    }
+
+    fn folder(&self, node: &NodeName) -> Result<NodeFolder, Fault> {
+        match self.nodes.get(node) {
+            Some(target) if target.address == LOCAL => {
+                Ok(NodeFolder::new(target.state_dir.local()))
+            }
+            other => Err(Fault::new(
+                FaultKind::Unreachable,
+                out_of_reach(other.map(|target| target.address.as_str())),
+            )),
+        }
+    }
+
+    /// Does what an action says. Values are resolved first: a question for a password must not hold the node's lock.
+    fn act(&self, folder: &NodeFolder, call: &Call<'_>, action: &Action) -> Result<Outputs, Fault> {
+        let mut watch = Watch::new(call.timeout, call.cancel);
+        let effect = Effect::of(folder, call);
+        let backup = Backup::at(folder.backup(call.run, call.step), call.direction);
+        let run = call.run;
+        let mut files = |work: &mut dyn FnMut(&Watch<'_>) -> Result<(), Fault>| {
+            effect.perform(&mut watch, |watch| work(watch).map(|()| Outputs::new()))
+        };
+        match action {
+            Action::EditProperties { path, edits, utf8 } => {
+                let edits = edit::resolve(edits, &self.vault)?;
+                files(&mut |_| edit::properties(path.local(), &edits, *utf8, run, &backup))
+            }
+            Action::EditXml { path, edits } => {
+                let edits = edit::resolve_xml(edits, &self.vault)?;
+                files(&mut |_| edit::xml(path.local(), &edits, run, &backup))
+            }
+            Action::WriteFile {
+                path,
+                content,
+                mode,
+            } => {
+                let content = self.vault.joined(content)?;
+                files(&mut |_| edit::write(path.local(), &content, *mode, run, &backup))
+            }
+            Action::CopyTree { from, to, source } => {
+                files(&mut |watch| place::copy_tree(from.local(), to.local(), source, run, watch))
+            }
+            Action::MoveTree { from, to } => {
+                files(&mut |_| place::move_tree(from.local(), to.local()))
+            }
+            Action::Link { path, target } => {
+                files(&mut |_| place::link(path.local(), target, run, &backup))
+            }
+            Action::Remove { path } => files(&mut |_| place::remove(path.local(), run, &backup)),
+            Action::BackUp { path } => files(&mut |watch| back_up(path.local(), &backup, watch)),
+            Action::Restore { path, backup: kept } => {
+                let kept = Backup::of(folder, run, kept);
+                files(&mut |watch| kept.restore(path.local(), run, &backup, watch))
+            }
+            Action::Service { service, to } => {
+                let argv = match to {
+                    ServiceState::Running => &service.start,
+                    ServiceState::Stopped => &service.stop,
+                };
+                let job = Job {
+                    argv,
+                    dir: None,
+                    input: zeroize::Zeroizing::default(),
+                    success: &[0],
+                    secrets: Vec::new(),
+                };
+                command::perform(&effect, job, &mut watch, &self.vault)
+            }
+            Action::Run {
+                argv,
+                dir,
+                stdin,
+                success,
+            } => {
+                let job = Job {
+                    argv,
+                    dir: dir.as_ref(),
+                    input: self.vault.joined(stdin)?,
+                    success,
+                    secrets: action.secrets(),
+                };
+                command::perform(&effect, job, &mut watch, &self.vault)
+            }
+            Action::Rest { .. }
+            | Action::Balancer { .. }
+            | Action::WaitUntil { .. }
+            | Action::AskOperator { .. }
+            | Action::Check { .. } => Err(Fault::new(
+                FaultKind::Failed,
+                format!(
+                    "a step of the kind `{}` is nothing that this machine does",
+                    action.kind()
+                ),
+            )),
+        }
+    }
+}
+
+fn back_up(path: &Path, backup: &Backup, watch: &Watch<'_>) -> Result<(), Fault> {
+    match path.metadata() {
+        Err(error) if errno::is_absent(&error) => Err(Fault::new(
+            FaultKind::Stale,
+            format!("there is nothing at {} to keep", path.display()),
+        )),
+        Err(error) => Err(error).or_fault("read", path),
+        Ok(found) if found.is_dir() => backup.keep_tree(path, watch),
+        Ok(_) => {
+            let found = original::Original::read(path)?;
+            backup.keep_file(path, found.as_ref(), None)
+        }
+    }
+}
+
+fn out_of_reach(address: Option<&str>) -> String {
+    match address {
+        None => "the plan does not say where the node is".to_owned(),
+        Some(address) => format!(
+            "the node is at {address}, and only nodes with the address `{LOCAL}` can be reached"
+        ),
+    }
+}
+
+impl World for LocalWorld {
+    fn refuses(&self, node: &NodeName, action: &Action) -> Option<String> {
+        if let Err(fault) = self.folder(node) {
+            return Some(fault.what);
+        }
+        let probes: Vec<&Probe> = match action {
+            Action::Rest { .. } => {
+                return Some(
+                    "it needs a REST call, and this version of clusterctl makes none".to_owned(),
+                );
+            }
+            Action::Balancer { .. } => {
+                return Some(
+                    "it needs a balancer, and this version of clusterctl drives none".to_owned(),
+                );
+            }
+            Action::WaitUntil { until, .. } => vec![&until.probe],
+            Action::Check { that } => that.iter().map(|condition| &condition.probe).collect(),
+            _ => Vec::new(),
+        };
+        probes.into_iter().find_map(|probe| match probe {
+            Probe::Rest { .. } => Some("it needs a REST call, and this version of clusterctl makes none".to_owned()),
+            Probe::Balancer { .. } => Some("it needs a balancer, and this version of clusterctl asks none".to_owned()),
+            Probe::Product { name, .. } => Some(format!(
+                "it needs the probe `{name}` of a product, and this version of clusterctl knows no product"
+            )),
+            _ => None,
+        })
+    }
+
+    fn observe(&self, look: &Look<'_>, probe: &Probe) -> Result<Reading, Fault> {
+        let folder = self.folder(look.node)?;
+        observe::observe(&folder, look, probe, &self.vault)
+    }
+
+    fn perform(&self, call: &Call<'_>, action: &Action) -> Result<(), Fault> {
+        let folder = self.folder(call.node)?;
+        self.act(&folder, call, action).map(|_| ())
+    }
+
+    fn settle(&self, call: &Call<'_>) -> Result<Option<Result<(), Fault>>, Fault> {
+        let folder = self.folder(call.node)?;
+        let effect = Effect::of(&folder, call);
+        let mut watch = Watch::new(call.timeout, call.cancel);
+        folder.make()?;
+        let _alone = effect.alone(&mut watch)?;
+        match effect.last()? {
+            None => Ok(None),
+            Some(record) => match Effect::outcome(&record) {
+                Some(outcome) => Ok(Some(outcome.map(|_| ()))),
+                None => Ok(command::settled(&effect, &record, &self.vault)?
+                    .map(|outcome| outcome.map(|_| ()))),
+            },
+        }
+    }
+
+    fn claim(&self, node: &NodeName, claim: &Claim) -> Result<Epoch, ClaimError> {
+        let folder = self.folder(node).map_err(ClaimError::Fault)?;
+        hold::claim(&folder, claim)
+    }
+
+    fn renew(&self, node: &NodeName, holding: &Holding) -> Result<(), Fault> {
+        hold::renew(&self.folder(node)?, holding)
+    }
+
+    fn release(&self, node: &NodeName, holding: &Holding, release: &Release) -> Result<(), Fault> {
+        hold::release(&self.folder(node)?, holding, release)
+    }
+
+    fn holder(&self, node: &NodeName) -> Result<NodeRecord, Fault> {
+        hold::holder(&self.folder(node)?)
+    }
+
+    fn keep(&self, node: &NodeName, holding: &Holding, line: &[u8]) -> Result<(), Fault> {
+        hold::keep(&self.folder(node)?, holding, line)
+    }
+
+    fn kept(&self, node: &NodeName, run: &RunId) -> Result<Vec<u8>, Fault> {
+        let path = self.folder(node)?.journal(run);
+        match std::fs::read(&path) {
+            Err(error) if errno::is_absent(&error) => Ok(Vec::new()),
+            bytes => bytes.or_fault("read", &path),
+        }
+    }
+
+    fn pause(&self, length: Duration, cancel: &Cancel) -> bool {
+        cancel.wait(length)
+    }
+}

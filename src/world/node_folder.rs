@@ -1,0 +1,110 @@
+//! The folder on a node that holds its lock and its records of runs.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::durable;
+use super::errno::OrFault as _;
+use crate::engine::{Direction, Fault, FaultKind};
+use crate::plan::{RunId, StepId};
+
+/// Where everything is in a node's folder.
+#[derive(Debug, Clone)]
+pub(super) struct NodeFolder {
+    path: PathBuf,
+}
+
+impl NodeFolder {
+    /// The folder at this path, which need not be there yet.
+    pub(super) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+        }
+    }
+
+    /// Makes the folder if need be. One that others could change is refused.
+    pub(super) fn make(&self) -> Result<(), Fault> {
+        let path = &self.path;
+        durable::make_folder(path)
+            .or_fault("made", path)
+            .map_err(|fault| {
+                fault.hint(format!(
+                    "{} is the node's folder for its lock and backups; set `state_dir` to one \
+                     that this user may make",
+                    path.display()
+                ))
+            })?;
+        let metadata = path.metadata().or_fault("read", path)?;
+        let me = rustix::process::geteuid().as_raw();
+        let stranger = metadata.uid() != me && metadata.uid() != 0;
+        if metadata.mode() & 0o022 != 0 || stranger {
+            let what = format!(
+                "the node's folder {} can be changed by other users (owner {}, mode {:04o})",
+                path.display(),
+                metadata.uid(),
+                metadata.mode() & 0o7777
+            );
+            let hint = format!("chmod 700 {0} and chown it to user {me}", path.display());
+            return Err(Fault::new(FaultKind::Denied, what).hint(hint));
+        }
+        Ok(())
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Who holds the node.
+    pub(super) fn lock_record(&self) -> PathBuf {
+        self.path.join("lock.json")
+    }
+
+    /// The same in one line that a shell can read: epoch, run, and the second until which it holds.
+    pub(super) fn lock_line(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+
+    /// Locked while the record of who holds the node is read and changed.
+    pub(super) fn claim_lock(&self) -> PathBuf {
+        self.path.join("claim.lock")
+    }
+
+    /// Locked while an effect runs.
+    pub(super) fn effect_lock(&self) -> PathBuf {
+        self.path.join("effect.lock")
+    }
+
+    /// The runs that changed the node, one a line, oldest first.
+    pub(super) fn history(&self) -> PathBuf {
+        self.path.join("history")
+    }
+
+    fn run(&self, run: &RunId) -> PathBuf {
+        self.path.join("runs").join(run.as_str())
+    }
+
+    /// The node's copy of a run's journal.
+    pub(super) fn journal(&self, run: &RunId) -> PathBuf {
+        self.run(run).join("journal.jsonl")
+    }
+
+    /// Where the effects of a run leave their outcomes.
+    pub(super) fn effects(&self, run: &RunId) -> PathBuf {
+        self.run(run).join("effects")
+    }
+
+    /// The record of one effect; its other files have the same name and another ending.
+    pub(super) fn effect(&self, run: &RunId, step: &StepId, direction: Direction) -> PathBuf {
+        let direction = match direction {
+            Direction::Do => "do",
+            Direction::Undo => "undo",
+        };
+        self.effects(run)
+            .join(format!("{}.{direction}.json", step.file_name()))
+    }
+
+    /// What a step of a run kept.
+    pub(super) fn backup(&self, run: &RunId, step: &StepId) -> PathBuf {
+        self.run(run).join("backups").join(step.file_name())
+    }
+}

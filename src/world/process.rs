@@ -1,0 +1,189 @@
+//! A command in a session of its own, which ends as a whole when its time is up.
+
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use zeroize::Zeroizing;
+
+use super::environment;
+use super::vault::Vault;
+use super::watch::Watch;
+use crate::engine::{Fault, FaultKind};
+
+/// How long a command may take to end once it was asked to.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How much of the end of a command's output is read back.
+const TAIL_BYTES: u64 = 64 << 10;
+
+/// How many lines of it a person sees.
+const TAIL_LINES: usize = 10;
+
+/// The longest line that a person sees.
+const TAIL_WIDTH: usize = 300;
+
+/// A command that waits to be started in a session of its own.
+///
+/// Without `setsid` it at least gets a process group of its own.
+pub(super) fn command(program: &str, vault: &Vault) -> Command {
+    let mut command = if let Some(setsid) = environment::find("setsid") {
+        let mut command = Command::new(setsid);
+        command.arg(program);
+        command
+    } else {
+        let mut command = Command::new(program);
+        command.process_group(0);
+        command
+    };
+    environment::give(&mut command);
+    vault.scrub(&mut command);
+    command
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+/// A command that runs.
+pub(super) struct Process {
+    child: Child,
+    input: Zeroizing<Vec<u8>>,
+    fed: usize,
+}
+
+impl Process {
+    /// Starts the command; it reads `input`.
+    pub(super) fn start(mut command: Command, input: Zeroizing<Vec<u8>>) -> io::Result<Self> {
+        if !input.is_empty() {
+            command.stdin(Stdio::piped());
+        }
+        let child = command.spawn()?;
+        if let Some(pipe) = &child.stdin {
+            rustix::io::ioctl_fionbio(pipe, true)?;
+        }
+        Ok(Self {
+            child,
+            input,
+            fed: 0,
+        })
+    }
+
+    /// Waits for its end. When the time is up, it and everything in its process group is ended.
+    pub(super) fn wait(mut self, watch: &mut Watch<'_>, what: &str) -> Result<i64, Fault> {
+        loop {
+            self.feed();
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Ok(code(status)),
+                Ok(None) => {}
+                Err(error) => {
+                    let what = format!("the outcome of {what} is lost: {error}");
+                    return Err(Fault::new(FaultKind::LostOutcome, what));
+                }
+            }
+            if let Err(fault) = watch.check(what) {
+                self.end();
+                return Err(fault);
+            }
+            watch.pause();
+        }
+    }
+
+    /// Writes as much as the pipe takes. A command that does not read must not stop us, nor one that reads no further.
+    fn feed(&mut self) {
+        let Some(pipe) = &mut self.child.stdin else {
+            return;
+        };
+        while let Some(rest) = self.input.get(self.fed..).filter(|rest| !rest.is_empty()) {
+            match pipe.write(rest) {
+                Ok(count) => self.fed += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        self.child.stdin = None;
+    }
+
+    /// Asks the group to end, and makes it end. The leader is buried last, so that its number stays its own.
+    fn end(&mut self) {
+        self.child.stdin = None;
+        let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) else {
+            return;
+        };
+        signal(pid, Signal::TERM);
+        let deadline = Instant::now() + GRACE;
+        while !has_ended(pid) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        signal(pid, Signal::KILL);
+        let _ = self.child.wait();
+    }
+}
+
+/// The group, or the process alone as long as it has made no group yet.
+fn signal(pid: Pid, signal: Signal) {
+    if rustix::process::kill_process_group(pid, signal) == Err(Errno::SRCH) {
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+fn has_ended(pid: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(
+        rustix::process::waitid(WaitId::Pid(pid), options),
+        Ok(None) | Err(Errno::INTR)
+    )
+}
+
+/// As a shell says it: a signal counts from 128.
+fn code(status: ExitStatus) -> i64 {
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
+    i64::from(code.unwrap_or(-1))
+}
+
+/// The last lines that were written to a file, without secrets and without orders to a terminal.
+pub(super) fn last_lines(path: &Path, vault: &Vault) -> String {
+    let text = vault.mask(&end_of(path).unwrap_or_default());
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let shown = lines.iter().skip(lines.len().saturating_sub(TAIL_LINES));
+    shown.fold(String::new(), |mut shown, line| {
+        shown.push_str("\n  | ");
+        let visible = line.trim_end().chars().take(TAIL_WIDTH);
+        shown.extend(visible.map(|c| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        }));
+        shown
+    })
+}
+
+/// The end of a file, from the beginning of a line: half a secret would not be recognised.
+fn end_of(path: &Path) -> io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    let start = length.saturating_sub(TAIL_BYTES);
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let whole = match text.split_once('\n') {
+        Some((_, whole)) if start > 0 => whole,
+        _ if start > 0 => "",
+        _ => &text,
+    };
+    Ok(whole.to_owned())
+}

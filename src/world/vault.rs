@@ -1,0 +1,88 @@
+//! Secrets on their way into an effect, and out of what a person sees.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use zeroize::Zeroizing;
+
+use crate::config::{Secret, SecretRef, SecretStore};
+use crate::engine::{Fault, FaultKind};
+use crate::plan::Value;
+
+/// What stands in the place of a secret.
+const MASK: &str = "****";
+
+/// Resolves values, and remembers every secret among them, so that none is shown.
+pub(super) struct Vault {
+    store: Arc<SecretStore>,
+    known: Mutex<Vec<Arc<Secret>>>,
+}
+
+impl Vault {
+    pub(super) fn new(store: Arc<SecretStore>) -> Self {
+        Self {
+            store,
+            known: Mutex::default(),
+        }
+    }
+
+    /// The value itself.
+    pub(super) fn text(&self, value: &Value) -> Result<Zeroizing<String>, Fault> {
+        match value {
+            Value::Text(text) => Ok(Zeroizing::new(text.clone())),
+            Value::Secret(reference) => {
+                Ok(Zeroizing::new(self.secret(reference)?.expose().to_owned()))
+            }
+            Value::FromStep { step, output } => Err(Fault::new(
+                FaultKind::Failed,
+                format!("the output `{output}` of {step} was never filled in"),
+            )),
+        }
+    }
+
+    /// The values, one after the other.
+    pub(super) fn joined(&self, values: &[Value]) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let parts: Vec<_> = values
+            .iter()
+            .map(|value| self.text(value))
+            .collect::<Result<_, _>>()?;
+        // Room for all of it at once: a buffer that grows leaves copies behind.
+        let length = parts.iter().map(|part| part.len()).sum();
+        let mut all = Zeroizing::new(Vec::with_capacity(length));
+        for part in parts {
+            all.extend_from_slice(part.as_bytes());
+        }
+        Ok(all)
+    }
+
+    /// Resolves a secret and remembers that it must not be shown.
+    pub(super) fn secret(&self, reference: &SecretRef) -> Result<Arc<Secret>, Fault> {
+        let secret = self
+            .store
+            .resolve(reference)
+            .map_err(|error| Fault::new(FaultKind::Secret, error.to_string()))?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains(&secret) {
+            known.push(Arc::clone(&secret));
+        }
+        Ok(secret)
+    }
+
+    /// Takes the variables that hold secrets out of a child's environment.
+    pub(super) fn scrub(&self, command: &mut std::process::Command) {
+        self.store.scrub(command);
+    }
+
+    /// The text with every secret that was resolved so far replaced, whole or by the line.
+    pub(super) fn mask(&self, text: &str) -> String {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut needles: Vec<&str> = known
+            .iter()
+            .flat_map(|secret| std::iter::once(secret.expose()).chain(secret.expose().lines()))
+            .filter(|needle| !needle.trim().is_empty())
+            .collect();
+        needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
+        needles
+            .into_iter()
+            .fold(text.to_owned(), |text, needle| text.replace(needle, MASK))
+    }
+}
