@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use super::look_by_hand::look;
 use super::markdown::{code, sentence, text};
-use super::printable::list;
+use super::printable::{line, list};
 use super::shell::{self, Slots, command, word};
 use super::{
     Action, Argv, BackupRef, Condition, Method, Millis, OnTimeout, Plan, PoolState, PropertyEdit,
@@ -344,7 +344,8 @@ fn attribute(edit: &XmlEdit, place: Place<'_>, parts: &mut Vec<Part>) {
         let value = value
             .replace('&', "&amp;")
             .replace('<', "&lt;")
-            .replace('"', "&quot;");
+            .replace('"', "&quot;")
+            .replace('\n', "&#10;");
         parts.push(Part::Show("xml", format!("{attribute}=\"{value}\"")));
     }
 }
@@ -531,7 +532,7 @@ fn balancer(pool: &str, server: &str, to: PoolState) -> Vec<Part> {
         ),
         Part::Show(
             "text",
-            format!("set server {pool}/{server} state {haproxy}"),
+            line(&format!("set server {pool}/{server} state {haproxy}")),
         ),
     ]
 }

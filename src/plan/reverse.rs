@@ -102,14 +102,14 @@ pub fn reverse(
 /// share a slug. It doesn't depend on which steps were done.
 fn names(plan: &Plan) -> BTreeMap<&StepId, StepId> {
     let mut shared: BTreeMap<StepId, usize> = BTreeMap::new();
-    let bare = |node: &NodeName, step: &Step| StepId::new("undo", node, step.id.slug());
+    let short = |node: &NodeName, step: &Step| StepId::new("undo", node, step.id.slug());
     for (node, step) in plan.steps() {
-        *shared.entry(bare(node, step)).or_default() += 1;
+        *shared.entry(short(node, step)).or_default() += 1;
     }
     let mut names = BTreeMap::new();
     let mut taken: BTreeSet<StepId> = BTreeSet::new();
     for (node, step) in plan.steps() {
-        let mut name = bare(node, step);
+        let mut name = short(node, step);
         if shared.get(&name).is_some_and(|count| *count > 1) {
             let verb = step.id.as_str().split('/').next().unwrap_or("");
             let slug = format!("{verb}-{}", step.id.slug());

@@ -75,12 +75,16 @@ fn typed(runbook: &str, number: usize) -> Typed {
     typed
 }
 
-fn sh(script: &str, answers: &str) -> Output {
+/// The shells of this machine that call themselves POSIX shells.
+const SHELLS: [&str; 3] = ["/bin/sh", "/bin/bash", "/bin/busybox"];
+
+fn sh(shell: &str, script: &str, answers: &str) -> Output {
     use std::io::Write as _;
     let mut file = tempfile::NamedTempFile::new().unwrap();
     // There is no terminal whose echo could be switched off.
     writeln!(file, "stty() {{ :; }}\n{script}").unwrap();
-    let mut child = Command::new("/bin/sh")
+    let mut child = Command::new(shell)
+        .args(shell.ends_with("busybox").then_some("sh"))
         .arg(file.path())
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
@@ -97,8 +101,8 @@ fn sh(script: &str, answers: &str) -> Output {
 }
 
 /// Types the commands; every check must say `ok`, and at least one must be there.
-fn all_ok(script: &str, answers: &str) {
-    let out = sh(script, answers);
+fn all_ok(shell: &str, script: &str, answers: &str) {
+    let out = sh(shell, script, answers);
     let said = String::from_utf8_lossy(&out.stdout);
     assert!(
         said.contains("ok") && !said.contains("STOP"),
@@ -449,7 +453,13 @@ fn furnish(at: &Path) {
 }
 
 #[test]
-fn what_it_says_works_in_a_real_shell() {
+fn what_it_says_works_in_real_shells() {
+    for shell in SHELLS.into_iter().filter(|shell| Path::new(shell).exists()) {
+        it_works(shell);
+    }
+}
+
+fn it_works(shell: &str) {
     let folder = tempfile::tempdir().unwrap();
     let at = awkward(folder.path());
     let (steps, answers): (Vec<Making>, Vec<&str>) = steps(&at).into_iter().unzip();
@@ -465,11 +475,11 @@ fn what_it_says_works_in_a_real_shell() {
             back,
         } = typed(&runbook, at_step + 1);
         let title = &plan.stages[0].lanes[0].steps[at_step].title;
-        eprintln!("{title}");
+        eprintln!("{shell}: {title}");
         if !first.is_empty() {
-            all_ok(&first, "");
+            all_ok(shell, &first, "");
         }
-        let out = sh(&work, answers);
+        let out = sh(shell, &work, answers);
         assert!(
             out.status.success() && out.stderr.is_empty(),
             "{work}\n{out:?}"
@@ -477,12 +487,12 @@ fn what_it_says_works_in_a_real_shell() {
         let said = String::from_utf8_lossy(&out.stdout);
         assert!(!said.contains("STOP"), "{work}\n{out:?}");
         assert!(!work.contains("hunter2") && !proof.contains("hunter2"));
-        all_ok(&proof, answers);
+        all_ok(shell, &proof, answers);
         if !back.is_empty() {
-            all_ok(&back, "");
+            all_ok(shell, &back, "");
         }
         if let (false, true) = (first.is_empty(), back.contains("mv")) {
-            all_ok(&first, "");
+            all_ok(shell, &first, "");
         }
     }
     let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(at.join("file")).unwrap());
@@ -512,7 +522,7 @@ fn checks_say_stop_where_they_should() {
             },
         )]);
         let work = typed(&render(&plan), 1).work;
-        let out = sh(&work, "");
+        let out = sh("/bin/sh", &work, "");
         assert_eq!(
             String::from_utf8_lossy(&out.stdout),
             "STOP\n",
