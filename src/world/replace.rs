@@ -227,7 +227,7 @@ mod tests {
             },
             &|| {
                 fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o604))
-                    .unwrap()
+                    .unwrap();
             },
             &|| fs::remove_file(&path).unwrap(),
         ];
