@@ -248,11 +248,11 @@ impl Backup {
         run: &RunId,
     ) -> Result<(), Fault> {
         let mark = self.mark();
-        if found.has_other_names() {
+        if found.must_stay() {
             durable::replace(&mark, b"").or_fault("written", &mark)?;
         }
         let exchanged = replace::exchange(found, fresh, run);
-        if exchanged.is_ok() && found.has_other_names() {
+        if exchanged.is_ok() && found.must_stay() {
             durable::remove(&mark).or_fault("removed", &mark)?;
         }
         exchanged

@@ -169,3 +169,78 @@ fn remember(
         (outcome, _) => outcome,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::FENCE;
+
+    /// Runs the fence in a folder of its own; `held` is what the lock says there.
+    fn fence(shell: &[&str], folder: &Path, held: &str, wait: &str, argv: &[&str]) -> i32 {
+        fs::write(folder.join("lock"), held).unwrap();
+        Command::new(shell[0])
+            .args(&shell[1..])
+            .args(["-c", FENCE, "clusterctl-fence"])
+            .arg(folder)
+            .args(["run-a", "7"])
+            .arg(folder.join("step"))
+            .args(["7-1", wait, "/"])
+            .args(argv)
+            .status()
+            .unwrap()
+            .code()
+            .unwrap()
+    }
+
+    #[test]
+    fn every_shell_keeps_the_fence() {
+        let shells: [&[&str]; 6] = [
+            &["sh"],
+            &["dash"],
+            &["bash", "--posix"],
+            &["busybox", "sh"],
+            &["ksh"],
+            &["zsh", "--emulate", "sh"],
+        ];
+        let found = |shell: &&&[&str]| super::super::environment::find(shell[0]).is_some();
+        for shell in shells.iter().filter(found) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path();
+            let run = |held: &str, argv: &[&str]| fence(shell, path, held, "0", argv);
+            let in_force = "7 run-a 99999999999\n";
+            for held in [
+                "",
+                "\n",
+                "8 run-a 99999999999\n",
+                "7 run-b 99999999999\n",
+                "7 run-a 1\n",
+                "7 - 0\n",
+            ] {
+                assert_eq!(run(held, &["touch", "/never"]), 70, "{shell:?} {held:?}");
+            }
+            assert!(!path.join("step.pid").exists());
+            assert_eq!(
+                run(in_force, &["sh", "-c", "echo out; echo err >&2; exit 9"]),
+                9
+            );
+            let read = |name: &str| fs::read_to_string(path.join(name)).unwrap();
+            assert_eq!(read("step.exit"), "7-1 9\n", "{shell:?}");
+            assert_eq!(
+                (read("step.out"), read("step.err")),
+                ("out\n".into(), "err\n".into())
+            );
+            assert_eq!(run(in_force, &["sh", "-c", "kill -9 $$"]), 137, "{shell:?}");
+            assert_eq!(read("step.exit"), "7-1 137\n", "{shell:?}");
+            // The command does not have the lock.
+            let lock = path.join("effect.lock");
+            let free = ["sh", "-c", "! ls -l /proc/self/fd | grep effect.lock", "sh"];
+            assert_eq!(run(in_force, &free), 0, "{shell:?}");
+            let held_elsewhere = super::super::lock_file::LockFile::take(&lock).unwrap();
+            assert!(held_elsewhere.is_some());
+            assert_eq!(run(in_force, &["touch", "/never"]), 71, "{shell:?}");
+        }
+    }
+}

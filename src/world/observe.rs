@@ -63,7 +63,7 @@ pub(super) fn observe(
             .map(digest),
         Probe::Service { service } => service_state(service, &mut watch, vault),
         Probe::Command { argv } => exit_code(argv, &mut watch, vault).map(Reading::Number),
-        Probe::Port { host, port } => listens(host, *port, watch.left()),
+        Probe::Port { host, port } => listens(host, *port, &watch),
         Probe::FreeSpace { path } => free_space(path.local()),
         Probe::Stamp { step } => Ok(match effect::stamp(folder, look.run, step)? {
             Stamp::Absent => Reading::Absent,
@@ -189,10 +189,12 @@ fn exit_code(argv: &Argv, watch: &mut Watch<'_>, vault: &Vault) -> Result<i64, F
         .wait(watch, &format!("`{shown}`"))
 }
 
-fn listens(host: &str, port: u16, patience: Duration) -> Result<Reading, Fault> {
-    let open = addresses(host, port, patience)?
+fn listens(host: &str, port: u16, watch: &Watch<'_>) -> Result<Reading, Fault> {
+    let open = addresses(host, port, watch.left())?
         .iter()
-        .any(|address| TcpStream::connect_timeout(address, patience).is_ok());
+        // No time at all would be an error of its own.
+        .map(|address| (address, watch.left().max(Duration::from_millis(1))))
+        .any(|(address, patience)| TcpStream::connect_timeout(address, patience).is_ok());
     Ok(Reading::text(if open { "open" } else { "closed" }))
 }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, StatxAttributes, StatxFlags};
 use zeroize::Zeroizing;
 
 use super::attributes::Attributes;
@@ -21,7 +21,7 @@ pub(super) struct Original {
     pub(super) attributes: Attributes,
     pub(super) bytes: Zeroizing<Vec<u8>>,
     seen: Seen,
-    has_other_names: bool,
+    must_stay: bool,
 }
 
 /// What changes when a file is changed or exchanged.
@@ -62,14 +62,15 @@ impl Original {
             attributes,
             bytes,
             seen: Seen::of(&stat),
-            has_other_names: stat.st_nlink > 1,
+            must_stay: stat.st_nlink > 1 || is_mounted(&real),
             real,
         }))
     }
 
-    /// Whether the file has other names, which must go on naming it.
-    pub(super) fn has_other_names(&self) -> bool {
-        self.has_other_names
+    /// Whether no other file can take its place: it has other names, which must go on naming it, or it is mounted
+    /// there, as files are in containers.
+    pub(super) fn must_stay(&self) -> bool {
+        self.must_stay
     }
 
     /// Refuses when the file is not the one that was read any more.
@@ -86,6 +87,11 @@ impl Original {
             ),
         ))
     }
+}
+
+fn is_mounted(path: &Path) -> bool {
+    rustix::fs::statx(CWD, path, AtFlags::empty(), StatxFlags::empty())
+        .is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 /// Opens a regular file, and nothing else: no pipe is waited for, no device is woken. `None` where there is nothing.

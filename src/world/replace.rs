@@ -4,8 +4,8 @@
 //! and on disk, so that a process that is killed leaves nothing behind but in
 //! the instant between that name and the exchange; the next attempt of the same
 //! run clears it away. A file with several names can't be exchanged without
-//! cutting it off from the others: such a one is written in place, once a
-//! backup of it is safe.
+//! cutting it off from the others, and one that is mounted there can't be at
+//! all: such a one is written in place, once a backup of it is safe.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -89,7 +89,7 @@ pub(super) fn create(path: &Path, fresh: &Fresh<'_>, run: &RunId) -> Result<(), 
 /// Exchanges a file for another, if it is still the one that was read.
 pub(super) fn exchange(old: &Original, fresh: &Fresh<'_>, run: &RunId) -> Result<(), Fault> {
     let path = &old.real;
-    if old.has_other_names() {
+    if old.must_stay() {
         return write_in_place(old, fresh);
     }
     let temporary = prepare(path, fresh, run)?;
@@ -202,5 +202,63 @@ pub(super) fn check_has_name(path: &Path) -> Result<(), Fault> {
                 path.display()
             ),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn run() -> RunId {
+        "20260131-020455-kqzf".parse().unwrap()
+    }
+
+    #[test]
+    fn what_somebody_else_changed_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.conf");
+        let changes: [&dyn Fn(); 4] = [
+            &|| fs::write(&path, "theirs").unwrap(),
+            &|| {
+                fs::write(folder.path().join("b.conf"), "theirs").unwrap();
+                fs::rename(folder.path().join("b.conf"), &path).unwrap();
+            },
+            &|| {
+                fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o604))
+                    .unwrap();
+            },
+            &|| fs::remove_file(&path).unwrap(),
+        ];
+        for change in changes {
+            fs::write(&path, "old").unwrap();
+            let found = Original::read(&path).unwrap().unwrap();
+            change();
+            let theirs = fs::read(&path).ok();
+            let fresh = Fresh {
+                bytes: b"ours",
+                attributes: Given::Kept(&found.attributes),
+            };
+            let fault = exchange(&found, &fresh, &run()).unwrap_err();
+            assert_eq!(fault.kind, FaultKind::Stale);
+            assert_eq!(fs::read(&path).ok(), theirs);
+            let names = fs::read_dir(folder.path()).unwrap().count();
+            assert_eq!(names, usize::from(theirs.is_some()));
+        }
+    }
+
+    #[test]
+    fn what_appeared_in_the_meantime_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.conf");
+        fs::write(&path, "theirs").unwrap();
+        let fresh = Fresh {
+            bytes: b"ours",
+            attributes: Given::Mode(0o600),
+        };
+        create(&path, &fresh, &run()).unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -32,7 +32,8 @@ pub(super) fn this_boot() -> String {
 
 /// Whether it is certain that the process has ended. In doubt it lives.
 pub(super) fn is_dead(runner: &Runner) -> bool {
-    if runner.boot != this_boot() {
+    let was_counted = runner.started > 0;
+    if runner.boot != this_boot() || !was_counted {
         return false;
     }
     if let Some((state, started)) = state_of(runner.pid) {

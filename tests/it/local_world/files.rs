@@ -51,8 +51,10 @@ fn attribute(path: &Path, name: &str) -> Vec<u8> {
     value
 }
 
+type Portrait = (Vec<u8>, u32, u32, u32, i64, i64, Vec<u8>, Vec<u8>);
+
 /// Everything about a file but when it was read.
-fn portrait(path: &Path) -> (Vec<u8>, u32, u32, u32, i64, i64, Vec<u8>, Vec<u8>) {
+fn portrait(path: &Path) -> Portrait {
     let metadata = fs::metadata(path).unwrap();
     (
         fs::read(path).unwrap(),
@@ -323,13 +325,13 @@ struct SmallDisk(PathBuf);
 impl SmallDisk {
     fn mount(path: PathBuf) -> Option<Self> {
         fs::create_dir(&path).unwrap();
+        let tmpfs = ["-t", "tmpfs", "-o", "size=256k,mode=700", "clusterctl-test"];
         let mounted = std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=256k", "clusterctl-test"])
+            .args(tmpfs)
             .arg(&path)
             .status();
-        mounted
-            .is_ok_and(|status| status.success())
-            .then_some(Self(path))
+        let mounted = mounted.is_ok_and(|status| status.success());
+        mounted.then(|| Self(path))
     }
 }
 
@@ -376,6 +378,49 @@ fn a_full_disk_leaves_everything_as_it_was() {
         assert_eq!(names, ["a.properties", "double.properties", "second"]);
     }
     drop(disk);
+}
+
+#[test]
+fn without_room_for_the_backup_nothing_is_begun() {
+    let mut bench = Bench::unclaimed();
+    let Some(disk) = SmallDisk::mount(bench.path("state")) else {
+        eprintln!("NOT TESTED: full disks, because nothing can be mounted here");
+        return;
+    };
+    bench.epoch = bench.claim(&bench.wish()).unwrap();
+    let content = format!("a={}\n", "x".repeat(300 << 10));
+    let path = bench.file("a.properties", &content);
+    let fault = bench.act("edit", &set(&path, "a", "1")).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::DiskFull, "{fault}");
+    assert_eq!(bench.content("a.properties"), content);
+    bench
+        .act("small", &write(&bench.path("new"), "x", None))
+        .unwrap();
+    drop(disk);
+}
+
+#[test]
+fn a_file_that_is_mounted_is_written_in_place() {
+    let bench = Bench::new();
+    let source = bench.file("source.properties", "a=1\n");
+    let path = bench.file("a.properties", "");
+    let bind = |program: &str, arguments: &[&Path]| {
+        let status = std::process::Command::new(program).args(arguments).status();
+        status.is_ok_and(|status| status.success())
+    };
+    if !bind("mount", &[Path::new("--bind"), &source, &path]) {
+        eprintln!("NOT TESTED: mounted files, because nothing can be mounted here");
+        return;
+    }
+    let edited = bench.act("edit", &set(&path, "a", "2"));
+    let content = bench.content("source.properties");
+    let restored = bench.restore("edit", &path);
+    let after = bench.content("source.properties");
+    assert!(bind("umount", &[&path]));
+    edited.unwrap();
+    restored.unwrap();
+    assert_eq!((content.as_str(), after.as_str()), ("a=2\n", "a=1\n"));
+    assert_eq!(bench.names(), ["a.properties", "source.properties"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use clusterctl::config::NodeName;
 use clusterctl::engine::{Look, World as _};
@@ -156,10 +156,9 @@ fn a_folder_that_may_not_be_read_is_named() {
         eprintln!("NOT TESTED: missing rights, because root has them all");
         return;
     }
-    use std::os::unix::fs::PermissionsExt as _;
     let bench = Bench::unclaimed();
     fs::create_dir_all(bench.path("tree/closed")).unwrap();
-    fs::set_permissions(bench.path("tree/closed"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(bench.path("tree/closed"), fs::Permissions::from_mode(0o000)).unwrap();
     let fault = bench
         .look(&Probe::Tree {
             path: bench.remote("tree"),

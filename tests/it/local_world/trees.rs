@@ -286,7 +286,7 @@ fn what_was_taken_away_comes_back() {
     bench.act("remove", &remove).unwrap();
     assert!(!tree.exists());
     let aside = format!(".tree.clusterctl-{}.removed", bench.run);
-    assert_eq!(bench.names(), [aside.clone()]);
+    assert_eq!(bench.names(), std::slice::from_ref(&aside));
     // A second attempt finds it done.
     bench.act("remove", &remove).unwrap();
     bench.restore("remove", &tree).unwrap();
