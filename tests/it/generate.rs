@@ -381,6 +381,14 @@ impl Making {
         let id = self.id(node);
         let (how, outputs, kept) = self.how(node, &id);
         let mut step = self.finish(id.clone(), how);
+        let read = |name: &String| Probe::Product {
+            name: name.clone(),
+            args: vec![id.to_string()],
+        };
+        step.outputs = outputs
+            .iter()
+            .map(|name| (name.clone(), read(name)))
+            .collect();
         if let (true, Action::EditProperties { path, .. }) = (self.draw.chance(50), &step.action) {
             step.preview = Some(format!("--- {path}\n+++ {path}\n@@ -1 +1 @@\n-a=1\n+a=2\n"));
         }
@@ -409,6 +417,7 @@ impl Making {
             action: how.action,
             guards: how.guards,
             proof: how.proof,
+            outputs: std::collections::BTreeMap::new(),
             undo: how.undo,
             timeout: self.length(),
             leaves: self.text(),
@@ -740,6 +749,7 @@ impl Making {
         let probe = Probe::Rest {
             url: url.clone(),
             credentials: credentials.clone(),
+            pointer: None,
         };
         let method = *self
             .draw
@@ -750,7 +760,6 @@ impl Making {
             credentials: credentials.clone(),
             body,
             success: vec![200, 204],
-            outputs: [("id".to_owned(), "/id".to_owned())].into(),
         };
         let body = match self.draw.below(3) {
             0 => None,

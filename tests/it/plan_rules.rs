@@ -207,7 +207,6 @@ fn rules_of_actions() {
         credentials: None,
         body: Some(body),
         success: vec![200],
-        outputs: std::collections::BTreeMap::new(),
     };
     insta::assert_snapshot!(becomes(call(serde_json::json!([0.5]))), @"convert/ucd1/multiserver sends JSON with a fraction; write it as text");
     let deep = (0..70).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]));
