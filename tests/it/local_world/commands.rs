@@ -371,3 +371,22 @@ fn an_unknown_secret_stops_the_step_before_it_begins() {
     assert_eq!(bench.stamp("s"), Reading::Absent);
     assert!(bench.world.refuses(&bench.node, &action).is_none());
 }
+
+#[test]
+fn a_command_that_is_broken_off_may_tidy_up_under_the_lock() {
+    let bench = Bench::new();
+    let (ready, tidy) = (bench.path("ready"), bench.path("tidy"));
+    let script = "trap 'flock -n \"$3\" true || echo locked >\"$2\"; exit 1' TERM; : >\"$1\"; \
+                  while :; do sleep 0.02; done";
+    let lock = bench.state("effect.lock");
+    let words = [&ready, &tidy, &lock].map(|path| path.to_str().unwrap().to_owned());
+    let action = sh(script, &[&words[0], &words[1], &words[2]]);
+    let fault = std::thread::scope(|scope| {
+        let work = scope.spawn(|| bench.act("cut", &action));
+        wait_until("it runs", || ready.exists());
+        bench.cancel.cancel();
+        work.join().unwrap().unwrap_err()
+    });
+    assert_eq!(fault.kind, FaultKind::Cancelled);
+    assert_eq!(bench.content("tidy"), "locked\n");
+}
