@@ -191,6 +191,7 @@ fn a_command_runs_in_its_folder() {
     *dir = Some(bench.remote("nowhere"));
     let fault = bench.act("nowhere", &action).unwrap_err();
     assert!(fault.what.starts_with("there is no folder "), "{fault}");
+    assert_eq!(bench.stamp("nowhere"), Reading::Absent);
 }
 
 #[test]
@@ -341,6 +342,8 @@ fn commands_that_cannot_start_say_so() {
     assert!(fault.what.contains("exit code 12"), "126 or 127: {fault}");
     let fault = bench.act("b", &run(&["a\0b"])).unwrap_err();
     assert!(fault.what.contains("can't be started"), "{fault}");
+    assert_eq!(bench.stamp("b"), Reading::Absent);
+    assert_eq!(bench.settle("b"), Ok(None));
     let long = "x".repeat(3 << 20);
     let fault = bench.act("c", &run(&["true", &long])).unwrap_err();
     assert!(
