@@ -2,6 +2,7 @@
 //! that can be read, approved, applied exactly, interrupted, resumed, undone
 //! and proved.
 
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod exit;
