@@ -12,6 +12,7 @@ use super::runs::{Fate, Summary};
 use crate::config::{GivenSecrets, HumanDuration};
 use crate::exit::Exit;
 use crate::plan::RunId;
+use crate::store::RunStore;
 use crate::view::table::{Cell, Column, Table};
 use crate::world::LocalWorld;
 
@@ -50,40 +51,7 @@ pub(super) fn run(args: &Cleanup, context: &Context) -> Result<Exit> {
         value_file: Vec::new(),
     };
     let conductor = Conductor::new(context, &cluster, &running)?;
-    let wanted: Vec<RunId> = if args.runs.is_empty() {
-        store.list()?
-    } else {
-        args.runs
-            .iter()
-            .map(|run| store.find(run))
-            .collect::<Result<_, _>>()?
-    };
-    let mut old = Vec::new();
-    for run in &wanted {
-        let summary = Summary::of(&store, run)?;
-        let over = matches!(summary.fate, Fate::Over(_) | Fate::NeverBegan);
-        if !over && !args.runs.is_empty() {
-            return Err(Refusal::new(
-                Exit::Forbidden,
-                format!(
-                    "run {run} is not over ({}), and what it left is needed",
-                    summary.fate.word()
-                ),
-            )
-            .state("Nothing was removed.")
-            .hint(format!("clusterctl runs show {run}"))
-            .into());
-        }
-        let aged = summary.progress.last_at.is_none_or(|at| {
-            let age = jiff::Timestamp::now().duration_since(at);
-            u128::try_from(age.as_millis())
-                .is_ok_and(|age| age >= args.older_than.get().as_millis())
-        });
-        if over && aged {
-            let (world, _) = conductor.world(&summary.plan, GivenSecrets::new());
-            old.push(Old { summary, world });
-        }
-    }
+    let old = old_runs(args, &store, &conductor)?;
     let mut table = Table::new([
         Column::new("run").whole(),
         Column::new("fate").goes(1),
@@ -144,6 +112,45 @@ pub(super) fn run(args: &Cleanup, context: &Context) -> Result<Exit> {
             .print("Nothing was removed. To remove it: clusterctl cleanup --yes\n");
     }
     Ok(Exit::Done)
+}
+
+/// The runs that may go.
+fn old_runs(args: &Cleanup, store: &RunStore, conductor: &Conductor<'_>) -> Result<Vec<Old>> {
+    let wanted: Vec<RunId> = if args.runs.is_empty() {
+        store.list()?
+    } else {
+        args.runs
+            .iter()
+            .map(|run| store.find(run))
+            .collect::<Result<_, _>>()?
+    };
+    let mut old = Vec::new();
+    for run in &wanted {
+        let summary = Summary::of(store, run)?;
+        let over = matches!(summary.fate, Fate::Over(_) | Fate::NeverBegan);
+        if !over && !args.runs.is_empty() {
+            return Err(Refusal::new(
+                Exit::Forbidden,
+                format!(
+                    "run {run} is not over ({}), and what it left is needed",
+                    summary.fate.word()
+                ),
+            )
+            .state("Nothing was removed.")
+            .hint(format!("clusterctl runs show {run}"))
+            .into());
+        }
+        let aged = summary.progress.last_at.is_none_or(|at| {
+            let age = jiff::Timestamp::now().duration_since(at);
+            u128::try_from(age.as_millis())
+                .is_ok_and(|age| age >= args.older_than.get().as_millis())
+        });
+        if over && aged {
+            let (world, _) = conductor.world(&summary.plan, GivenSecrets::new());
+            old.push(Old { summary, world });
+        }
+    }
+    Ok(old)
 }
 
 fn size(bytes: u64) -> String {

@@ -1,6 +1,5 @@
 //! `completions`.
 
-use anyhow::Result;
 use clap::Args;
 use clap_complete::Shell;
 
@@ -15,9 +14,9 @@ pub(super) struct Completions {
     shell: Shell,
 }
 
-pub(super) fn run(args: &Completions, context: &Context) -> Result<Exit> {
+pub(super) fn run(args: &Completions, context: &Context) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::grammar(), "clusterctl", &mut script);
     context.io.out.print_bytes(&script);
-    Ok(Exit::Done)
+    Exit::Done
 }

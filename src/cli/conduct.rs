@@ -367,17 +367,12 @@ fn fetch(plan: &Plan, secrets: &SecretStore, wanted: impl Fn(&StepId) -> bool) -
     for (_, step) in plan.steps().filter(|(_, step)| wanted(&step.id)) {
         for reference in needed(step) {
             if let Err(error) = secrets.resolve(&reference) {
-                let given = match &reference {
-                    SecretRef::Given(label) => Some(format!(
-                        "--value-file {label}=FILE   (or {label}=- for standard input)"
-                    )),
-                    _ => None,
-                };
+                let what = format!("{} needs a secret that can't be had", step.id);
                 let mut refusal =
-                    Refusal::usage(format!("{} needs a secret that can't be had", step.id))
-                        .state("Nothing was changed by this command.");
-                for hint in given {
-                    refusal = refusal.hint(hint);
+                    Refusal::usage(what).state("Nothing was changed by this command.");
+                if let SecretRef::Given(label) = &reference {
+                    refusal = refusal
+                        .hint(format!("--value-file {label}=FILE   (or {label}=- for standard input)"));
                 }
                 return Err(anyhow::Error::from(error).context(refusal));
             }

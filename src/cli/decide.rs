@@ -59,6 +59,16 @@ pub(super) fn decide(
     Conductor::new(context, cluster, &changing.running)?.begin(plan, given, undoes)
 }
 
+/// What a person sees before the plan is run: the whole of it when users may notice, else what changes in files.
+fn beforehand(context: &Context, plan: &Plan) -> String {
+    let style = context.plan_style();
+    if plan.class() >= Class::Disrupt {
+        return crate::plan::text::render(plan, &style);
+    }
+    let previews = plan.steps().filter_map(|(_, step)| step.preview.as_deref());
+    previews.map(|preview| crate::plan::text::preview(preview, style.colour)).collect()
+}
+
 /// Asks the person at the terminal before steps that users may notice.
 pub(super) fn confirm(context: &Context, plan: &Plan, running: &Running) -> Result<()> {
     if plan.class() < Class::Disrupt || running.yes || !context.io.interactive {

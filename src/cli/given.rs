@@ -70,13 +70,12 @@ pub(super) fn given_again(context: &mut Context, value_files: &[String]) -> Resu
     let mut given = GivenSecrets::new();
     for text in value_files {
         let value = ValueFile::parse(text)?;
-        let secret = match &value.file {
-            None => from_input(context)?,
-            Some(_) => {
-                let store = crate::config::SecretStore::new([]);
-                let secret = store.resolve(&value.reference()?)?;
-                Secret::new(secret.expose().to_owned())
-            }
+        let secret = if value.file.is_none() {
+            from_input(context)?
+        } else {
+            let store = crate::config::SecretStore::new([]);
+            let secret = store.resolve(&value.reference()?)?;
+            Secret::new(secret.expose().to_owned())
         };
         given.insert(value.key, secret);
     }

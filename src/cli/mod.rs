@@ -88,7 +88,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: Io) -> Exit {
         Verb::Undo(args) => undo::run(&args, &mut context),
         Verb::Cleanup(args) => cleanup::run(&args, &context),
         Verb::Schema(args) => schema::run(&args, &context),
-        Verb::Completions(args) => completions::run(&args, &context),
+        Verb::Completions(args) => Ok(completions::run(&args, &context)),
         Verb::Man(args) => man::run(&args, &context),
     };
     let exit = result.unwrap_or_else(|error| {

@@ -43,7 +43,7 @@ pub(super) fn run(args: &Rehearse, context: &mut Context) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     if args.every_fault {
-        return every(&plan, context);
+        return Ok(every(&plan, context));
     }
     let rehearsal = rehearse(&plan, &args.fault).map_err(|what| {
         Refusal::usage(what).hint(format!(
@@ -90,31 +90,25 @@ fn told(end: &End) -> serde_json::Value {
 }
 
 fn after(rehearsal: &Rehearsal) -> String {
-    let mut text = format!(
-        "\nThe run would end with exit code {}.\n",
-        rehearsal.end.exit
-    );
+    let mut lines = vec![
+        String::new(),
+        format!("The run would end with exit code {}.", rehearsal.end.exit),
+    ];
     if let Some(end) = &rehearsal.resumed {
-        text.push_str(&format!(
-            "`clusterctl resume` would then end with {}: {}.\n",
-            end.exit, end.state
-        ));
+        lines.push(format!("`clusterctl resume` would then end with {}: {}.", end.exit, end.state));
     }
     match &rehearsal.undone {
         Some(Ok(end)) => {
-            text.push_str(&format!(
-                "`clusterctl undo` would then end with {}: {}.\n",
-                end.exit, end.state
-            ));
+            lines.push(format!("`clusterctl undo` would then end with {}: {}.", end.exit, end.state));
         }
-        Some(Err(why)) => text.push_str(&format!("`clusterctl undo` would be refused: {why}.\n")),
+        Some(Err(why)) => lines.push(format!("`clusterctl undo` would be refused: {why}.")),
         None => {}
     }
-    text
+    lines.join("\n") + "\n"
 }
 
 /// Every fault at every step where it can strike.
-fn every(plan: &Plan, context: &Context) -> Result<Exit> {
+fn every(plan: &Plan, context: &Context) -> Exit {
     let mut table = Table::new([
         Column::new("fault").whole(),
         Column::new("exit").right(),
@@ -160,5 +154,5 @@ fn every(plan: &Plan, context: &Context) -> Result<Exit> {
     if !context.global.json {
         context.io.out.print(&table.render(context.out_look()));
     }
-    Ok(Exit::Done)
+    Exit::Done
 }

@@ -39,8 +39,11 @@ pub(super) struct Set {
     #[arg(value_name = "KEY=VALUE", required_unless_present_any = ["secret", "value_file"])]
     pairs: Vec<String>,
 
-    /// Set KEY to the secret found at REF: env:NAME, file:PATH, cmd:COMMAND or prompt.
-    #[arg(long, value_name = "KEY=REF")]
+    #[arg(
+        long,
+        value_name = "KEY=REF",
+        help = "Set KEY to the secret found at REF: env:NAME, file:PATH, cmd:COMMAND or prompt"
+    )]
     secret: Vec<String>,
 
     #[command(flatten)]
