@@ -136,7 +136,7 @@ pub(crate) fn sized(seed: u64, most: usize) -> Plan {
     }
 }
 
-/// Readings that make every guard of the plan hold before the first step.
+/// Readings that make every guard of the plan hold before the first step, and what its steps give.
 pub(crate) fn begins(plan: &Plan) -> Vec<(NodeName, Probe, Reading)> {
     let mut readings = Vec::new();
     for (node, step) in plan.steps() {
@@ -155,9 +155,15 @@ pub(crate) fn begins(plan: &Plan) -> Vec<(NodeName, Probe, Reading)> {
             };
             readings.push((node.clone(), condition.probe.clone(), reading));
         }
+        for (name, probe) in &step.outputs {
+            readings.push((node.clone(), probe.clone(), Reading::text(name)));
+        }
     }
     readings
 }
+
+/// What a step gives, by name.
+type Gives = std::collections::BTreeMap<String, Probe>;
 
 /// How a step is done: its class, action, guards, proof and undo.
 struct How {
@@ -381,6 +387,7 @@ impl Making {
         let id = self.id(node);
         let (how, outputs, kept) = self.how(node, &id);
         let mut step = self.finish(id.clone(), how);
+        step.outputs.clone_from(&outputs);
         if let (true, Action::EditProperties { path, .. }) = (self.draw.chance(50), &step.action) {
             step.preview = Some(format!("--- {path}\n+++ {path}\n@@ -1 +1 @@\n-a=1\n+a=2\n"));
         }
@@ -388,7 +395,7 @@ impl Making {
             id,
             node: node.clone(),
             stage: self.stage,
-            outputs,
+            outputs: outputs.into_keys().collect(),
             kept,
         });
         step
@@ -409,6 +416,7 @@ impl Making {
             action: how.action,
             guards: how.guards,
             proof: how.proof,
+            outputs: Gives::new(),
             undo: how.undo,
             timeout: self.length(),
             leaves: self.text(),
@@ -419,15 +427,15 @@ impl Making {
     }
 
     /// One of all kinds, with what later steps may use of it.
-    fn how(&mut self, node: &NodeName, id: &StepId) -> (How, Vec<String>, Option<RemotePath>) {
+    fn how(&mut self, node: &NodeName, id: &StepId) -> (How, Gives, Option<RemotePath>) {
         let path = self.path();
-        let nothing = |how| (how, Vec::new(), None);
+        let nothing = |how| (how, Gives::new(), None);
         match self.draw.below(16) {
             0 => {
                 let how = self.edit_properties(id, &path);
-                (how, vec!["old".to_owned()], Some(path))
+                (how, self.old(), Some(path))
             }
-            1 => (self.edit_xml(id, &path), vec!["old".to_owned()], Some(path)),
+            1 => (self.edit_xml(id, &path), self.old(), Some(path)),
             2 => nothing(self.write_file(&path)),
             3 => nothing(self.copy_tree(&path)),
             4 => nothing(self.move_tree(&path)),
@@ -441,7 +449,15 @@ impl Making {
             }),
             7 => nothing(self.serve()),
             8 => nothing(self.run()),
-            9 => (self.rest(), vec!["id".to_owned()], None),
+            9 => {
+                let how = self.rest();
+                let probe = Probe::Rest {
+                    url: format!("https://x.example.com/made/{}", self.count),
+                    credentials: self.draw.chance(50).then(|| self.secret()),
+                    pointer: Some("/id".to_owned()),
+                };
+                (how, Gives::from([("id".to_owned(), probe)]), None)
+            }
             10 => {
                 let condition = self.condition(id);
                 nothing(How {
@@ -477,7 +493,7 @@ impl Making {
                         because: self.text(),
                     },
                 };
-                (how, Vec::new(), Some(path))
+                (how, Gives::new(), Some(path))
             }
             12 => nothing(self.restore(node, &path)),
             13 => nothing(How {
@@ -507,6 +523,15 @@ impl Making {
                 })
             }
         }
+    }
+
+    /// An output that tells what was there before.
+    fn old(&mut self) -> Gives {
+        let probe = Probe::Product {
+            name: "old".to_owned(),
+            args: vec![self.count.to_string()],
+        };
+        Gives::from([("old".to_owned(), probe)])
     }
 
     fn edit_properties(&mut self, id: &StepId, path: &RemotePath) -> How {
@@ -740,6 +765,7 @@ impl Making {
         let probe = Probe::Rest {
             url: url.clone(),
             credentials: credentials.clone(),
+            pointer: None,
         };
         let method = *self
             .draw
@@ -750,7 +776,6 @@ impl Making {
             credentials: credentials.clone(),
             body,
             success: vec![200, 204],
-            outputs: [("id".to_owned(), "/id".to_owned())].into(),
         };
         let body = match self.draw.below(3) {
             0 => None,
