@@ -6,6 +6,7 @@ pub mod config;
 pub mod engine;
 pub mod exit;
 pub mod plan;
+pub mod primitives;
 pub mod properties;
 pub mod rehearse;
 pub mod store;

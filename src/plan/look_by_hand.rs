@@ -181,6 +181,11 @@ fn finds(probe: &Probe, reading: &Reading, place: Place<'_>, slots: &mut Slots) 
                 _ => Some(NEVER.to_owned()),
             }
         }
+        Probe::AsKept { path, backup } => {
+            let kept = word(&place.kept(backup)?);
+            let same = format!("diff -r {kept} {} >/dev/null", word(path.as_str()));
+            Some(compared(reading, no_file(path), &has_file(path), same))
+        }
         Probe::Service { service } => Some(serves(service, reading)),
         Probe::Command { argv } => Some(match reading {
             Reading::Number(exit) => format!("{}; test $? -eq {exit}", command(argv)),
@@ -399,6 +404,14 @@ fn by_eye(probe: &Probe, place: Place<'_>) -> Vec<Part> {
                 place.number(&backup.step)
             ),
         }),
+        Probe::AsKept { path, backup } => say(format!(
+            "Compare {} with {}.",
+            code(path.as_str()),
+            place.kept(backup).map_or_else(
+                || format!("the copy that {} kept", place.number(&backup.step)),
+                |kept| code(&kept)
+            )
+        )),
         Probe::Stamp { step } => say(format!(
             "See on this page whether {} is ticked.",
             place.number(step)

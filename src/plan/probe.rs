@@ -74,6 +74,13 @@ pub enum Probe {
         /// What was kept.
         backup: BackupRef,
     },
+    /// Whether what stands at a path is what a step kept: `Same`, `Different` or `Absent`.
+    AsKept {
+        /// The path.
+        path: RemotePath,
+        /// What was kept.
+        backup: BackupRef,
+    },
     /// What a service does: `Service`, or `Text` when its status command says neither.
     Service {
         /// The service.
@@ -139,6 +146,7 @@ impl Probe {
             | Self::Property { path, .. }
             | Self::PropertyIs { path, .. }
             | Self::XmlIs { path, .. }
+            | Self::AsKept { path, .. }
             | Self::Tree { path } => path.to_string(),
             Self::Backup { backup } => format!("backup of {}", backup.step),
             Self::Service { service } => format!("service {}", service.name),
@@ -215,6 +223,9 @@ impl fmt::Display for Probe {
             }
             Self::Tree { path } => write!(f, "the tree {path}"),
             Self::Backup { backup } => write!(f, "the backup that {} kept", backup.step),
+            Self::AsKept { path, backup } => {
+                write!(f, "{path} (wanted: what {} kept)", backup.step)
+            }
             Self::Service { service } => write!(f, "service {}", service.name),
             Self::Command { argv } => write!(f, "`{argv}`"),
             Self::Port { host, port } => write!(f, "port {port} of {host}"),

@@ -272,7 +272,7 @@ impl Backwards<'_> {
     }
 
     fn settle_probe(&self, probe: &mut Probe) {
-        if let Probe::Backup { backup } = probe {
+        if let Probe::Backup { backup } | Probe::AsKept { backup, .. } = probe {
             backup.run.get_or_insert_with(|| self.run.clone());
         }
     }

@@ -370,7 +370,7 @@ fn judge_needs(step: &Step, here: Here<'_>, seen: &Seen<'_>, found: &mut Vec<Pla
                 .into_iter()
                 .map(|value| (value.clone(), own)),
         );
-        if let Probe::Backup { backup } = probe {
+        if let Probe::Backup { backup } | Probe::AsKept { backup, .. } = probe {
             backups.push((backup, own));
         }
     }
@@ -513,6 +513,7 @@ impl Probe {
             | Self::PropertyIs { path, .. }
             | Self::XmlIs { path, .. }
             | Self::Tree { path }
+            | Self::AsKept { path, .. }
             | Self::FreeSpace { path } => Some(path),
             Self::Backup { .. }
             | Self::Service { .. }

@@ -260,28 +260,36 @@ impl Backup {
 
     /// The fingerprint of what was kept; `None` where nothing was.
     pub(super) fn digest(&self, watch: &Watch<'_>) -> Result<Option<Sha256>, Fault> {
-        let of_path = |path: &Path| -> Result<Option<Sha256>, Fault> {
-            match path.symlink_metadata() {
-                Err(_) => Ok(None),
-                Ok(found) if found.is_dir() => manifest::digest(path, watch),
-                Ok(found) if found.is_symlink() => {
-                    let target = fs::read_link(path).or_fault("read", path)?;
-                    Ok(Some(Sha256::of(target.as_os_str().as_bytes())))
-                }
-                Ok(_) => match original::open(path)? {
-                    None => Ok(None),
-                    Some((mut file, _)) => manifest::file_digest(&mut file, path, watch).map(Some),
-                },
-            }
-        };
         match self.kept()? {
             None => Ok(None),
             Some(Kept::Nothing) => Ok(Some(Sha256::of("nothing"))),
-            Some(Kept::File { .. }) => of_path(&self.content()),
+            Some(Kept::File { .. }) => digest_of(&self.content(), watch),
             Some(Kept::Link { target }) => Ok(Some(Sha256::of(target.0))),
-            Some(Kept::Tree) => of_path(&self.tree()),
-            Some(Kept::Aside { at }) => of_path(&at.path()),
+            Some(Kept::Tree) => digest_of(&self.tree(), watch),
+            Some(Kept::Aside { at }) => digest_of(&at.path(), watch),
         }
+    }
+
+    /// Whether what stands at the path is what was kept; `None` where nothing stands there.
+    pub(super) fn is_at(&self, path: &Path, watch: &Watch<'_>) -> Result<Option<bool>, Fault> {
+        let Some(kept) = self.kept()? else {
+            return Ok(Some(false));
+        };
+        let now = match kept {
+            // An edit goes through links, and so does putting back.
+            Kept::File { .. } => match path.canonicalize() {
+                Err(error) if errno::is_absent(&error) => None,
+                real => digest_of(&real.or_fault("read", path)?, watch)?,
+            },
+            _ => digest_of(path, watch)?,
+        };
+        let same = match kept {
+            Kept::Nothing => return Ok(Some(now.is_none())),
+            // What was put aside is there when it is no longer aside.
+            Kept::Aside { at } => at.path().symlink_metadata().is_err(),
+            Kept::File { .. } | Kept::Link { .. } | Kept::Tree => now == self.digest(watch)?,
+        };
+        Ok(now.map(|_| same))
     }
 
     /// Puts back at the path what was kept; what stands there now goes to `replaced`. Done twice, it does no more.
@@ -406,5 +414,21 @@ fn restore_aside(path: &Path, at: &Path) -> Result<(), Fault> {
                 at.display()
             ),
         )),
+    }
+}
+
+/// The fingerprint of what stands at a path, links not followed.
+fn digest_of(path: &Path, watch: &Watch<'_>) -> Result<Option<Sha256>, Fault> {
+    match path.symlink_metadata() {
+        Err(_) => Ok(None),
+        Ok(found) if found.is_dir() => manifest::digest(path, watch),
+        Ok(found) if found.is_symlink() => {
+            let target = fs::read_link(path).or_fault("read", path)?;
+            Ok(Some(Sha256::of(target.as_os_str().as_bytes())))
+        }
+        Ok(_) => match original::open(path)? {
+            None => Ok(None),
+            Some((mut file, _)) => manifest::file_digest(&mut file, path, watch).map(Some),
+        },
     }
 }

@@ -62,12 +62,19 @@ pub(super) fn perform(
             )
         })
         .and_then(|process| process.wait(watch, &what));
+    let was_started = effect.was_started(&record);
     let outcome = match ended {
-        Ok(code) if effect.was_started(&record) => judge(effect, &commanded, code, vault),
+        Ok(code) if was_started => judge(effect, &commanded, code, vault),
         Ok(code) => Err(not_started(effect, code, job.dir)),
-        Err(fault) => Err(with_last_lines(fault, effect, vault)),
+        // Where the system does not tell us of our children, the fence still does.
+        Err(fault) if fault.kind == FaultKind::LostOutcome => match effect.exit_code(&record) {
+            Some(code) => judge(effect, &commanded, code, vault),
+            None => return Err(fault),
+        },
+        Err(fault) if was_started => Err(with_last_lines(fault, effect, vault)),
+        Err(fault) => Err(fault),
     };
-    remember(effect, &record, outcome)
+    remember(effect, &record, was_started, outcome)
 }
 
 /// What the command of an earlier attempt came to, if it left an exit code.
@@ -152,17 +159,20 @@ fn not_started(effect: &Effect<'_>, code: i64, dir: Option<&RemotePath>) -> Faul
     }
 }
 
-/// Keeps the outcome on the node, unless another attempt was begun there since.
+/// Keeps the outcome on the node, unless another attempt was begun there since. What was never started leaves no trace.
 fn remember(
     effect: &Effect<'_>,
     record: &Record,
+    was_started: bool,
     outcome: Result<Outputs, Fault>,
 ) -> Result<Outputs, Fault> {
     let kept = effect
         .alone(&mut Watch::unbroken(RECORD_PATIENCE))
         .and_then(|_alone| match effect.last()? {
-            Some(last) if last.attempt == record.attempt => effect.end(record, &outcome),
-            _ => Ok(()),
+            Some(last) if last.attempt != record.attempt => Ok(()),
+            Some(_) if was_started => effect.end(record, &outcome),
+            Some(_) => effect.forget_attempt(),
+            None => Ok(()),
         });
     match (outcome, kept) {
         (Ok(_), Err(fault)) => Err(super::effect::not_remembered(&fault)),

@@ -153,6 +153,11 @@ impl<'a> Effect<'a> {
         Ok(())
     }
 
+    /// Forgets an attempt that had no effect.
+    pub(super) fn forget_attempt(&self) -> Result<(), Fault> {
+        self.forget(self.direction)
+    }
+
     /// The record of the last attempt.
     pub(super) fn last(&self) -> Result<Option<Record>, Fault> {
         if self.direction == Direction::Do && self.was_taken_back()? {

@@ -61,6 +61,10 @@ pub(super) fn observe(
         Probe::Backup { backup } => Backup::of(folder, look.run, backup)
             .digest(&watch)
             .map(digest),
+        Probe::AsKept { path, backup } => {
+            let kept = Backup::of(folder, look.run, backup);
+            kept.is_at(path.local(), &watch).map(compared)
+        }
         Probe::Service { service } => service_state(service, &mut watch, vault),
         Probe::Command { argv } => exit_code(argv, &mut watch, vault).map(Reading::Number),
         Probe::Port { host, port } => listens(host, *port, &watch),

@@ -427,6 +427,7 @@ impl Making {
     }
 
     /// One of all kinds, with what later steps may use of it.
+    #[expect(clippy::too_many_lines, reason = "a list: one kind after the other")]
     fn how(&mut self, node: &NodeName, id: &StepId) -> (How, Gives, Option<RemotePath>) {
         let path = self.path();
         let nothing = |how| (how, Gives::new(), None);
@@ -485,10 +486,21 @@ impl Making {
                     class: Class::Stage,
                     action: Action::BackUp { path: path.clone() },
                     guards: vec![stands(&path, "file")],
-                    proof: Proof::Holds(vec![Condition::is_not(
-                        Probe::Backup { backup },
-                        Reading::Absent,
-                    )]),
+                    proof: Proof::Holds(vec![
+                        Condition::is_not(
+                            Probe::Backup {
+                                backup: backup.clone(),
+                            },
+                            Reading::Absent,
+                        ),
+                        is(
+                            Probe::AsKept {
+                                path: path.clone(),
+                                backup,
+                            },
+                            Reading::Same,
+                        ),
+                    ]),
                     undo: Undo::Nothing {
                         because: self.text(),
                     },

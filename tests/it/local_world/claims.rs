@@ -394,3 +394,30 @@ fn the_journal_is_kept_line_by_line() {
         b"one\nthree\n"
     );
 }
+
+#[test]
+fn the_record_is_read_and_changed_in_one_turn() {
+    let bench = Bench::new();
+    let lock = std::fs::File::open(bench.state("claim.lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    bench.world.holder(&bench.node).unwrap();
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let (bench, send) = (&bench, &send);
+        scope.spawn(move || {
+            bench.world.renew(&bench.node, &bench.holding()).unwrap();
+            send.send("renewed").unwrap();
+        });
+        scope.spawn(move || {
+            let claim = Claim {
+                run: other(),
+                ..bench.wish()
+            };
+            assert!(matches!(bench.claim(&claim), Err(ClaimError::Held(_))));
+            send.send("refused").unwrap();
+        });
+        let early = receive.recv_timeout(std::time::Duration::from_millis(200));
+        drop(lock);
+        assert!(early.is_err(), "{early:?} while somebody else had the turn");
+    });
+}

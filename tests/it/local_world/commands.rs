@@ -187,6 +187,7 @@ fn a_command_runs_in_its_folder() {
     *dir = Some(bench.remote("nowhere"));
     let fault = bench.act("nowhere", &action).unwrap_err();
     assert!(fault.what.starts_with("there is no folder "), "{fault}");
+    assert_eq!(bench.stamp("nowhere"), Reading::Absent);
 }
 
 #[test]
@@ -246,7 +247,7 @@ fn a_daemon_keeps_neither_the_lock_nor_us() {
         start: Argv::new([
             "sh",
             "-c",
-            "setsid sleep 600 & echo $! >\"$1\"",
+            "setsid sleep 120 & echo $! >\"$1\"",
             "sh",
             pid_text,
         ]),
@@ -337,6 +338,8 @@ fn commands_that_cannot_start_say_so() {
     assert!(fault.what.contains("exit code 12"), "126 or 127: {fault}");
     let fault = bench.act("b", &run(&["a\0b"])).unwrap_err();
     assert!(fault.what.contains("can't be started"), "{fault}");
+    assert_eq!(bench.stamp("b"), Reading::Absent);
+    assert_eq!(bench.settle("b"), Ok(None));
     let long = "x".repeat(3 << 20);
     let fault = bench.act("c", &run(&["true", &long])).unwrap_err();
     assert!(
@@ -366,4 +369,23 @@ fn an_unknown_secret_stops_the_step_before_it_begins() {
     assert_eq!(bench.act("s", &action).unwrap_err().kind, FaultKind::Secret);
     assert_eq!(bench.stamp("s"), Reading::Absent);
     assert!(bench.world.refuses(&bench.node, &action).is_none());
+}
+
+#[test]
+fn a_command_that_is_broken_off_may_tidy_up_under_the_lock() {
+    let bench = Bench::new();
+    let (ready, tidy) = (bench.path("ready"), bench.path("tidy"));
+    let script = "trap 'flock -n \"$3\" true || echo locked >\"$2\"; exit 1' TERM; : >\"$1\"; \
+                  while [ -e \"$1\" ]; do sleep 0.02; done";
+    let lock = bench.state("effect.lock");
+    let words = [&ready, &tidy, &lock].map(|path| path.to_str().unwrap().to_owned());
+    let action = sh(script, &[&words[0], &words[1], &words[2]]);
+    let fault = std::thread::scope(|scope| {
+        let work = scope.spawn(|| bench.act("cut", &action));
+        wait_until("it runs", || ready.exists());
+        bench.cancel.cancel();
+        work.join().unwrap().unwrap_err()
+    });
+    assert_eq!(fault.kind, FaultKind::Cancelled);
+    assert_eq!(bench.content("tidy"), "locked\n");
 }

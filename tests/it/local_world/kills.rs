@@ -88,7 +88,8 @@ fn pid_in(path: &Path) -> Option<u32> {
 fn a_command_outlives_its_runner_and_its_outcome_is_found() {
     let mut bench = Bench::unclaimed();
     let (pid, go) = (bench.path("pid"), bench.path("go"));
-    let script = "echo $$ >\"$1\"; while [ ! -e \"$2\" ]; do sleep 0.02; done; exit 7";
+    let script =
+        "echo $$ >\"$1\"; while [ -e \"$1\" ] && [ ! -e \"$2\" ]; do sleep 0.02; done; exit 7";
     let action = Action::Run {
         argv: Argv::new([
             "sh",
@@ -112,7 +113,7 @@ fn a_command_outlives_its_runner_and_its_outcome_is_found() {
     // The runner is dead, but what it began is not: nobody may take over.
     let hasty = bench.claim(&bench.wish());
     assert!(
-        matches!(hasty, Err(clusterctl::engine::ClaimError::Held(_))),
+        matches!(hasty, Err(clusterctl::engine::ClaimError::EffectRuns(_))),
         "{hasty:?}"
     );
     assert_eq!(bench.stamp("step"), Reading::text("begun"));
@@ -138,7 +139,7 @@ fn a_command_outlives_its_runner_and_its_outcome_is_found() {
 fn a_stopped_runner_keeps_its_hold_and_finds_itself_fenced_off_later() {
     let mut bench = Bench::unclaimed();
     let (pid, go) = (bench.path("pid"), bench.path("go"));
-    let script = "echo $$ >\"$1\"; while [ ! -e \"$2\" ]; do sleep 0.02; done";
+    let script = "echo $$ >\"$1\"; while [ -e \"$1\" ] && [ ! -e \"$2\" ]; do sleep 0.02; done";
     let action = Action::Run {
         argv: Argv::new([
             "sh",
@@ -158,7 +159,7 @@ fn a_stopped_runner_keeps_its_hold_and_finds_itself_fenced_off_later() {
     kill_process(runner, Signal::STOP).unwrap();
     let hasty = bench.claim(&bench.wish());
     assert!(
-        matches!(hasty, Err(clusterctl::engine::ClaimError::Held(_))),
+        matches!(hasty, Err(clusterctl::engine::ClaimError::EffectRuns(_))),
         "{hasty:?}"
     );
     fs::write(&go, "").unwrap();
