@@ -14,7 +14,9 @@ use std::fmt::Write as _;
 use self::paint::{Ink, Paint};
 use self::wrap::wrap;
 use super::printable::{count, line, lines, list, short};
-use super::{Action, Class, Millis, OnFailure, Plan, Proof, Stage, Step, StepId, Undo, Value};
+use super::{
+    Action, Class, Millis, OnFailure, Plan, Probe, Proof, Stage, Step, StepId, Undo, Value,
+};
 use crate::config::NodeName;
 
 /// How a plan is printed.
@@ -145,7 +147,9 @@ pub(super) fn secrets(plan: &Plan) -> BTreeMap<String, Vec<usize>> {
                     .chain(undo)
                     .flat_map(Action::looks),
             )
-            .flat_map(|condition| condition.probe.secrets());
+            .map(|condition| &condition.probe)
+            .chain(step.outputs.values())
+            .flat_map(Probe::secrets);
         let actions = std::iter::once(&step.action)
             .chain(undo)
             .flat_map(Action::secrets);
@@ -453,6 +457,10 @@ impl Page<'_> {
         }
         for row in proof_in_words(&step.proof) {
             self.detail(pad, "shown by", &row);
+        }
+        for (name, probe) in &step.outputs {
+            let text = format!("{} from {}", line(name), line(&probe.to_string()));
+            self.detail(pad, "gives", &text);
         }
         match &step.undo {
             Undo::By { action, proof } => {
