@@ -371,8 +371,9 @@ fn fetch(plan: &Plan, secrets: &SecretStore, wanted: impl Fn(&StepId) -> bool) -
                 let mut refusal =
                     Refusal::usage(what).state("Nothing was changed by this command.");
                 if let SecretRef::Given(label) = &reference {
-                    refusal = refusal
-                        .hint(format!("--value-file {label}=FILE   (or {label}=- for standard input)"));
+                    refusal = refusal.hint(format!(
+                        "--value-file {label}=FILE   (or {label}=- for standard input)"
+                    ));
                 }
                 return Err(anyhow::Error::from(error).context(refusal));
             }

@@ -48,12 +48,9 @@ pub(super) fn decide(
         context.print_plan(plan);
         return Ok(Exit::Done);
     }
-    // A person sees what happens to the file; a program reads it in the events.
+    // A program reads in the events what happens.
     if context.out_look() != Look::Json {
-        context
-            .io
-            .err
-            .print(&crate::plan::text::render(plan, &context.plan_style()));
+        context.io.err.print(&beforehand(context, plan));
     }
     confirm(context, plan, &changing.running)?;
     Conductor::new(context, cluster, &changing.running)?.begin(plan, given, undoes)
@@ -66,7 +63,9 @@ fn beforehand(context: &Context, plan: &Plan) -> String {
         return crate::plan::text::render(plan, &style);
     }
     let previews = plan.steps().filter_map(|(_, step)| step.preview.as_deref());
-    previews.map(|preview| crate::plan::text::preview(preview, style.colour)).collect()
+    previews
+        .map(|preview| crate::plan::text::preview(preview, style.colour))
+        .collect()
 }
 
 /// Asks the person at the terminal before steps that users may notice.

@@ -95,11 +95,17 @@ fn after(rehearsal: &Rehearsal) -> String {
         format!("The run would end with exit code {}.", rehearsal.end.exit),
     ];
     if let Some(end) = &rehearsal.resumed {
-        lines.push(format!("`clusterctl resume` would then end with {}: {}.", end.exit, end.state));
+        lines.push(format!(
+            "`clusterctl resume` would then end with {}: {}.",
+            end.exit, end.state
+        ));
     }
     match &rehearsal.undone {
         Some(Ok(end)) => {
-            lines.push(format!("`clusterctl undo` would then end with {}: {}.", end.exit, end.state));
+            lines.push(format!(
+                "`clusterctl undo` would then end with {}: {}.",
+                end.exit, end.state
+            ));
         }
         Some(Err(why)) => lines.push(format!("`clusterctl undo` would be refused: {why}.")),
         None => {}

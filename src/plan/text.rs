@@ -73,6 +73,25 @@ pub fn render(plan: &Plan, style: &Style) -> String {
     page.out
 }
 
+/// The preview of a step alone, such as the diff of a file.
+pub fn preview(preview: &str, colour: bool) -> String {
+    indented(preview, "", Paint(colour))
+}
+
+fn indented(preview: &str, pad: &str, paint: Paint) -> String {
+    let mut out = String::new();
+    for row in lines(preview) {
+        let ink = match row.as_bytes().first() {
+            Some(b'+') => Ink::Green,
+            Some(b'-') => Ink::Removed,
+            Some(b'@') => Ink::Cyan,
+            _ => Ink::Dim,
+        };
+        let _ = writeln!(out, "{pad}{}", paint.ink(ink, &row));
+    }
+    out
+}
+
 /// The number of each step, as both renderings count.
 pub(super) fn numbers(plan: &Plan) -> BTreeMap<&StepId, usize> {
     plan.steps()
@@ -416,16 +435,8 @@ impl Page<'_> {
     }
 
     fn preview(&mut self, pad: &str, preview: &str) {
-        for row in lines(preview) {
-            let ink = match row.as_bytes().first() {
-                Some(b'+') => Ink::Green,
-                Some(b'-') => Ink::Removed,
-                Some(b'@') => Ink::Cyan,
-                _ => Ink::Dim,
-            };
-            let row = format!("{pad}  {}", self.paint.ink(ink, &row));
-            let _ = writeln!(self.out, "{}", row.trim_end());
-        }
+        self.out
+            .push_str(&indented(preview, &format!("{pad}  "), self.paint));
     }
 
     fn content(&mut self, pad: &str, content: &[Value]) {

@@ -148,12 +148,7 @@ fn read_now(file: &std::path::Path) -> Result<Secret> {
     let bytes = crate::world::read_file_bounded(file)
         .map_err(|fault| refused(fault.what))?
         .ok_or_else(|| refused("there is no such file".to_owned()))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| {
-        refused(
-            "it is not UTF-8; write other characters as \\uXXXX is not needed, as UTF-8 is"
-                .to_owned(),
-        )
-    })?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| refused("it is not UTF-8".to_owned()))?;
     let value = text.strip_suffix('\n').unwrap_or(text);
     Ok(Secret::new(
         value.strip_suffix('\r').unwrap_or(value).to_owned(),
