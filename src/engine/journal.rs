@@ -347,7 +347,7 @@ mod tests {
             match decode(&bytes) {
                 Ok(decoded) => assert_eq!(decoded.records.len(), 1, "at {at}"),
                 Err(JournalError::Damaged { line, .. }) => {
-                    assert!(line == 1 || at >= first, "at {at}")
+                    assert!(line == 1 || at >= first, "at {at}");
                 }
                 Err(other) => panic!("{other}"),
             }

@@ -16,8 +16,9 @@ use jiff::Timestamp;
 
 use crate::config::{NodeName, SecretRef};
 use crate::plan::{
-    Action, BackupRef, Class, Condition, FORMAT, Hooks, Lane, Millis, OnFailure, Plan, Probe, Proof,
-    PropertyEdit, Reading, RemotePath, Sha256, Stage, Step, StepId, Target, Undo, Value, Why,
+    Action, BackupRef, Class, Condition, FORMAT, Hooks, Lane, Millis, OnFailure, Plan, Probe,
+    Proof, PropertyEdit, Reading, RemotePath, Sha256, Stage, Step, StepId, Target, Undo, Value,
+    Why,
 };
 use crate::properties::{ByteDiff, EditError, Encoding, Properties, Which, looks_secret};
 
@@ -38,18 +39,30 @@ pub struct Wish {
 impl Wish {
     /// The key shall have this value.
     pub fn set(key: &str, value: &str, which: Which) -> Self {
-        Self { key: key.to_owned(), value: Some(value.into()), which }
+        Self {
+            key: key.to_owned(),
+            value: Some(value.into()),
+            which,
+        }
     }
 
     /// The key shall have the secret that is found there.
     pub fn set_secret(key: &str, reference: SecretRef) -> Self {
         let value = Some(Value::Secret(reference));
-        Self { key: key.to_owned(), value, which: Which::Only }
+        Self {
+            key: key.to_owned(),
+            value,
+            which: Which::Only,
+        }
     }
 
     /// The key shall go.
     pub fn unset(key: &str, which: Which) -> Self {
-        Self { key: key.to_owned(), value: None, which }
+        Self {
+            key: key.to_owned(),
+            value: None,
+            which,
+        }
     }
 
     fn secret(&self) -> Option<&SecretRef> {
@@ -106,10 +119,16 @@ pub fn plan(found: &[Found], given: &Circumstances) -> Result<Plan, Unplannable>
     let mut lanes = Vec::new();
     for one in found {
         if let Some(step) = step(one, given)? {
-            lanes.push(Lane { node: one.node.clone(), steps: vec![step] });
+            lanes.push(Lane {
+                node: one.node.clone(),
+                steps: vec![step],
+            });
         }
     }
-    let path = found.first().map(|one| one.path.to_string()).unwrap_or_default();
+    let path = found
+        .first()
+        .map(|one| one.path.to_string())
+        .unwrap_or_default();
     let nothing = lanes.is_empty();
     Ok(Plan {
         format: FORMAT,
@@ -139,7 +158,10 @@ pub fn plan(found: &[Found], given: &Circumstances) -> Result<Plan, Unplannable>
 }
 
 fn title(found: &[Found], path: &str) -> String {
-    let wishes = found.iter().max_by_key(|one| one.wishes.len()).map(|one| one.wishes.as_slice());
+    let wishes = found
+        .iter()
+        .max_by_key(|one| one.wishes.len())
+        .map(|one| one.wishes.as_slice());
     match wishes {
         Some([only]) if only.value.is_none() => format!("Remove `{}` from {path}", only.key),
         Some([only]) => format!("Set `{}` in {path}", only.key),
@@ -149,10 +171,21 @@ fn title(found: &[Found], path: &str) -> String {
 }
 
 fn step(one: &Found, given: &Circumstances) -> Result<Option<Step>, Unplannable> {
-    let Found { node, path, file, wishes, .. } = one;
-    let unplannable =
-        |error| Unplannable { node: node.clone(), path: path.clone(), error };
-    let Some(new) = changed(file, wishes).map_err(unplannable)? else { return Ok(None) };
+    let Found {
+        node,
+        path,
+        file,
+        wishes,
+        ..
+    } = one;
+    let unplannable = |error| Unplannable {
+        node: node.clone(),
+        path: path.clone(),
+        error,
+    };
+    let Some(new) = changed(file, wishes).map_err(unplannable)? else {
+        return Ok(None);
+    };
     let masked = masked_keys(file, &new, wishes);
     let is_masked = |key: &crate::properties::JavaString| {
         looks_secret(&key.to_lossy()) || masked.iter().any(|masked| *key == masked.as_str())
@@ -165,33 +198,57 @@ fn step(one: &Found, given: &Circumstances) -> Result<Option<Step>, Unplannable>
             Sha256::of(bytes)
         }
     };
-    let whole = Probe::File { path: path.clone(), masked: masked.clone() };
+    let whole = Probe::File {
+        path: path.clone(),
+        masked: masked.clone(),
+    };
     let utf8 = file.encoding() == Encoding::Utf8;
     let mut proof: Vec<_> = wishes
         .iter()
         .filter_map(|wish| {
             let value = Value::Secret(wish.secret()?.clone());
             let (path, key) = (path.clone(), wish.key.clone());
-            let is = Probe::PropertyIs { path, key, value, utf8 };
+            let is = Probe::PropertyIs {
+                path,
+                key,
+                value,
+                utf8,
+            };
             Some(Condition::is(is, Reading::Same))
         })
         .collect();
     proof.push(Condition::is(whole.clone(), Reading::Digest(print(&new))));
     let name = path.as_str().rsplit('/').next().unwrap_or_default();
     let id = StepId::new(given.verb, node, &format!("edit-{name}"));
-    let backup = BackupRef { run: None, step: id.clone() };
-    let as_kept = Probe::AsKept { path: path.clone(), backup: backup.clone() };
+    let backup = BackupRef {
+        run: None,
+        step: id.clone(),
+    };
+    let as_kept = Probe::AsKept {
+        path: path.clone(),
+        backup: backup.clone(),
+    };
     let diff = ByteDiff::between(file, &new, is_masked);
     Ok(Some(Step {
         title: title(std::slice::from_ref(one), path.as_str()),
-        why: Why { says: "It was asked for on the command line.".to_owned(), page: None },
+        why: Why {
+            says: "It was asked for on the command line.".to_owned(),
+            page: None,
+        },
         class: Class::Stage,
-        action: Action::EditProperties { path: path.clone(), edits: edits(file, wishes), utf8 },
+        action: Action::EditProperties {
+            path: path.clone(),
+            edits: edits(file, wishes),
+            utf8,
+        },
         guards: vec![Condition::is(whole, Reading::Digest(print(file)))],
         proof: Proof::Holds(proof),
         outputs: BTreeMap::new(),
         undo: Undo::By {
-            action: Box::new(Action::Restore { path: path.clone(), backup }),
+            action: Box::new(Action::Restore {
+                path: path.clone(),
+                backup,
+            }),
             proof: Proof::Holds(vec![Condition::is(as_kept, Reading::Same)]),
         },
         timeout: TIMEOUT,
@@ -212,17 +269,24 @@ pub fn changed(file: &Properties, wishes: &[Wish]) -> Result<Option<Properties>,
     let mut any = false;
     for edit in edits(file, wishes) {
         let which = |line: Option<u64>| {
-            line.and_then(|line| usize::try_from(line).ok()).map_or(Which::Only, Which::Line)
+            line.and_then(|line| usize::try_from(line).ok())
+                .map_or(Which::Only, Which::Line)
         };
         any |= match &edit {
             PropertyEdit::Unset { key, line } => new.unset(key.as_str(), which(*line))?,
-            PropertyEdit::Set { key, value: Value::Text(text), line } => {
-                new.set(key.as_str(), text.as_str(), which(*line))?
-            }
+            PropertyEdit::Set {
+                key,
+                value: Value::Text(text),
+                line,
+            } => new.set(key.as_str(), text.as_str(), which(*line))?,
             PropertyEdit::Set { key, line, .. } => {
                 // The file has another value, or the wish would not be here.
                 let unlike = new.get(key.as_str()).is_some_and(|old| old == "****");
-                new.set(key.as_str(), if unlike { "*****" } else { "****" }, which(*line))?
+                new.set(
+                    key.as_str(),
+                    if unlike { "*****" } else { "****" },
+                    which(*line),
+                )?
             }
         };
     }
@@ -237,7 +301,12 @@ fn masked_keys(old: &Properties, new: &Properties, wishes: &[Wish]) -> Vec<Strin
         .chain(new.keys())
         .filter_map(|key| key.to_exact())
         .filter(|key| looks_secret(key))
-        .chain(wishes.iter().filter(|wish| wish.secret().is_some()).map(|wish| wish.key.clone()))
+        .chain(
+            wishes
+                .iter()
+                .filter(|wish| wish.secret().is_some())
+                .map(|wish| wish.key.clone()),
+        )
         .collect();
     keys.sort();
     keys.dedup();
@@ -251,10 +320,15 @@ fn edits(file: &Properties, wishes: &[Wish]) -> Vec<PropertyEdit> {
         let edit = |line: Option<usize>| {
             let line = line.and_then(|line| u64::try_from(line).ok());
             match &wish.value {
-                Some(value) => {
-                    PropertyEdit::Set { key: wish.key.clone(), value: value.clone(), line }
-                }
-                None => PropertyEdit::Unset { key: wish.key.clone(), line },
+                Some(value) => PropertyEdit::Set {
+                    key: wish.key.clone(),
+                    value: value.clone(),
+                    line,
+                },
+                None => PropertyEdit::Unset {
+                    key: wish.key.clone(),
+                    line,
+                },
             }
         };
         let lines: Vec<usize> = file
