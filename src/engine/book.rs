@@ -69,7 +69,7 @@ impl<'a> Book<'a> {
         let record = self.write(entry)?;
         match world.keep(node, holding, &record.line()) {
             Err(fault) if fault.kind == FaultKind::RunnerGone => Err(Halt::Gone),
-            Err(fault) if fault.kind == FaultKind::Fenced => Err(Halt::Fenced(fault)),
+            Err(fault) if fault.kind == FaultKind::Fenced => Err(Halt::Fenced(node.clone(), fault)),
             other => Ok(other),
         }
     }

@@ -12,6 +12,7 @@ use super::Cancel;
 #[derive(Debug, Default)]
 pub struct Interrupt {
     times: AtomicU32,
+    asked: Cancel,
     cancel: Cancel,
 }
 
@@ -19,6 +20,7 @@ impl Interrupt {
     /// Asks once more; gives how often that makes.
     pub fn ask(&self) -> u32 {
         let times = self.times.fetch_add(1, Ordering::SeqCst) + 1;
+        self.asked.cancel();
         if times >= 2 {
             self.cancel.cancel();
         }
@@ -28,6 +30,11 @@ impl Interrupt {
     /// How often the run was asked.
     pub fn times(&self) -> u32 {
         self.times.load(Ordering::SeqCst)
+    }
+
+    /// Set when nothing new is to begin: what only waits is broken off.
+    pub fn asked(&self) -> &Cancel {
+        &self.asked
     }
 
     /// Set when the steps in flight are to be cancelled.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::journal::{Ending, Entry, Record, StepResult};
 use super::{Direction, Fault, Runner};
-use crate::plan::{Outputs, Plan, RunId, Sha256, Step, StepId};
+use crate::plan::{Action, Outputs, Plan, RunId, Sha256, Step, StepId};
 
 /// How far a run has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Progress {
     gave: BTreeMap<StepId, Outputs>,
     /// Temporary changes that must still be given back, oldest first, with the end of their lease.
     owed: Vec<(StepId, Timestamp)>,
-    /// What persons said of steps.
+    /// What persons said of steps as they stand now; a later attempt makes it void.
     pub answers: BTreeMap<StepId, String>,
     /// What went wrong with a step the last time it was tried.
     pub faults: BTreeMap<StepId, Fault>,
@@ -31,6 +31,8 @@ pub struct Progress {
     pub stopped: Option<(u8, String, String)>,
     /// How it ended, and the state then, if it is over.
     pub ended: Option<(Ending, String)>,
+    /// Whether a step that changes something was ever done, or may have been.
+    ever_changed: bool,
 }
 
 /// How a run began.
@@ -105,6 +107,7 @@ impl Progress {
                 self.owed.push((step.clone(), *until));
             }
             Entry::Intent { step, direction } => {
+                self.answers.remove(step);
                 self.steps
                     .insert(step.clone(), Standing::InDoubt(*direction));
             }
@@ -137,7 +140,11 @@ impl Progress {
         at: Timestamp,
         plan: &Plan,
     ) {
-        let ends = plan.step(id).and_then(|(_, step)| step.ends.as_ref());
+        let step = plan.step(id).map(|(_, step)| step);
+        let ends = step.and_then(|step| step.ends.as_ref());
+        if direction == Direction::Do && !matches!(result, StepResult::Failed { .. }) {
+            self.ever_changed |= step.is_some_and(|step| is_deed(&step.action));
+        }
         let standing = match (direction, result) {
             (Direction::Do, StepResult::Done { outputs, .. }) => {
                 self.owed.retain(|(owed, _)| Some(owed) != ends);
@@ -146,8 +153,10 @@ impl Progress {
             }
             (Direction::Undo, StepResult::Done { .. }) => {
                 self.owed.retain(|(owed, _)| owed != id);
+                self.answers.remove(id);
                 // What this step had ended is open again.
                 if let Some(begun) = ends.filter(|begun| self.is_done(begun)) {
+                    self.owed.retain(|(owed, _)| owed != begun);
                     self.owed.push((begun.clone(), at));
                 }
                 Standing::Pending
@@ -211,8 +220,20 @@ impl Progress {
 
     /// Whether a step that changes something is done or may be.
     pub fn changed_anything(&self, plan: &Plan) -> bool {
-        plan.steps()
-            .any(|(_, step)| step.action.changes() && self.standing(&step.id) != Standing::Pending)
+        plan.steps().any(|(_, step)| {
+            is_deed(&step.action)
+                && match self.standing(&step.id) {
+                    Standing::Pending => false,
+                    // Nobody was told that a person did anything.
+                    Standing::InDoubt(_) => step.action.changes(),
+                    Standing::Done => true,
+                }
+        })
+    }
+
+    /// Whether a step that changes something was ever done, even if nothing of it remains.
+    pub fn ever_changed_anything(&self, plan: &Plan) -> bool {
+        self.ever_changed || self.changed_anything(plan)
     }
 
     /// Whether the run is neither over nor untouched.
@@ -221,11 +242,36 @@ impl Progress {
     }
 
     /// The state that every node of the plan is in, in words.
+    ///
+    /// That is what the last step that is done leaves, and what differs from it:
+    /// earlier temporary changes that were given back, and steps in doubt.
     pub fn state(&self, plan: &Plan) -> String {
         let mut last: BTreeMap<_, &Step> = BTreeMap::new();
+        let mut given_back: BTreeMap<_, Vec<&Step>> = BTreeMap::new();
+        let mut differs: BTreeMap<_, Vec<String>> = BTreeMap::new();
         for (node, step) in plan.steps() {
-            if self.is_done(&step.id) {
-                last.insert(node, step);
+            match self.standing(&step.id) {
+                Standing::Done => {
+                    last.insert(node, step);
+                    let back = given_back.entry(node).or_default();
+                    back.retain(|begun| step.ends.as_ref() != Some(&begun.id));
+                    let words = back.drain(..).map(|begun| {
+                        format!("but what {} changed for a time was given back", begun.id)
+                    });
+                    differs.entry(node).or_default().extend(words);
+                }
+                Standing::Pending if step.temporary.is_some() => {
+                    given_back.entry(node).or_default().push(step);
+                }
+                Standing::Pending => {}
+                Standing::InDoubt(direction) => {
+                    let done = match direction {
+                        Direction::Do => "was done",
+                        Direction::Undo => "was taken back",
+                    };
+                    let words = format!("whether {} {done} is not known", step.id);
+                    differs.entry(node).or_default().push(words);
+                }
             }
         }
         let words: Vec<_> = plan
@@ -235,9 +281,16 @@ impl Progress {
                 let leaves = last
                     .get(node)
                     .map_or(plan.starts_as.as_str(), |step| &step.leaves);
-                format!("{node}: {leaves}")
+                let parts = std::iter::once(leaves)
+                    .chain(differs.get(node).into_iter().flatten().map(String::as_str));
+                format!("{node}: {}", parts.collect::<Vec<_>>().join(", "))
             })
             .collect();
         words.join("; ")
     }
+}
+
+/// Whether somebody changes something by this action: the program, or a person whom it asks to.
+fn is_deed(action: &Action) -> bool {
+    action.changes() || matches!(action, Action::AskOperator { .. })
 }

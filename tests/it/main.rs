@@ -21,4 +21,5 @@ mod properties_hostile;
 mod properties_oracle;
 mod sample;
 mod scale;
+mod scene;
 mod secret_store;
