@@ -7,6 +7,7 @@ mod config_cases;
 mod config_template;
 mod crash_matrix;
 mod every_kind;
+mod fault_matrix;
 mod fuzz_config;
 mod fuzz_plan;
 mod fuzz_properties;
