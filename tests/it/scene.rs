@@ -172,7 +172,8 @@ impl Scene {
         }
     }
 
-    fn with_engine<T>(
+    /// Works with an engine over this world, and collects its events.
+    pub(crate) fn with_engine<T>(
         &self,
         world: &dyn World,
         how: &How<'_>,
