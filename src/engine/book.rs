@@ -43,7 +43,11 @@ impl<'a> Book<'a> {
         if let Some(problem) = &inner.lost {
             return Err(Halt::Journal(problem.clone()));
         }
-        let seq = inner.progress.last_seq + 1;
+        let Some(seq) = inner.progress.last_seq.checked_add(1) else {
+            let problem = "its last record has the highest number that there is";
+            inner.lost = Some(problem.to_owned());
+            return Err(Halt::Journal(problem.to_owned()));
+        };
         let record = Record {
             seq,
             at: jiff::Timestamp::now(),

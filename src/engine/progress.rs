@@ -23,6 +23,8 @@ pub struct Progress {
     gave: BTreeMap<StepId, Outputs>,
     /// Temporary changes that must still be given back, oldest first, with the end of their lease.
     owed: Vec<(StepId, Timestamp)>,
+    /// Temporary changes that were announced and have not begun.
+    announced: BTreeMap<StepId, Timestamp>,
     /// What persons said of steps as they stand now; a later attempt makes it void.
     pub answers: BTreeMap<StepId, String>,
     /// What went wrong with a step the last time it was tried.
@@ -103,10 +105,17 @@ impl Progress {
             }
             Entry::Claimed { .. } => {}
             Entry::Owed { step, until } => {
-                self.owed.retain(|(id, _)| id != step);
-                self.owed.push((step.clone(), *until));
+                if self.standing(step) == Standing::Pending {
+                    self.announced.insert(step.clone(), *until);
+                } else {
+                    self.owe(step, *until);
+                }
             }
             Entry::Intent { step, direction } => {
+                let announced = self.announced.remove(step);
+                if let (Some(until), Direction::Do) = (announced, direction) {
+                    self.owe(step, until);
+                }
                 self.answers.remove(step);
                 self.steps
                     .insert(step.clone(), Standing::InDoubt(*direction));
@@ -156,8 +165,7 @@ impl Progress {
                 self.answers.remove(id);
                 // What this step had ended is open again.
                 if let Some(begun) = ends.filter(|begun| self.is_done(begun)) {
-                    self.owed.retain(|(owed, _)| owed != begun);
-                    self.owed.push((begun.clone(), at));
+                    self.owe(begun, at);
                 }
                 Standing::Pending
             }
@@ -176,6 +184,11 @@ impl Progress {
             StepResult::Done { .. } => self.faults.remove(id),
         };
         self.steps.insert(id.clone(), standing);
+    }
+
+    fn owe(&mut self, step: &StepId, until: Timestamp) {
+        self.owed.retain(|(id, _)| id != step);
+        self.owed.push((step.clone(), until));
     }
 
     /// What is known of this step.

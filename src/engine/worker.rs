@@ -78,10 +78,10 @@ impl Session<'_> {
         if answered && matches!(step.action, Action::AskOperator { .. }) {
             return self.done(node, step, Direction::Do, How::Answered, began);
         }
-        self.intend(node, step, Direction::Do)?;
         if step.temporary.is_some() {
             self.owe(node, step)?;
         }
+        self.intend(node, step, Direction::Do)?;
         match self.act(node, step) {
             Ok(how) => self.done(node, step, Direction::Do, how, began),
             Err(Trouble::Halt(halt)) => Err(halt),

@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
+use clusterctl::config::NodeName;
 use clusterctl::engine::{
-    Answer, Decoded, Desk, Direction, End, Engine, Event, Interrupt, Progress, Reporter, Runner,
-    Settings, World, decode,
+    Answer, Call, Cancel, Claim, ClaimError, Decoded, Desk, Direction, End, Engine, Epoch, Event,
+    Fault, Holding, Interrupt, Look, NodeRecord, Progress, Release, Reporter, Runner, Settings,
+    World, decode,
 };
 use clusterctl::plan::{
-    Condition, Expect, Hook, Millis, Outputs, Plan, Reading, RunId, Sha256, Step, StepId, reverse,
+    Action, Condition, Expect, Hook, Millis, Outputs, Plan, Probe, Reading, RunId, Sha256, Step,
+    StepId, reverse,
 };
 use clusterctl::rehearse::{Instants, MemoryLog, SimState, SimWorld, Strike};
 
@@ -24,9 +28,6 @@ pub(crate) struct Scene {
     pub(crate) undoes: Option<RunId>,
 }
 
-/// A world around the simulated one.
-pub(crate) type Wrap<'a> = &'a dyn for<'w> Fn(&'w SimWorld) -> Box<dyn World + 'w>;
-
 /// How one invocation goes.
 #[derive(Default)]
 pub(crate) struct How<'a> {
@@ -34,7 +35,8 @@ pub(crate) struct How<'a> {
     pub(crate) strikes: &'a [Strike],
     pub(crate) answers: BTreeMap<StepId, String>,
     pub(crate) person: Person,
-    pub(crate) wrap: Option<Wrap<'a>>,
+    pub(crate) perform: Option<Perform<'a>>,
+    pub(crate) keep: Option<Keep<'a>>,
     pub(crate) interrupt: Arc<Interrupt>,
     pub(crate) room: Option<usize>,
     pub(crate) no_operator: bool,
@@ -146,9 +148,12 @@ impl Scene {
             Some(room) => log.with_room(room),
             None => log,
         };
-        let wrapped = how.wrap.map(|wrap| wrap(&world));
-        let seen: &dyn World = wrapped.as_deref().unwrap_or(&world);
-        let (end, events) = self.with_engine(seen, how, |engine| {
+        let seen = Meddled {
+            world: &world,
+            perform: how.perform,
+            keep: how.keep,
+        };
+        let (end, events) = self.with_engine(&seen, how, |engine| {
             let (log, records) = (Box::new(log.clone()), &decoded.records);
             match how.what {
                 What::Go if records.is_empty() => engine.start(log, self.undoes.as_ref()),
@@ -157,7 +162,6 @@ impl Scene {
                 What::Abandon => engine.abandon(log, records, "it is enough"),
             }
         });
-        drop(wrapped);
         self.state = world.save();
         self.journal = log.bytes();
         Left {
@@ -168,7 +172,8 @@ impl Scene {
         }
     }
 
-    fn with_engine<T>(
+    /// Works with an engine over this world, and collects its events.
+    pub(crate) fn with_engine<T>(
         &self,
         world: &dyn World,
         how: &How<'_>,
@@ -256,9 +261,17 @@ fn settings(no_operator: bool) -> Settings {
 
 /// No effect happened twice in one direction without being taken back between.
 pub(crate) fn assert_no_effect_twice(state: &SimState) {
+    assert_no_effect_twice_but(state, &[]);
+}
+
+/// The same, but for steps that leave nothing to take back and may be repeated.
+pub(crate) fn assert_no_effect_twice_but(state: &SimState, repeatable: &[&str]) {
     for (name, node) in &state.nodes {
         let mut there = BTreeSet::new();
         for (run, step, direction) in &node.effects {
+            if repeatable.contains(&step.slug()) {
+                continue;
+            }
             let fresh = match direction {
                 Direction::Do => there.insert((run, step)),
                 Direction::Undo => there.remove(&(run, step)),
@@ -282,4 +295,68 @@ pub(crate) fn readings(state: &SimState) -> Vec<(String, Vec<String>)> {
             (node.to_string(), lines)
         })
         .collect()
+}
+
+/// What comes of an effect instead, if it is meddled with.
+pub(crate) type Perform<'a> =
+    &'a (dyn Fn(&SimWorld, &Call<'_>, &Action) -> Option<Result<(), Fault>> + Sync);
+/// What keeps a node from keeping a line.
+pub(crate) type Keep<'a> = &'a (dyn Fn(&NodeName, &[u8]) -> Option<Fault> + Sync);
+
+/// Passes every call on, but for what a test does to effects and to the nodes' copies of the journal.
+struct Meddled<'w> {
+    world: &'w SimWorld,
+    perform: Option<Perform<'w>>,
+    keep: Option<Keep<'w>>,
+}
+
+impl World for Meddled<'_> {
+    fn refuses(&self, node: &NodeName, action: &Action) -> Option<String> {
+        self.world.refuses(node, action)
+    }
+
+    fn observe(&self, look: &Look<'_>, probe: &Probe) -> Result<Reading, Fault> {
+        self.world.observe(look, probe)
+    }
+
+    fn perform(&self, call: &Call<'_>, action: &Action) -> Result<(), Fault> {
+        self.perform
+            .and_then(|meddle| meddle(self.world, call, action))
+            .unwrap_or_else(|| self.world.perform(call, action))
+    }
+
+    fn settle(&self, call: &Call<'_>) -> Result<Option<Result<(), Fault>>, Fault> {
+        self.world.settle(call)
+    }
+
+    fn claim(&self, node: &NodeName, claim: &Claim) -> Result<Epoch, ClaimError> {
+        self.world.claim(node, claim)
+    }
+
+    fn renew(&self, node: &NodeName, holding: &Holding) -> Result<(), Fault> {
+        self.world.renew(node, holding)
+    }
+
+    fn release(&self, node: &NodeName, holding: &Holding, release: &Release) -> Result<(), Fault> {
+        self.world.release(node, holding, release)
+    }
+
+    fn holder(&self, node: &NodeName) -> Result<NodeRecord, Fault> {
+        self.world.holder(node)
+    }
+
+    fn keep(&self, node: &NodeName, holding: &Holding, line: &[u8]) -> Result<(), Fault> {
+        match self.keep.and_then(|meddle| meddle(node, line)) {
+            Some(fault) => Err(fault),
+            None => self.world.keep(node, holding, line),
+        }
+    }
+
+    fn kept(&self, node: &NodeName, run: &RunId) -> Result<Vec<u8>, Fault> {
+        self.world.kept(node, run)
+    }
+
+    fn pause(&self, length: Duration, cancel: &Cancel) -> bool {
+        self.world.pause(length, cancel)
+    }
 }
