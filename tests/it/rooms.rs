@@ -46,12 +46,12 @@ const IMPURE: [&str; 7] = [
 ];
 
 fn sources(room: &str) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let file = root.join(format!("{room}.rs"));
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let file = src.join(format!("{room}.rs"));
     if file.exists() {
         vec![file]
     } else {
-        below(&root.join(room))
+        below(&src.join(room))
     }
 }
 
