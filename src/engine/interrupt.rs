@@ -68,7 +68,7 @@ mod tests {
         let interrupt = Interrupt::default();
         let began = Instant::now();
         std::thread::scope(|scope| {
-            let waits = scope.spawn(|| interrupt.asked().wait(Duration::from_secs(60)));
+            let waits = scope.spawn(|| interrupt.asked().wait(Duration::from_mins(1)));
             interrupt.ask();
             assert!(!waits.join().unwrap());
         });

@@ -126,7 +126,7 @@ fn a_journal_cut_anywhere_in_its_last_record_goes_on() {
     let mut scene = Scene::new(&plan);
     scene.go(Some(90));
     let lines = scene.journal.split_inclusive(|b| *b == b'\n');
-    let last = lines.map(<[u8]>::len).last().unwrap();
+    let last = lines.map(<[u8]>::len).next_back().unwrap();
     let length = scene.journal.len();
     for cut in (0..=last).step_by(if full() { 1 } else { 17 }) {
         let mut torn = scene.clone();
