@@ -42,3 +42,37 @@ impl Interrupt {
         &self.cancel
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn once_nothing_new_begins_and_twice_what_goes_on_is_broken_off() {
+        let interrupt = Interrupt::default();
+        let flags = || {
+            (
+                interrupt.asked().is_cancelled(),
+                interrupt.cancel().is_cancelled(),
+            )
+        };
+        assert_eq!((interrupt.times(), flags()), (0, (false, false)));
+        assert_eq!((interrupt.ask(), flags()), (1, (true, false)));
+        assert_eq!((interrupt.ask(), flags()), (2, (true, true)));
+        assert_eq!((interrupt.ask(), interrupt.times()), (3, 3));
+    }
+
+    #[test]
+    fn whoever_waits_is_woken() {
+        let interrupt = Interrupt::default();
+        let began = Instant::now();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| interrupt.asked().wait(Duration::from_mins(1)));
+            interrupt.ask();
+            assert!(!waits.join().unwrap());
+        });
+        assert!(began.elapsed() < Duration::from_secs(30));
+        assert!(interrupt.cancel().wait(Duration::from_millis(1)));
+    }
+}

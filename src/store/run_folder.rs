@@ -1,7 +1,7 @@
 //! The folder of one run, held by this process.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,14 @@ pub struct RunFolder {
 
 impl RunFolder {
     pub(super) fn create(path: PathBuf, run: &RunId, plan: &str) -> Result<Self, StoreError> {
-        make_folder(&path)?;
+        if let Some(runs) = path.parent() {
+            make_folder(runs)?;
+        }
+        // A run of the same name is another run: it must not be touched, let alone discarded.
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(|error| StoreError::io(&path, "made", error))?;
         let folder = Self::take(path, run)?;
         let file = folder.path.join(PLAN);
         let written = OpenOptions::new()
@@ -101,6 +108,10 @@ impl RunFolder {
                 .append(true)
                 .mode(0o600)
                 .open(&path)?;
+            if file.metadata()?.len() < whole {
+                let what = "it is shorter than when it was read";
+                return Err(io::Error::new(ErrorKind::UnexpectedEof, what));
+            }
             file.set_len(whole)?;
             file.sync_all()?;
             sync_folder(&self.path)?;

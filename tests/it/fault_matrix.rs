@@ -436,7 +436,7 @@ fn before(plan: &Plan, step: &Step, slug: &str, returned: bool) -> bool {
     let place = |wanted: &dyn Fn(&Step) -> bool| {
         plan.stages.iter().enumerate().find_map(|(stage, s)| {
             let lane = s.lanes.iter().find(|lane| lane.node.as_str() == "n2")?;
-            let at = lane.steps.iter().position(&wanted)?;
+            let at = lane.steps.iter().position(wanted)?;
             Some((stage, at))
         })
     };

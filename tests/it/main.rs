@@ -26,4 +26,5 @@ mod sample;
 mod scale;
 mod scene;
 mod secret_store;
+mod store;
 mod takeover;
