@@ -101,7 +101,7 @@ impl<'a> Conductor<'a> {
     ) -> Result<Exit> {
         let (world, secrets) = self.world(plan, given);
         fetch(plan, &secrets, |_| true)?;
-        let run = RunId::new(jiff::Timestamp::now(), chance());
+        let run = self.new_name()?;
         let folder = self.store.create(&run, &plan.to_json())?;
         let log = folder.journal(0)?;
         let end = self.with_engine(plan, &run, &world, secrets, folder.path(), |engine| {
@@ -113,9 +113,25 @@ impl<'a> Conductor<'a> {
         Ok(end.exit)
     }
 
+    /// A name for a new run, which comes after those of all runs of the last minute.
+    ///
+    /// Names tell time by the second; of several within one, the last must still be the latest.
+    fn new_name(&self) -> Result<RunId> {
+        let latest = self.store.list()?.pop();
+        let mut at = jiff::Timestamp::now();
+        // A clock that was set back is no reason to name a time that is far away.
+        let far = at + std::time::Duration::from_mins(1);
+        loop {
+            let run = RunId::new(at, chance());
+            if at > far || latest.as_ref().is_none_or(|latest| run > *latest) {
+                return Ok(run);
+            }
+            at += std::time::Duration::from_secs(1);
+        }
+    }
+
     /// Opens a run that is there already, for going on with it.
-    pub(super) fn open(&self, asked: &str) -> Result<Existing> {
-        let run = self.store.find(asked)?;
+    pub(super) fn open(&self, run: RunId) -> Result<Existing> {
         let folder = self.store.take(&run)?;
         let stored = self.store.read(&run)?;
         let plan = Plan::from_json(&stored.plan)
@@ -214,8 +230,7 @@ impl<'a> Conductor<'a> {
             let mut refusal = Refusal::new(
                 Exit::Unsafe,
                 format!("run {} can't be taken back yet: {}", existing.run, texts.join("; ")),
-            )
-            .state("Nothing was changed by this command.");
+            );
             for (step, _) in &doubts {
                 refusal = refusal.hint(format!(
                     "clusterctl resume {} --answer {step} --evidence TEXT   (when you have seen that it is done)",
@@ -368,8 +383,7 @@ fn fetch(plan: &Plan, secrets: &SecretStore, wanted: impl Fn(&StepId) -> bool) -
         for reference in needed(step) {
             if let Err(error) = secrets.resolve(&reference) {
                 let what = format!("{} needs a secret that can't be had", step.id);
-                let mut refusal =
-                    Refusal::usage(what).state("Nothing was changed by this command.");
+                let mut refusal = Refusal::usage(what);
                 if let SecretRef::Given(label) = &reference {
                     refusal = refusal.hint(format!(
                         "--value-file {label}=FILE   (or {label}=- for standard input)"

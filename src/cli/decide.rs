@@ -85,7 +85,6 @@ pub(super) fn confirm(context: &Context, plan: &Plan, running: &Running) -> Resu
     }
     Err(
         Refusal::new(Exit::Forbidden, "the plan was not run: nobody said yes")
-            .state("Nothing was changed.")
             .hint("--yes   (runs it without asking)")
             .into(),
     )

@@ -36,10 +36,10 @@ pub(super) struct Resume {
 }
 
 pub(super) fn run(args: &Resume, context: &mut Context) -> Result<Exit> {
-    let given = given_again(context, &args.running.value_file)?;
+    let given = given_again(context, &args.running.value_file, false)?;
     let cluster = context.cluster()?;
     let conductor = Conductor::new(context, &cluster, &args.running)?;
-    let existing = conductor.open(&args.run)?;
+    let existing = conductor.open(context.find_run(&args.run)?)?;
     super::runs::refuse_if_over(&existing, &context.runs()?)?;
     let mut answers = BTreeMap::new();
     if let (Some(step), Some(evidence)) = (&args.answer, &args.evidence) {
@@ -51,7 +51,6 @@ pub(super) fn run(args: &Resume, context: &mut Context) -> Result<Exit> {
                 .collect();
             return Err(
                 Refusal::usage(format!("run {} has no step {step}", existing.run))
-                    .state("Nothing was changed by this command.")
                     .hint(format!("its steps are {}", steps.join(", ")))
                     .into(),
             );

@@ -20,7 +20,7 @@ use crate::plan::{Plan, StepId, reverse};
 /// then, with exit code 21. An undo is a run itself, and can be resumed.
 #[derive(Debug, Args)]
 pub(super) struct Undo {
-    /// The run: its name, the beginning or end of it, or `latest`.
+    /// The run: its name, the beginning or end of it, or `latest`, which is no undo itself.
     #[arg(value_name = "RUN")]
     run: String,
 
@@ -33,13 +33,14 @@ pub(super) struct Undo {
 }
 
 pub(super) fn run(args: &Undo, context: &mut Context) -> Result<Exit> {
-    let given = given_again(context, &args.changing.running.value_file)?;
+    let given = given_again(context, &args.changing.running.value_file, false)?;
     let context = &*context;
     let cluster = context.cluster()?;
     let conductor = Conductor::new(context, &cluster, &args.changing.running)?;
-    let existing = conductor.open(&args.run)?;
-    super::runs::refuse_undo_of_undo(&existing)?;
-    super::runs::refuse_if_undone(&existing, &context.runs()?)?;
+    let existing = conductor.open(context.find_run_to_undo(&args.run)?)?;
+    let store = context.runs()?;
+    super::runs::refuse_undo_of_undo(&existing, &store)?;
+    super::runs::refuse_if_undone(&existing, &store)?;
     refuse_if_followed(&conductor, &existing)?;
     let run = existing.run.clone();
     let done = conductor.effects(&existing)?;
@@ -51,8 +52,7 @@ pub(super) fn run(args: &Undo, context: &mut Context) -> Result<Exit> {
         jiff::Timestamp::now(),
     )
     .map_err(|stuck| {
-        let mut refusal = Refusal::new(Exit::Forbidden, format!("run {run} can't be taken back"))
-            .state("Nothing was changed by this command.");
+        let mut refusal = Refusal::new(Exit::Forbidden, format!("run {run} can't be taken back"));
         for (step, _) in &stuck.0 {
             refusal = refusal.hint(format!(
                 "--keep {step}   (leaves it, and takes back the rest)"
@@ -101,7 +101,6 @@ fn refuse_if_followed(conductor: &Conductor<'_>, existing: &Existing) -> Result<
                 later.join(", ")
             );
             return Err(Refusal::new(Exit::Held, what)
-                .state("Nothing was changed by this command.")
                 .hint(format!("clusterctl undo {last}"))
                 .into());
         }

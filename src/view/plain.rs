@@ -168,8 +168,8 @@ impl<W: Write> Plain<W> {
         if !state.is_empty() {
             lines.push(Line::new().say("state: ").say(wording::sentence(state)));
         }
-        for (number, command) in (1..).zip(next) {
-            lines.push(Line::new().say(format!("hint: {number}. {command}")));
+        for command in next {
+            lines.push(Line::new().say("hint: ").say(command));
         }
         lines
     }

@@ -220,13 +220,9 @@ impl Terminal {
         if !state.is_empty() {
             lines.push(fact("state", state));
         }
-        for (number, command) in (1..).zip(next) {
-            lines.push(
-                Line::new()
-                    .and(Tone::Strong, "  hint:  ")
-                    .say(format!("{number}. {command}"))
-                    .whole(),
-            );
+        for command in next {
+            let label = Line::new().and(Tone::Strong, "  hint:  ");
+            lines.push(label.say(command).whole());
         }
         lines
     }

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::context::{Context, TOOL, absolute, hooks, target, this_machine};
 use crate::cli::global::Changing;
 use crate::cli::refusal::Refusal;
-use crate::config::{Cluster, GivenSecrets, NodeName, SecretStore, Selection};
+use crate::config::{Cluster, GivenSecrets, NodeName, Secret, SecretStore, Selection};
 use crate::exit::Exit;
 use crate::plan::{Millis, Probe, Reading, RemotePath, Target, Value};
 use crate::primitives::edit_properties::{Circumstances, Found, Wish, plan};
@@ -82,7 +82,6 @@ impl Where {
                     away.name, away.address
                 ),
             )
-            .state("Nothing was changed.")
             .into());
         }
         Ok(nodes
@@ -109,7 +108,7 @@ impl Place {
     /// Reads another file in the same way.
     pub(super) fn read_other(&self, path: &Path) -> Result<Properties> {
         let bytes = read_file_bounded(path)
-            .with_context(|| format!("{} can't be read", path.display()))?
+            .with_context(|| Refusal::usage(format!("{} can't be read", path.display())))?
             .ok_or_else(|| {
                 Refusal::usage(format!("there is no file {}", path.display()))
                     .hint("give the path with --file")
@@ -140,12 +139,7 @@ pub(super) fn edit(
     let own = cluster.secrets().map(|(_, reference)| reference);
     let copy: GivenSecrets = given
         .iter()
-        .map(|(key, secret)| {
-            (
-                key.clone(),
-                crate::config::Secret::new(secret.expose().to_owned()),
-            )
-        })
+        .map(|(key, secret)| (key.clone(), Secret::new(secret.expose().to_owned())))
         .collect();
     let secrets = std::sync::Arc::new(
         SecretStore::new(own.chain(&references))
@@ -156,7 +150,7 @@ pub(super) fn edit(
     for reference in &references {
         secrets.resolve(reference).map_err(|error| {
             let what = "a value could not be had";
-            anyhow::Error::from(error).context(Refusal::usage(what).state("Nothing was changed."))
+            anyhow::Error::from(error).context(Refusal::usage(what))
         })?;
     }
     let mut found = Vec::new();
@@ -225,7 +219,7 @@ fn with_ways_out(
     use crate::properties::EditError;
     let verb = verb.replace('-', " ");
     let file = file.display();
-    let mut refusal = Refusal::usage(error.to_string()).state("Nothing was changed.");
+    let mut refusal = Refusal::usage(error.to_string());
     refusal = match &error.error {
         EditError::Ambiguous { lines, .. } => {
             let line = lines.last().copied().unwrap_or_default();
