@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::view::ColourChoice;
 
@@ -11,7 +12,13 @@ use crate::view::ColourChoice;
 #[command(next_help_heading = "Global options")]
 pub(super) struct Global {
     /// The cluster file; without it ./cluster.toml, if there is one.
-    #[arg(short, long, global = true, value_name = "FILE", env = "CLUSTERCTL_CLUSTER")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "CLUSTERCTL_CLUSTER"
+    )]
     pub(super) cluster: Option<PathBuf>,
 
     /// The folder in which this machine keeps its runs.
@@ -28,8 +35,7 @@ pub(super) struct Global {
         global = true,
         value_name = "WHEN",
         default_value = "auto",
-        value_parser = clap::builder::PossibleValuesParser::new(["auto", "always", "never"])
-            .try_map(|text: String| text.parse::<ColourChoice>())
+        value_parser = color()
     )]
     pub(super) color: ColourChoice,
 
@@ -75,6 +81,12 @@ pub(super) struct Running {
     /// Give a secret that is not kept: KEY=FILE, or KEY=- for standard input.
     #[arg(long, value_name = "KEY=FILE")]
     pub(super) value_file: Vec<String>,
+}
+
+fn color() -> impl TypedValueParser<Value = ColourChoice> {
+    // The choices are the very texts that the type reads.
+    PossibleValuesParser::new(["auto", "always", "never"])
+        .map(|text| text.parse::<ColourChoice>().unwrap_or_default())
 }
 
 /// A length of time as people write it; `0s` is allowed.

@@ -75,16 +75,25 @@ impl Stream {
 
     /// What went wrong with the stream, other than that its reader went away.
     pub fn finish(&self) -> io::Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).finish()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .finish()
     }
 }
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).flush()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .flush()
     }
 }

@@ -21,7 +21,12 @@ pub(super) struct Refusal {
 impl Refusal {
     /// A refusal with this exit code.
     pub(super) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), state: None, hints: Vec::new() }
+        Self {
+            exit,
+            what: what.into(),
+            state: None,
+            hints: Vec::new(),
+        }
     }
 
     /// What was typed can't be done.
@@ -44,7 +49,9 @@ impl Refusal {
 
 /// The exit code of an error, and how it is told.
 pub(super) fn told(error: &anyhow::Error) -> (Exit, Trouble) {
-    let refusal = error.chain().find_map(|cause| cause.downcast_ref::<Refusal>());
+    let refusal = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<Refusal>());
     let exit = refusal.map_or_else(|| exit_of(error), |refusal| refusal.exit);
     let mut trouble = Trouble::of(error).exit(exit.code());
     if let Some(refusal) = refusal {
@@ -96,11 +103,14 @@ fn hints_of(error: &anyhow::Error) -> Vec<String> {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<StoreError>())
         .flat_map(|error| match error {
-            StoreError::NoSuchRun { .. } => vec!["clusterctl runs list   (shows every run)".to_owned()],
+            StoreError::NoSuchRun { .. } => {
+                vec!["clusterctl runs list   (shows every run)".to_owned()]
+            }
             StoreError::Ambiguous { .. } => vec!["give more of the run's name".to_owned()],
             StoreError::Busy { run, pid } => {
                 let look = format!("clusterctl runs show {run}   (how far it has come)");
-                let stop = pid.map(|pid| format!("kill {pid}   (asks that process to stop in a safe state)"));
+                let stop = pid
+                    .map(|pid| format!("kill {pid}   (asks that process to stop in a safe state)"));
                 std::iter::once(look).chain(stop).collect()
             }
             StoreError::Io { .. } => {

@@ -1,22 +1,23 @@
 //! Telling the watchers.
 
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::Sender;
 
 use super::event::{EVENT_FORMAT, Event, Happening};
 use crate::plan::RunId;
 
 /// Where a run's events go.
 ///
-/// A watcher that is slow slows the run; one that has gone is forgotten.
+/// A run never waits for its watchers: a terminal that is halted with Ctrl-S must not
+/// halt a run, whose leases would run out. A watcher that has gone is forgotten.
 #[derive(Debug, Clone)]
 pub struct Reporter {
     run: RunId,
-    to: SyncSender<Event>,
+    to: Sender<Event>,
 }
 
 impl Reporter {
     /// The events of this run go there.
-    pub fn new(run: RunId, to: SyncSender<Event>) -> Self {
+    pub fn new(run: RunId, to: Sender<Event>) -> Self {
         Self { run, to }
     }
 

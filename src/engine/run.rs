@@ -710,12 +710,13 @@ impl Engine<'_> {
             if end.cut_short {
                 return Ok(self.stopped(book, Exit::Interrupted, &halts));
             }
-            let over = Some(Ending::Done);
+            let can_go_back = self.plan.verb != "undo" && !self.plan.changed().is_empty();
+            let back = format!("clusterctl undo {}   (to take it back)", self.run);
             return Ok(Verdict {
                 exit: Exit::Done,
                 because: None,
-                next: Vec::new(),
-                over,
+                next: can_go_back.then_some(back).into_iter().collect(),
+                over: Some(Ending::Done),
             });
         };
         let changed = book.ask(|progress| progress.changed_anything(self.plan));

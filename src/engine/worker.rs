@@ -139,6 +139,9 @@ impl Session<'_> {
         let effect = self
             .resolved(action.as_ref().clone(), Action::values_mut)
             .and_then(|action| self.perform(node, step, Direction::Undo, proof, &action, &never));
+        // Whoever does not show in time is judged below like everybody else.
+        let effect =
+            effect.and_then(|()| self.shown(node, step, action, proof, &never).map(|_| ()));
         let shown = effect.and_then(|()| match self.judge(node, step, Direction::Undo, None) {
             Verdict::Done => Ok(()),
             Verdict::Unchanged => Err(unproved("its effect is still there")),
@@ -176,7 +179,9 @@ impl Session<'_> {
                 let action = self.resolved(action.clone(), Action::values_mut)?;
                 let cancel = self.engine.interrupt.cancel();
                 self.perform(node, step, Direction::Do, &step.proof, &action, cancel)?;
-                if let Some((condition, found)) = self.failing(node, step.proof.conditions())? {
+                if let Some((condition, found)) =
+                    self.shown(node, step, &action, &step.proof, cancel)?
+                {
                     let what = format!(
                         "it ran, but its effect can't be seen: {condition} was expected, and {found} was found"
                     );
@@ -185,6 +190,35 @@ impl Session<'_> {
                 Ok(How::Performed)
             }
         }
+    }
+
+    /// The condition of a proof that does not hold after the effect, if one does not.
+    ///
+    /// A service that was told to start or stop may return before it has: it gets
+    /// the time of its step to be seen.
+    fn shown(
+        &self,
+        node: &NodeName,
+        step: &Step,
+        action: &Action,
+        proof: &Proof,
+        cancel: &Cancel,
+    ) -> Result<Option<(Condition, Reading)>, Fault> {
+        const LOOK: Millis = Millis(100);
+        let patient = matches!(action, Action::Service { .. });
+        let looks = if patient { step.timeout.0 / LOOK.0 } else { 0 };
+        let began = Instant::now();
+        for _ in 0..looks {
+            if self.failing(node, proof.conditions())?.is_none() {
+                return Ok(None);
+            }
+            if began.elapsed() >= step.timeout.duration()
+                || !self.engine.world.pause(LOOK.duration(), cancel)
+            {
+                break;
+            }
+        }
+        self.failing(node, proof.conditions())
     }
 
     fn perform(

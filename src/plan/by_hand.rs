@@ -227,7 +227,7 @@ pub(super) fn ask(slots: &Slots, place: Place<'_>) -> Vec<Part> {
 }
 
 /// A command that forgets the values that were asked for; nothing when there were none.
-fn forget(slots: &Slots) -> String {
+pub(super) fn forget(slots: &Slots) -> String {
     let variables: Vec<_> = slots.each().map(|(variable, _)| variable).collect();
     if variables.is_empty() {
         String::new()
@@ -566,7 +566,8 @@ fn wait(
                    if test $good -ge {good}; then break; fi\n  \
                    if test \"$(date +%s)\" -ge $end; then echo STOP: the time is up; break; fi\n  \
                    sleep {every}\n\
-                 done; if test $good -ge {good}; then echo ok; fi"
+                 done; if test $good -ge {good}; then echo ok; fi{}",
+                looked.after
             )));
         }
         None => parts.extend(looked.parts()),

@@ -1,6 +1,6 @@
 //! How a person looks at what a probe looks at, with nothing but a shell.
 
-use super::by_hand::{CREDENTIALS, Part, Place, ask, told, with_credentials};
+use super::by_hand::{CREDENTIALS, Part, Place, ask, forget, told, with_credentials};
 use super::markdown::{code, sentence};
 use super::shell::{Slots, command, word};
 use super::{Argv, Condition, Expect, Probe, Reading, RemotePath, Service, ServiceState, Value};
@@ -14,6 +14,8 @@ pub(super) struct Look {
     pub(super) before: Vec<Part>,
     /// A list of commands that succeeds when it is so, where a shell can tell.
     pub(super) test: Option<String>,
+    /// What comes after the commands: the values are forgotten.
+    pub(super) after: String,
     /// What to do where a shell can't tell.
     otherwise: Vec<Part>,
 }
@@ -26,7 +28,8 @@ impl Look {
             Some(test) => {
                 parts.extend(self.before);
                 parts.push(Part::Type(format!(
-                    "if {test}; then echo ok; else echo STOP; fi"
+                    "if {test}; then echo ok; else echo STOP; fi{}",
+                    self.after
                 )));
             }
             None => parts.extend(self.otherwise),
@@ -52,8 +55,55 @@ pub(super) fn look(condition: &Condition, place: Place<'_>) -> Look {
         must: format!("{}.", sentence(&condition.to_string())),
         before,
         test,
+        after: forget(&slots),
         otherwise: by_eye(probe, place),
     }
+}
+
+/// How a person finds what later steps need to know.
+pub(super) fn find(name: &str, probe: &Probe, place: Place<'_>) -> Vec<Part> {
+    let mut parts = vec![Part::Say(format!(
+        "* Write down {} as {}: ______________________",
+        sentence(&probe.to_string()),
+        code(name)
+    ))];
+    match probe {
+        Probe::Command { argv } => {
+            parts.push(Part::Type(format!("{}; echo $?", command(argv))));
+        }
+        Probe::FreeSpace { path } => {
+            parts.push(Part::Type(format!("df -Pk {}", word(path.as_str()))));
+        }
+        Probe::Rest {
+            url, credentials, ..
+        } => parts.extend(answer(url, credentials.as_ref(), place)),
+        _ => parts.extend(by_eye(probe, place)),
+    }
+    parts
+}
+
+/// A call whose answer a person reads.
+fn answer(
+    url: &str,
+    credentials: Option<&crate::config::SecretRef>,
+    place: Place<'_>,
+) -> Vec<Part> {
+    let mut slots = Slots::default();
+    let call = Argv::new([
+        "curl",
+        "-sS",
+        "-w",
+        "\\n%{http_code}\\n",
+        "--max-time",
+        "30",
+    ]);
+    let call = with_credentials(call, url, credentials, &mut slots);
+    let mut parts = ask(&slots, place);
+    if credentials.is_some() {
+        parts.push(Part::Say(CREDENTIALS.to_owned()));
+    }
+    parts.push(Part::Type(format!("{call}{}", forget(&slots))));
+    parts
 }
 
 fn test(probe: &Probe, expect: &Expect, place: Place<'_>, slots: &mut Slots) -> Option<String> {
@@ -133,7 +183,7 @@ fn finds(probe: &Probe, reading: &Reading, place: Place<'_>, slots: &mut Slots) 
         }
         Probe::AsKept { path, backup } => {
             let kept = word(&place.kept(backup)?);
-            let same = format!("cmp -s {kept} {}", word(path.as_str()));
+            let same = format!("diff -r {kept} {} >/dev/null", word(path.as_str()));
             Some(compared(reading, no_file(path), &has_file(path), same))
         }
         Probe::Service { service } => Some(serves(service, reading)),
@@ -188,7 +238,7 @@ fn at_least(probe: &Probe, least: i64, slots: &mut Slots) -> Option<String> {
                 word(path.as_str())
             ))
         }
-        Probe::Product { .. } => None,
+        Probe::Product { .. } | Probe::Rest { .. } => None,
         _ => Some(NEVER.to_owned()),
     }
 }
@@ -380,7 +430,9 @@ fn by_eye(probe: &Probe, place: Place<'_>) -> Vec<Part> {
         | Probe::Service { .. }
         | Probe::Command { .. }
         | Probe::Port { .. }
-        | Probe::FreeSpace { .. }
-        | Probe::Rest { .. } => Vec::new(),
+        | Probe::FreeSpace { .. } => Vec::new(),
+        Probe::Rest {
+            url, credentials, ..
+        } => answer(url, credentials.as_ref(), place),
     }
 }

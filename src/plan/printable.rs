@@ -25,7 +25,7 @@ pub(crate) fn line(text: &str) -> String {
 }
 
 /// The lines of a text, tabs as they are; a return before the end of a line shows.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = String> {
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = String> {
     text.split_inclusive('\n')
         .map(|one| one.strip_suffix('\n').unwrap_or(one))
         .map(|one| one.split('\t').map(line).collect::<Vec<_>>().join("\t"))

@@ -164,7 +164,7 @@ impl Probe {
     pub(crate) fn verb(&self) -> &'static str {
         match self {
             Self::Command { .. } => "gives",
-            Self::Rest { .. } => "answers",
+            Self::Rest { pointer: None, .. } => "answers",
             _ => "is",
         }
     }
@@ -231,6 +231,11 @@ impl fmt::Display for Probe {
             Self::Port { host, port } => write!(f, "port {port} of {host}"),
             Self::FreeSpace { path } => write!(f, "the free space under {path}, in bytes,"),
             Self::Stamp { step } => write!(f, "the node's stamp of {step}"),
+            Self::Rest {
+                url,
+                pointer: Some(pointer),
+                ..
+            } => write!(f, "`{pointer}` of {url}"),
             Self::Rest { url, .. } => url.fmt(f),
             Self::Balancer { pool, server } => write!(f, "{server} in pool {pool}"),
             Self::Product { name, args } if args.is_empty() => name.fmt(f),

@@ -10,7 +10,7 @@ use super::{
 use crate::config::NodeName;
 
 /// A rule that a plan breaks.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Error)]
 pub enum PlanProblem {
     /// Two steps have one name.
     #[error("two steps are called {0}")]
@@ -52,6 +52,16 @@ pub enum PlanProblem {
         step: StepId,
         /// The step that it needs.
         of: StepId,
+    },
+    /// A step uses an output that is never given.
+    #[error("{step} uses `{}` of {of}, which does not give it", .output.escape_debug())]
+    NoSuchOutput {
+        /// The step.
+        step: StepId,
+        /// The step that it needs.
+        of: StepId,
+        /// The output.
+        output: String,
     },
     /// A step ends what no earlier step of its node began.
     #[error("{step} ends {begun}, which is not an earlier temporary change of the same node")]
@@ -338,6 +348,7 @@ fn judge_needs(step: &Step, here: Here<'_>, seen: &Seen<'_>, found: &mut Vec<Pla
     let mut acted = vec![(&step.action, false)];
     probed.extend(step.guards.iter().map(|c| (&c.probe, false)));
     probed.extend(step.proof.conditions().iter().map(|c| (&c.probe, true)));
+    probed.extend(step.outputs.values().map(|probe| (probe, false)));
     if let Undo::By { action, proof } = &step.undo {
         acted.push((action.as_ref(), true));
         probed.extend(proof.conditions().iter().map(|c| (&c.probe, true)));
@@ -365,17 +376,24 @@ fn judge_needs(step: &Step, here: Here<'_>, seen: &Seen<'_>, found: &mut Vec<Pla
     }
     let mut missing = BTreeSet::new();
     for (value, own) in values {
-        if let Value::FromStep { step: of, .. } = value
-            && !(own && of == step.id)
-            && seen.before(here, &of).is_none()
-        {
-            missing.insert(of);
+        let Value::FromStep { step: of, output } = value else {
+            continue;
+        };
+        let giver = if own && of == step.id {
+            Some(step)
+        } else {
+            seen.before(here, &of).map(|(_, giver)| giver)
+        };
+        let step = step.id.clone();
+        match giver {
+            None => drop(missing.insert(PlanProblem::FromLater { step, of })),
+            Some(giver) if !giver.outputs.contains_key(&output) => {
+                missing.insert(PlanProblem::NoSuchOutput { step, of, output });
+            }
+            Some(_) => {}
         }
     }
-    found.extend(missing.into_iter().map(|of| PlanProblem::FromLater {
-        step: step.id.clone(),
-        of,
-    }));
+    found.extend(missing);
     for (backup, own) in backups {
         let there = (own && backup.step == step.id)
             || backup.run.is_some()
@@ -398,7 +416,8 @@ fn probes(step: &Step) -> Vec<&Probe> {
         all.extend(proof.conditions());
         all.extend(action.looks());
     }
-    all.into_iter().map(|condition| &condition.probe).collect()
+    let all = all.into_iter().map(|condition| &condition.probe);
+    all.chain(step.outputs.values()).collect()
 }
 
 fn judge_action(id: &StepId, action: &Action, found: &mut Vec<PlanProblem>) {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::by_hand::{Part, Place, copy_of, instructions, tools};
-use super::look_by_hand::look;
+use super::look_by_hand::{find, look};
 use super::markdown::{block, code, text};
 use super::printable::list;
 use super::text::{for_good, in_one_line, numbers, policy, secrets, steps_in_words};
@@ -234,6 +234,9 @@ impl<'a> Page<'a> {
             ));
         }
         self.proof(&step.proof, place);
+        for (name, probe) in &step.outputs {
+            self.parts(find(name, probe, place));
+        }
         match &step.undo {
             Undo::By { action, proof } => {
                 self.say("**If it must be taken back.**");

@@ -14,7 +14,9 @@ use std::fmt::Write as _;
 use self::paint::{Ink, Paint};
 use self::wrap::wrap;
 use super::printable::{count, line, lines, list, short};
-use super::{Action, Class, Millis, OnFailure, Plan, Proof, Stage, Step, StepId, Undo, Value};
+use super::{
+    Action, Class, Millis, OnFailure, Plan, Probe, Proof, Stage, Step, StepId, Undo, Value,
+};
 use crate::config::NodeName;
 
 /// How a plan is printed.
@@ -69,6 +71,25 @@ pub fn render(plan: &Plan, style: &Style) -> String {
         page.tail();
     }
     page.out
+}
+
+/// The preview of a step alone, such as the diff of a file.
+pub fn preview(preview: &str, colour: bool) -> String {
+    indented(preview, "", Paint(colour))
+}
+
+fn indented(preview: &str, pad: &str, paint: Paint) -> String {
+    let mut out = String::new();
+    for row in lines(preview) {
+        let ink = match row.as_bytes().first() {
+            Some(b'+') => Ink::Green,
+            Some(b'-') => Ink::Removed,
+            Some(b'@') => Ink::Cyan,
+            _ => Ink::Dim,
+        };
+        let _ = writeln!(out, "{pad}{}", paint.ink(ink, &row));
+    }
+    out
 }
 
 /// The number of each step, as both renderings count.
@@ -145,7 +166,9 @@ pub(super) fn secrets(plan: &Plan) -> BTreeMap<String, Vec<usize>> {
                     .chain(undo)
                     .flat_map(Action::looks),
             )
-            .flat_map(|condition| condition.probe.secrets());
+            .map(|condition| &condition.probe)
+            .chain(step.outputs.values())
+            .flat_map(Probe::secrets);
         let actions = std::iter::once(&step.action)
             .chain(undo)
             .flat_map(Action::secrets);
@@ -412,16 +435,8 @@ impl Page<'_> {
     }
 
     fn preview(&mut self, pad: &str, preview: &str) {
-        for row in lines(preview) {
-            let ink = match row.as_bytes().first() {
-                Some(b'+') => Ink::Green,
-                Some(b'-') => Ink::Removed,
-                Some(b'@') => Ink::Cyan,
-                _ => Ink::Dim,
-            };
-            let row = format!("{pad}  {}", self.paint.ink(ink, &row));
-            let _ = writeln!(self.out, "{}", row.trim_end());
-        }
+        self.out
+            .push_str(&indented(preview, &format!("{pad}  "), self.paint));
     }
 
     fn content(&mut self, pad: &str, content: &[Value]) {
@@ -453,6 +468,10 @@ impl Page<'_> {
         }
         for row in proof_in_words(&step.proof) {
             self.detail(pad, "shown by", &row);
+        }
+        for (name, probe) in &step.outputs {
+            let text = format!("{} from {}", line(name), line(&probe.to_string()));
+            self.detail(pad, "gives", &text);
         }
         match &step.undo {
             Undo::By { action, proof } => {

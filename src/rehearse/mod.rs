@@ -117,7 +117,7 @@ pub fn collected<T>(
     interrupt: &Interrupt,
     work: impl FnOnce(&Engine<'_>) -> T,
 ) -> (T, Vec<Event>) {
-    let (tell, hear) = mpsc::sync_channel(64);
+    let (tell, hear) = mpsc::channel();
     std::thread::scope(|scope| {
         let collector = scope.spawn(move || hear.into_iter().collect::<Vec<_>>());
         let engine = Engine {

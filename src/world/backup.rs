@@ -86,6 +86,19 @@ impl Backup {
         }
     }
 
+    /// The backup in this folder.
+    pub(super) fn in_folder(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// Where the step put aside what it took away, if it did.
+    pub(super) fn put_aside(&self) -> Result<Option<PathBuf>, Fault> {
+        Ok(match self.kept()? {
+            Some(Kept::Aside { at }) => Some(at.path()),
+            _ => None,
+        })
+    }
+
     /// What a step of this run, or of another, kept.
     pub(super) fn of(folder: &NodeFolder, this: &RunId, kept: &BackupRef) -> Self {
         let run = kept.run.as_ref().unwrap_or(this);

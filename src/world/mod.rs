@@ -23,6 +23,7 @@
 
 mod attributes;
 mod backup;
+mod cleanup;
 mod command;
 mod durable;
 mod edit;
@@ -44,6 +45,7 @@ mod vault;
 mod watch;
 mod xml;
 
+pub use cleanup::Leftovers;
 pub use manifest::manifest_digest;
 pub use original::read_file_bounded;
 pub use runner::this_runner;
@@ -83,6 +85,16 @@ impl LocalWorld {
             nodes: targets.clone(),
             vault: Vault::new(secrets),
         }
+    }
+
+    /// What a run left on a node for its undo.
+    pub fn leftovers(&self, node: &NodeName, run: &RunId) -> Result<Leftovers, Fault> {
+        cleanup::leftovers(&self.folder(node)?, run)
+    }
+
+    /// Removes what a run left on a node. The run can't be taken back after that.
+    pub fn clear(&self, node: &NodeName, run: &RunId) -> Result<Leftovers, Fault> {
+        cleanup::clear(&self.folder(node)?, run)
     }
 
     fn folder(&self, node: &NodeName) -> Result<NodeFolder, Fault> {

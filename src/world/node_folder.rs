@@ -79,7 +79,8 @@ impl NodeFolder {
         self.path.join("history")
     }
 
-    fn run(&self, run: &RunId) -> PathBuf {
+    /// Everything that a run left here.
+    pub(super) fn run(&self, run: &RunId) -> PathBuf {
         self.path.join("runs").join(run.as_str())
     }
 

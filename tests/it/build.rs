@@ -2,8 +2,8 @@
 
 use clusterctl::config::{NodeName, SecretRef};
 use clusterctl::plan::{
-    Action, Argv, Class, Condition, Hooks, Lane, Millis, Plan, Proof, RemotePath, Service, Stage,
-    Step, StepId, Target, Temporary, Undo, Why,
+    Action, Argv, Class, Condition, Hooks, Lane, Millis, Plan, Probe, Proof, RemotePath, Service,
+    Stage, Step, StepId, Target, Temporary, Undo, Why,
 };
 
 /// A node's name.
@@ -129,6 +129,11 @@ impl Making {
 
     pub(crate) fn proof(mut self, proof: Proof) -> Self {
         self.0.proof = proof;
+        self
+    }
+
+    pub(crate) fn gives(mut self, name: &str, probe: Probe) -> Self {
+        self.0.outputs.insert(name.to_owned(), probe);
         self
     }
 

@@ -136,7 +136,7 @@ pub(crate) fn sized(seed: u64, most: usize) -> Plan {
     }
 }
 
-/// Readings that make every guard of the plan hold before the first step.
+/// Readings that make every guard of the plan hold before the first step, and what its steps give.
 pub(crate) fn begins(plan: &Plan) -> Vec<(NodeName, Probe, Reading)> {
     let mut readings = Vec::new();
     for (node, step) in plan.steps() {
@@ -155,9 +155,15 @@ pub(crate) fn begins(plan: &Plan) -> Vec<(NodeName, Probe, Reading)> {
             };
             readings.push((node.clone(), condition.probe.clone(), reading));
         }
+        for (name, probe) in &step.outputs {
+            readings.push((node.clone(), probe.clone(), Reading::text(name)));
+        }
     }
     readings
 }
+
+/// What a step gives, by name.
+type Gives = std::collections::BTreeMap<String, Probe>;
 
 /// How a step is done: its class, action, guards, proof and undo.
 struct How {
@@ -381,14 +387,7 @@ impl Making {
         let id = self.id(node);
         let (how, outputs, kept) = self.how(node, &id);
         let mut step = self.finish(id.clone(), how);
-        let read = |name: &String| Probe::Product {
-            name: name.clone(),
-            args: vec![id.to_string()],
-        };
-        step.outputs = outputs
-            .iter()
-            .map(|name| (name.clone(), read(name)))
-            .collect();
+        step.outputs.clone_from(&outputs);
         if let (true, Action::EditProperties { path, .. }) = (self.draw.chance(50), &step.action) {
             step.preview = Some(format!("--- {path}\n+++ {path}\n@@ -1 +1 @@\n-a=1\n+a=2\n"));
         }
@@ -396,7 +395,7 @@ impl Making {
             id,
             node: node.clone(),
             stage: self.stage,
-            outputs,
+            outputs: outputs.into_keys().collect(),
             kept,
         });
         step
@@ -417,7 +416,7 @@ impl Making {
             action: how.action,
             guards: how.guards,
             proof: how.proof,
-            outputs: std::collections::BTreeMap::new(),
+            outputs: Gives::new(),
             undo: how.undo,
             timeout: self.length(),
             leaves: self.text(),
@@ -428,15 +427,16 @@ impl Making {
     }
 
     /// One of all kinds, with what later steps may use of it.
-    fn how(&mut self, node: &NodeName, id: &StepId) -> (How, Vec<String>, Option<RemotePath>) {
+    #[expect(clippy::too_many_lines, reason = "a list: one kind after the other")]
+    fn how(&mut self, node: &NodeName, id: &StepId) -> (How, Gives, Option<RemotePath>) {
         let path = self.path();
-        let nothing = |how| (how, Vec::new(), None);
+        let nothing = |how| (how, Gives::new(), None);
         match self.draw.below(16) {
             0 => {
                 let how = self.edit_properties(id, &path);
-                (how, vec!["old".to_owned()], Some(path))
+                (how, self.old(), Some(path))
             }
-            1 => (self.edit_xml(id, &path), vec!["old".to_owned()], Some(path)),
+            1 => (self.edit_xml(id, &path), self.old(), Some(path)),
             2 => nothing(self.write_file(&path)),
             3 => nothing(self.copy_tree(&path)),
             4 => nothing(self.move_tree(&path)),
@@ -450,7 +450,15 @@ impl Making {
             }),
             7 => nothing(self.serve()),
             8 => nothing(self.run()),
-            9 => (self.rest(), vec!["id".to_owned()], None),
+            9 => {
+                let how = self.rest();
+                let probe = Probe::Rest {
+                    url: format!("https://x.example.com/made/{}", self.count),
+                    credentials: self.draw.chance(50).then(|| self.secret()),
+                    pointer: Some("/id".to_owned()),
+                };
+                (how, Gives::from([("id".to_owned(), probe)]), None)
+            }
             10 => {
                 let condition = self.condition(id);
                 nothing(How {
@@ -478,15 +486,26 @@ impl Making {
                     class: Class::Stage,
                     action: Action::BackUp { path: path.clone() },
                     guards: vec![stands(&path, "file")],
-                    proof: Proof::Holds(vec![Condition::is_not(
-                        Probe::Backup { backup },
-                        Reading::Absent,
-                    )]),
+                    proof: Proof::Holds(vec![
+                        Condition::is_not(
+                            Probe::Backup {
+                                backup: backup.clone(),
+                            },
+                            Reading::Absent,
+                        ),
+                        is(
+                            Probe::AsKept {
+                                path: path.clone(),
+                                backup,
+                            },
+                            Reading::Same,
+                        ),
+                    ]),
                     undo: Undo::Nothing {
                         because: self.text(),
                     },
                 };
-                (how, Vec::new(), Some(path))
+                (how, Gives::new(), Some(path))
             }
             12 => nothing(self.restore(node, &path)),
             13 => nothing(How {
@@ -516,6 +535,15 @@ impl Making {
                 })
             }
         }
+    }
+
+    /// An output that tells what was there before.
+    fn old(&mut self) -> Gives {
+        let probe = Probe::Product {
+            name: "old".to_owned(),
+            args: vec![self.count.to_string()],
+        };
+        Gives::from([("old".to_owned(), probe)])
     }
 
     fn edit_properties(&mut self, id: &StepId, path: &RemotePath) -> How {

@@ -21,6 +21,7 @@ mod plan_runbook;
 mod plan_text;
 mod properties_hostile;
 mod properties_oracle;
+mod rooms;
 mod sample;
 mod scale;
 mod scene;

@@ -125,6 +125,24 @@ fn rules_of_what_steps_use_of_each_other() {
         step: id(of),
         output: "x".to_owned(),
     };
+    let gives = |plan: &mut Plan| {
+        for step in plan
+            .stages
+            .iter_mut()
+            .flat_map(|s| &mut s.lanes)
+            .flat_map(|l| &mut l.steps)
+        {
+            let probe = Probe::Path { path: path("/x") };
+            step.outputs.insert("x".to_owned(), probe);
+        }
+    };
+    let breaks = |change: &dyn Fn(&mut Plan)| {
+        breaks(|plan| {
+            gives(plan);
+            change(plan);
+        })
+    };
+    let becomes = |action: Action| breaks(&|plan| step(plan, 2).action = action.clone());
     let write = |of: &str| Action::WriteFile {
         path: path("/x"),
         content: vec![output(of)],
@@ -140,17 +158,17 @@ fn rules_of_what_steps_use_of_each_other() {
         };
         Condition::is(probe, Reading::Same)
     };
-    insta::assert_snapshot!(breaks(|plan| {
+    insta::assert_snapshot!(breaks(&|plan| {
         step(plan, 2).guards.push(compare("convert/ucd1/multiserver"));
     }), @"convert/ucd1/multiserver uses an output of convert/ucd1/multiserver, which does not come before it");
     assert_eq!(
-        breaks(|plan| {
+        breaks(&|plan| {
             step(plan, 2).proof = Proof::Holds(vec![compare("convert/ucd1/multiserver")]);
         }),
         ""
     );
     // Lanes of one stage go side by side.
-    insta::assert_snapshot!(breaks(|plan| {
+    insta::assert_snapshot!(breaks(&|plan| {
         plan.stages[1].lanes[1].steps[1].guards.push(compare("convert/ucd2/appdata"));
     }), @"convert/ucd3/start uses an output of convert/ucd2/appdata, which does not come before it");
     let restore = |of: &str| Action::Restore {
@@ -159,12 +177,16 @@ fn rules_of_what_steps_use_of_each_other() {
     };
     assert_eq!(becomes(restore("convert/ucd1/drain")), "");
     insta::assert_snapshot!(becomes(restore("convert/ucd1/multiserver")), @"convert/ucd1/multiserver needs what convert/ucd1/multiserver keeps, which is not an earlier step of the same node");
-    insta::assert_snapshot!(breaks(|plan| {
+    insta::assert_snapshot!(breaks(&|plan| {
         plan.stages[2].lanes[0].steps[0].guards = vec![Condition::is_not(
             Probe::Backup { backup: backup("convert/ucd2/appdata") },
             Reading::Absent,
         )];
     }), @"convert/ucd1/external-url needs what convert/ucd2/appdata keeps, which is not an earlier step of the same node");
+    insta::assert_snapshot!(breaks(&|plan| {
+        step(plan, 0).outputs.clear();
+        step(plan, 2).guards.push(compare("convert/ucd1/drain"));
+    }), @"convert/ucd1/multiserver uses `x` of convert/ucd1/drain, which does not give it");
 }
 
 #[test]

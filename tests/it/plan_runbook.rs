@@ -294,7 +294,16 @@ fn steps(at: &Path) -> Vec<(Making, &'static str)> {
                     path: remote("source"),
                 },
             )
-            .shown_by([there("source", "folder")])
+            .shown_by([
+                there("source", "folder"),
+                Condition::is(
+                    Probe::AsKept {
+                        path: remote("source"),
+                        backup: kept("test/n1/back-up"),
+                    },
+                    Reading::Same,
+                ),
+            ])
             .undo(
                 put_back("source", "test/n1/back-up"),
                 [file("source/deep/file", "content")],

@@ -317,6 +317,14 @@ fn settings() -> Vec<Making> {
         )
         .why("Step 6: set the External Agent URL and the External User URL.", PAGE)
         .class(Class::Irreversible)
+        .gives(
+            "url",
+            Probe::Rest {
+                url: url.to_owned(),
+                credentials: Some(secret("UCD_ADMIN")),
+                pointer: Some("/externalURL".to_owned()),
+            },
+        )
         .for_good("Agents remember the address as soon as they have seen it.")
         .leaves("in the pool, known under the balancer's address"),
         step(

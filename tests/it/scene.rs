@@ -179,7 +179,7 @@ impl Scene {
         how: &How<'_>,
         work: impl FnOnce(&Engine<'_>) -> T,
     ) -> (T, Vec<Event>) {
-        let (tell, hear) = mpsc::sync_channel(64);
+        let (tell, hear) = mpsc::channel();
         std::thread::scope(|scope| {
             let collector = scope.spawn(move || hear.into_iter().collect::<Vec<_>>());
             let engine = Engine {

@@ -1,0 +1,390 @@
+//! Running a plan: everything between a verb that has one and the engine.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use anyhow::{Context as _, Result};
+
+use super::context::{Context, TOOL};
+use super::global::Running;
+use super::refusal::Refusal;
+use super::signals::Listening;
+use super::terminal_desk::TerminalDesk;
+use crate::config::{Cluster, GivenSecrets, SecretRef, SecretStore};
+use crate::engine::{
+    End, Engine, Event, Interrupt, Log as _, Progress, Record, Reporter, Settings, World, decode,
+    union,
+};
+use crate::exit::Exit;
+use crate::plan::{Millis, Plan, RunId, StepId, Undo};
+use crate::store::{RunFolder, RunStore};
+use crate::view::{Look, Manner, Suspend};
+use crate::world::{LocalWorld, this_runner};
+
+/// How long a look at a node may take.
+const LOOK: Millis = Millis::secs(30);
+
+/// The file of a run in which its events are kept, for looking at them again.
+pub(super) const EVENTS: &str = "events.jsonl";
+
+/// What runs plans for a verb.
+pub(super) struct Conductor<'a> {
+    context: &'a Context,
+    cluster: &'a Cluster,
+    running: &'a Running,
+    store: RunStore,
+    /// Who approved the plan.
+    pub(super) approved_by: Option<String>,
+}
+
+/// A run that is there already.
+pub(super) struct Existing {
+    pub(super) run: RunId,
+    pub(super) plan: Plan,
+    pub(super) records: Vec<Record>,
+    pub(super) progress: Progress,
+    folder: RunFolder,
+    /// How many bytes of the runner's own journal are whole.
+    whole: u64,
+    /// The last record that the runner's own journal has.
+    last_seq: u64,
+}
+
+/// What is to be done with a run that is there already.
+pub(super) enum Further {
+    /// Everything that is not done yet.
+    Resume(BTreeMap<StepId, String>),
+    /// Giving back temporary changes.
+    GiveBack,
+    /// Leaving things as they are.
+    Abandon(String),
+}
+
+impl<'a> Conductor<'a> {
+    pub(super) fn new(
+        context: &'a Context,
+        cluster: &'a Cluster,
+        running: &'a Running,
+    ) -> Result<Self> {
+        Ok(Self {
+            context,
+            cluster,
+            running,
+            store: context.runs()?,
+            approved_by: None,
+        })
+    }
+
+    /// The world of a plan's nodes.
+    pub(super) fn world(&self, plan: &Plan, given: GivenSecrets) -> (LocalWorld, Arc<SecretStore>) {
+        let references = references(plan);
+        let own = self.cluster.secrets().map(|(_, reference)| reference);
+        let secrets = SecretStore::new(own.chain(&references))
+            .relative_to(self.cluster.folder())
+            .with_given(given)
+            .with_terminal();
+        let secrets = Arc::new(secrets);
+        (LocalWorld::new(&plan.nodes, Arc::clone(&secrets)), secrets)
+    }
+
+    /// Runs a new plan.
+    pub(super) fn begin(
+        &self,
+        plan: &Plan,
+        given: GivenSecrets,
+        undoes: Option<&RunId>,
+    ) -> Result<Exit> {
+        let (world, secrets) = self.world(plan, given);
+        fetch(plan, &secrets, |_| true)?;
+        let run = RunId::new(jiff::Timestamp::now(), chance());
+        let folder = self.store.create(&run, &plan.to_json())?;
+        let log = folder.journal(0)?;
+        let end = self.with_engine(plan, &run, &world, secrets, folder.path(), |engine| {
+            engine.start(Box::new(log), undoes)
+        });
+        if !end.began {
+            folder.discard();
+        }
+        Ok(end.exit)
+    }
+
+    /// Opens a run that is there already, for going on with it.
+    pub(super) fn open(&self, asked: &str) -> Result<Existing> {
+        let run = self.store.find(asked)?;
+        let folder = self.store.take(&run)?;
+        let stored = self.store.read(&run)?;
+        let plan = Plan::from_json(&stored.plan)
+            .with_context(|| format!("the plan of run {run} can't be used"))?;
+        let decoded = decode(&stored.journal)
+            .with_context(|| format!("the journal of run {run} can't be used"))?;
+        let last_seq = decoded.records.last().map_or(0, |record| record.seq);
+        let (world, _) = self.world(&plan, GivenSecrets::new());
+        let mut journals = vec![decoded.records];
+        for node in plan.changed() {
+            // A node that can't be asked has nothing to add that matters before it can.
+            let Ok(bytes) = world.kept(node, &run) else {
+                continue;
+            };
+            let kept = decode(&bytes).with_context(|| {
+                format!("{node}: the node's journal of run {run} can't be used")
+            })?;
+            journals.push(kept.records);
+        }
+        let records = union(journals);
+        let progress = Progress::of(&records, &plan);
+        let whole = u64::try_from(decoded.whole).unwrap_or(u64::MAX);
+        Ok(Existing {
+            run,
+            plan,
+            records,
+            progress,
+            folder,
+            whole,
+            last_seq,
+        })
+    }
+
+    /// Goes on with a run that is there already.
+    pub(super) fn go_on(
+        &self,
+        existing: Existing,
+        given: GivenSecrets,
+        further: &Further,
+    ) -> Result<Exit> {
+        let Existing {
+            run,
+            plan,
+            records,
+            progress,
+            folder,
+            whole,
+            last_seq,
+        } = existing;
+        let (world, secrets) = self.world(&plan, given);
+        if matches!(further, Further::Resume(_)) {
+            fetch(&plan, &secrets, |step| !progress.is_done(step))?;
+        }
+        let mut log = folder.journal(whole)?;
+        for record in records.iter().filter(|record| record.seq > last_seq) {
+            log.append(&record.line())
+                .context("the journal could not be completed")?;
+        }
+        let log = Box::new(log);
+        let end =
+            self.with_engine(
+                &plan,
+                &run,
+                &world,
+                secrets,
+                folder.path(),
+                |engine| match further {
+                    _ if records.is_empty() => engine.start(log, None),
+                    Further::Resume(answers) => engine.resume(log, &records, answers),
+                    Further::GiveBack => engine.give_back(log, &records),
+                    Further::Abandon(reason) => engine.abandon(log, &records, reason),
+                },
+            );
+        Ok(end.exit)
+    }
+
+    /// The steps of a run that are done, once every doubt is cleared by looking.
+    pub(super) fn effects(
+        &self,
+        existing: &Existing,
+    ) -> Result<BTreeMap<StepId, crate::plan::Outputs>> {
+        let (world, secrets) = self.world(&existing.plan, GivenSecrets::new());
+        let (tell, _) = mpsc::channel();
+        let interrupt = Interrupt::default();
+        let desk = self.desk(secrets, &Suspend::default());
+        let engine = self.engine(
+            &existing.plan,
+            &existing.run,
+            &world,
+            &desk,
+            &interrupt,
+            tell,
+        );
+        engine.effects(&existing.records).map_err(|doubts| {
+            let texts: Vec<_> = doubts.iter().map(|(_, why)| why.as_str()).collect();
+            let mut refusal = Refusal::new(
+                Exit::Unsafe,
+                format!("run {} can't be taken back yet: {}", existing.run, texts.join("; ")),
+            )
+            .state("Nothing was changed by this command.");
+            for (step, _) in &doubts {
+                refusal = refusal.hint(format!(
+                    "clusterctl resume {} --answer {step} --evidence TEXT   (when you have seen that it is done)",
+                    existing.run
+                ));
+            }
+            refusal.into()
+        })
+    }
+
+    fn engine<'e>(
+        &self,
+        plan: &'e Plan,
+        run: &RunId,
+        world: &'e dyn World,
+        desk: &'e TerminalDesk,
+        interrupt: &'e Interrupt,
+        tell: mpsc::Sender<Event>,
+    ) -> Engine<'e> {
+        let run_settings = self.cluster.run();
+        Engine {
+            plan,
+            digest: plan.digest(),
+            run: run.clone(),
+            world,
+            desk,
+            interrupt,
+            reporter: Reporter::new(run.clone(), tell),
+            settings: Settings {
+                runner: this_runner(),
+                tool: TOOL.to_owned(),
+                lease: Millis::from(run_settings.lease.get()),
+                heartbeat: Millis::from(run_settings.heartbeat.get()),
+                lock_wait: Millis::from(self.running.lock_wait),
+                look: LOOK,
+                no_operator: self.running.no_operator,
+                approved_by: self.approved_by.clone(),
+            },
+        }
+    }
+
+    fn desk(&self, secrets: Arc<SecretStore>, suspend: &Suspend) -> TerminalDesk {
+        TerminalDesk {
+            err: self.context.io.err.clone(),
+            suspend: suspend.clone(),
+            interactive: self.context.io.interactive,
+            secrets,
+        }
+    }
+
+    /// Works with an engine while its events are recorded and shown, and signals are heard.
+    fn with_engine(
+        &self,
+        plan: &Plan,
+        run: &RunId,
+        world: &dyn World,
+        secrets: Arc<SecretStore>,
+        folder: &Path,
+        work: impl FnOnce(&Engine<'_>) -> End,
+    ) -> End {
+        let (tell, hear) = mpsc::channel();
+        let (show, shown) = mpsc::channel();
+        let look = self.context.err_look();
+        let manner = Manner {
+            measure: Some(crate::view::size_of_stderr),
+            ..Manner::new(look)
+        };
+        let to = match look {
+            Look::Json => self.context.io.out.clone(),
+            Look::Terminal { .. } | Look::Plain { .. } => self.context.io.err.clone(),
+        };
+        let desk = self.desk(secrets, &manner.suspend);
+        let interrupt = Arc::new(Interrupt::default());
+        thread::scope(|scope| {
+            scope.spawn(move || record(hear, folder, &show_on(show)));
+            let manner = &manner;
+            let view = scope.spawn(move || crate::view::watch(&shown, manner, Box::new(to)));
+            let engine = self.engine(plan, run, world, &desk, &interrupt, tell);
+            let listening = Listening::begin(Arc::clone(&interrupt), engine.reporter.clone());
+            let end = work(&engine);
+            drop(listening);
+            drop(engine);
+            // What could not be shown does not change how the run ended.
+            let _ = view.join();
+            end
+        })
+    }
+}
+
+/// Passes events on as long as somebody shows them.
+fn show_on(to: mpsc::Sender<Event>) -> impl Fn(Event) {
+    move |event| {
+        let _ = to.send(event);
+    }
+}
+
+/// Keeps events in the run's folder, for looking at them again, and passes them on.
+fn record(events: mpsc::Receiver<Event>, folder: &Path, pass_on: &impl Fn(Event)) {
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(folder.join(EVENTS));
+    let mut file = file.ok();
+    for event in events {
+        let written = file.as_mut().map(|file| {
+            let mut line = serde_json::to_vec(&event)?;
+            line.push(b'\n');
+            file.write_all(&line)
+        });
+        // The journal is what counts; a recording with a gap would only mislead.
+        if written.is_some_and(|written| written.is_err()) {
+            file = None;
+        }
+        pass_on(event);
+    }
+}
+
+/// Where a plan's secrets are found: in what it does and looks at, forwards and back.
+fn references(plan: &Plan) -> Vec<SecretRef> {
+    let mut all = Vec::new();
+    for (_, step) in plan.steps() {
+        all.extend(needed(step));
+        if let Undo::By { action, proof } = &step.undo {
+            all.extend(action.secrets());
+            all.extend(proof.conditions().iter().flat_map(|c| c.probe.secrets()));
+        }
+    }
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// Where the secrets are found that doing a step needs.
+fn needed(step: &crate::plan::Step) -> Vec<SecretRef> {
+    let conditions = step.guards.iter().chain(step.proof.conditions());
+    let probes = conditions
+        .map(|condition| &condition.probe)
+        .chain(step.outputs.values());
+    step.action
+        .secrets()
+        .into_iter()
+        .chain(probes.flat_map(crate::plan::Probe::secrets))
+        .collect()
+}
+
+/// Fetches the secrets of steps before anything is changed.
+fn fetch(plan: &Plan, secrets: &SecretStore, wanted: impl Fn(&StepId) -> bool) -> Result<()> {
+    for (_, step) in plan.steps().filter(|(_, step)| wanted(&step.id)) {
+        for reference in needed(step) {
+            if let Err(error) = secrets.resolve(&reference) {
+                let what = format!("{} needs a secret that can't be had", step.id);
+                let mut refusal =
+                    Refusal::usage(what).state("Nothing was changed by this command.");
+                if let SecretRef::Given(label) = &reference {
+                    refusal = refusal.hint(format!(
+                        "--value-file {label}=FILE   (or {label}=- for standard input)"
+                    ));
+                }
+                return Err(anyhow::Error::from(error).context(refusal));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A number that nobody else has.
+fn chance() -> u64 {
+    std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish()
+}

@@ -1,0 +1,261 @@
+//! What a verb works with: the streams, the cluster file, the runs, the time.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::global::Global;
+use super::io::Io;
+use super::refusal::Refusal;
+use crate::config::{Cluster, NodeName, ResolvedNode};
+use crate::exit::Exit;
+use crate::plan::text::{Style, Verbosity};
+use crate::plan::{Argv, Hook, Hooks, Millis, Plan, RemotePath, Target};
+use crate::store::RunStore;
+use crate::view::{Look, Wanted};
+
+/// The program and its version, as plans and journals name it.
+pub(super) const TOOL: &str = concat!("clusterctl ", env!("CARGO_PKG_VERSION"));
+
+/// The cluster file that is read when none is named.
+const CLUSTER_FILE: &str = "cluster.toml";
+
+/// What a verb works with.
+pub(super) struct Context {
+    pub(super) io: Io,
+    pub(super) global: Global,
+}
+
+impl Context {
+    fn wanted(&self) -> Wanted {
+        Wanted {
+            json: self.global.json,
+            colour: self.global.color,
+        }
+    }
+
+    /// How results are shown.
+    pub(super) fn out_look(&self) -> Look {
+        Look::decide(self.wanted(), &self.io.out_surroundings)
+    }
+
+    /// How progress, questions and errors are shown.
+    pub(super) fn err_look(&self) -> Look {
+        Look::decide(self.wanted(), &self.io.err_surroundings)
+    }
+
+    /// How plans are printed.
+    pub(super) fn plan_style(&self) -> Style {
+        let look = self.out_look();
+        Style {
+            width: match look {
+                Look::Terminal { width, .. } => usize::from(width),
+                Look::Plain { .. } | Look::Json => Style::default().width,
+            },
+            colour: look.colour(),
+            verbosity: if self.global.verbose > 0 {
+                Verbosity::Verbose
+            } else {
+                Verbosity::Normal
+            },
+        }
+    }
+
+    /// Prints a plan as a result: as text, or as JSON where that was asked for.
+    pub(super) fn print_plan(&self, plan: &Plan) {
+        if self.global.json {
+            self.print_json(plan);
+        } else {
+            self.io
+                .out
+                .print(&crate::plan::text::render(plan, &self.plan_style()));
+        }
+    }
+
+    /// Prints a value as one line of JSON.
+    pub(super) fn print_json(&self, value: &impl serde::Serialize) {
+        // Everything that is printed this way is made of strings, numbers, lists and string-keyed maps.
+        let text = serde_json::to_string(value).unwrap_or_default();
+        self.io.out.print(&format!("{text}\n"));
+    }
+
+    /// The cluster: the named file, else the one in this folder, else this machine alone.
+    pub(super) fn cluster(&self) -> Result<Cluster> {
+        if let Some(path) = &self.global.cluster {
+            return Ok(Cluster::load(path)?);
+        }
+        let here = Path::new(CLUSTER_FILE);
+        if here.exists() {
+            Ok(Cluster::load(here)?)
+        } else {
+            Ok(Cluster::this_machine())
+        }
+    }
+
+    /// The runs of this machine.
+    pub(super) fn runs(&self) -> Result<RunStore> {
+        let folder = match &self.global.state_dir {
+            Some(folder) => folder.clone(),
+            None => user_state()
+                .ok_or_else(|| {
+                    Refusal::usage(
+                        "there is no folder for runs: neither HOME nor XDG_STATE_HOME is set",
+                    )
+                    .hint("--state-dir DIR   (or CLUSTERCTL_STATE_DIR)")
+                })?
+                .join("clusterctl"),
+        };
+        let folder = std::path::absolute(&folder)
+            .with_context(|| format!("{} is no usable folder", folder.display()))?;
+        Ok(RunStore::new(folder))
+    }
+
+    /// Reads a plan file; `-` is standard input.
+    pub(super) fn read_plan(&mut self, path: &Path) -> Result<Plan> {
+        use std::io::Read as _;
+        let mut bytes = Vec::new();
+        if path == Path::new("-") {
+            self.io
+                .input
+                .read_to_end(&mut bytes)
+                .context("standard input could not be read")?;
+        } else {
+            let refused = |error: std::io::Error| {
+                let what = format!("the plan {} could not be read: {error}", path.display());
+                Refusal::usage(what).hint("a verb's --out FILE saves a plan")
+            };
+            let found = std::fs::metadata(path).map_err(refused)?;
+            if found.is_dir() {
+                return Err(refused(std::io::ErrorKind::IsADirectory.into()).into());
+            }
+            bytes = std::fs::read(path).map_err(refused)?;
+        }
+        Plan::from_json(&bytes).with_context(|| format!("{} can't be used", path.display()))
+    }
+}
+
+/// The file in which a person's programs keep what should survive a restart.
+fn user_state() -> Option<PathBuf> {
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    set("XDG_STATE_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(set("HOME")?.join(".local/state")))
+}
+
+/// Where a node is reached, as a plan says it.
+pub(super) fn target(node: &ResolvedNode) -> Target {
+    Target {
+        address: node.address.to_string(),
+        state_dir: RemotePath::new(node.state_dir.as_str()),
+    }
+}
+
+/// This machine as a node, without a cluster file.
+///
+/// Root keeps the lock where every runner looks for it; others can only lock
+/// out themselves, in a folder of their own.
+pub(super) fn this_machine() -> Result<(NodeName, Target)> {
+    let set = std::env::var("CLUSTERCTL_NODE_DIR")
+        .ok()
+        .filter(|value| !value.is_empty());
+    let state_dir = match set {
+        Some(folder) => folder,
+        None if rustix::process::geteuid().is_root() => {
+            let local = Cluster::this_machine();
+            let node = local
+                .node(&NodeName::local())
+                .map(|node| node.state_dir.to_string());
+            node.unwrap_or_default()
+        }
+        None => user_state()
+            .map(|folder| {
+                folder
+                    .join("clusterctl/node")
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .ok_or_else(|| {
+                Refusal::usage("there is no folder for this machine's lock: HOME is not set")
+                    .hint("CLUSTERCTL_NODE_DIR=DIR clusterctl ...")
+            })?,
+    };
+    if !Path::new(&state_dir).is_absolute() {
+        let what = format!("CLUSTERCTL_NODE_DIR is `{state_dir}`, which is not an absolute path");
+        return Err(Refusal::usage(what).into());
+    }
+    let target = Target {
+        address: "local".to_owned(),
+        state_dir: RemotePath::new(state_dir),
+    };
+    Ok((NodeName::local(), target))
+}
+
+/// The hooks of a cluster file, as a plan has them.
+pub(super) fn hooks(cluster: &Cluster) -> Hooks {
+    let hook = |hook: &Option<crate::config::Hook>| {
+        hook.as_ref().map(|hook| Hook {
+            command: Argv::new(hook.command.as_slice().iter().cloned()),
+            deadline: Millis::from(hook.deadline.get()),
+        })
+    };
+    let hooks = cluster.hooks();
+    Hooks {
+        before_step: hook(&hooks.before_step),
+        after_step: hook(&hooks.after_step),
+        on_failure: hook(&hooks.on_failure),
+        on_end: hook(&hooks.on_end),
+    }
+}
+
+/// A path on this machine as a plan needs it: absolute, and text.
+pub(super) fn absolute(path: &Path) -> Result<RemotePath> {
+    let whole = std::path::absolute(path)
+        .map_err(|error| Refusal::usage(format!("`{}` is no path: {error}", path.display())))?;
+    let text = whole.to_str().ok_or_else(|| {
+        Refusal::usage(format!(
+            "the path {} is not UTF-8, and a plan could not name it",
+            whole.to_string_lossy().escape_debug()
+        ))
+        .hint("give the file through a link with another name")
+    })?;
+    Ok(RemotePath::new(text))
+}
+
+/// Writes a plan to a file, whole or not at all.
+pub(super) fn save_plan(plan: &Plan, path: &Path) -> Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let fail = |error: std::io::Error| {
+        Refusal::new(
+            Exit::Usage,
+            format!("the plan could not be saved as {}: {error}", path.display()),
+        )
+        .state("Nothing was changed.")
+    };
+    let name = path
+        .file_name()
+        .ok_or_else(|| fail(std::io::ErrorKind::InvalidFilename.into()))?
+        .to_string_lossy()
+        .into_owned();
+    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let write = || {
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)?;
+        file.write_all(plan.to_json().as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)
+    };
+    write().map_err(|error| {
+        // Nothing else can be done about what is left of the attempt.
+        let _ = std::fs::remove_file(&beside);
+        fail(error)
+    })?;
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! What becomes of a plan that a verb has made: shown, saved, or run.
+
+use anyhow::Result;
+
+use super::conduct::Conductor;
+use super::context::{Context, save_plan};
+use super::global::{Changing, Running};
+use super::refusal::Refusal;
+use crate::config::{Cluster, GivenSecrets};
+use crate::exit::Exit;
+use crate::plan::{Class, Plan, RunId};
+use crate::view::Look;
+
+/// Shows, saves or runs a plan, as the command line says.
+pub(super) fn decide(
+    context: &Context,
+    cluster: &Cluster,
+    changing: &Changing,
+    plan: &Plan,
+    given: GivenSecrets,
+    undoes: Option<&RunId>,
+) -> Result<Exit> {
+    if let Some(path) = &changing.out {
+        if !given.is_empty() {
+            let labels: Vec<_> = given.keys().cloned().collect();
+            return Err(Refusal::usage(format!(
+                "the plan was not saved: the value of {} was given only to this command, and a saved plan can't have it",
+                labels.join(", ")
+            ))
+            .hint(format!("--secret {}=env:NAME   (or file:PATH, cmd:COMMAND, prompt)", labels.join("=... --secret ")))
+            .into());
+        }
+        save_plan(plan, path)?;
+    }
+    if changing.plan || changing.out.is_some() {
+        context.print_plan(plan);
+        if let Some(path) = &changing.out {
+            let shown = path.display();
+            context.io.err.print(&format!(
+                "Saved as {shown}. To run it: clusterctl apply {shown} --expect-digest {}\n",
+                plan.digest()
+            ));
+        }
+        let pending = changing.detailed_exitcode && !plan.is_empty();
+        return Ok(if pending { Exit::Pending } else { Exit::Done });
+    }
+    if plan.is_empty() {
+        context.print_plan(plan);
+        return Ok(Exit::Done);
+    }
+    // A program reads in the events what happens.
+    if context.out_look() != Look::Json {
+        context.io.err.print(&beforehand(context, plan));
+    }
+    confirm(context, plan, &changing.running)?;
+    Conductor::new(context, cluster, &changing.running)?.begin(plan, given, undoes)
+}
+
+/// What a person sees before the plan is run: the whole of it when users may notice, else what changes in files.
+fn beforehand(context: &Context, plan: &Plan) -> String {
+    let style = context.plan_style();
+    if plan.class() >= Class::Disrupt {
+        return crate::plan::text::render(plan, &style);
+    }
+    let previews = plan.steps().filter_map(|(_, step)| step.preview.as_deref());
+    previews
+        .map(|preview| crate::plan::text::preview(preview, style.colour))
+        .collect()
+}
+
+/// Asks the person at the terminal before steps that users may notice.
+pub(super) fn confirm(context: &Context, plan: &Plan, running: &Running) -> Result<()> {
+    if plan.class() < Class::Disrupt || running.yes || !context.io.interactive {
+        return Ok(());
+    }
+    context
+        .io
+        .err
+        .print("Users may notice this. Type `yes` to run it: ");
+    let mut line = String::new();
+    // No answer is no consent.
+    let _ = std::io::stdin().read_line(&mut line);
+    if line.trim() == "yes" {
+        return Ok(());
+    }
+    Err(
+        Refusal::new(Exit::Forbidden, "the plan was not run: nobody said yes")
+            .state("Nothing was changed.")
+            .hint("--yes   (runs it without asking)")
+            .into(),
+    )
+}

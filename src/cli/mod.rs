@@ -1,0 +1,137 @@
+//! The command line: one file a verb, whose doc comment is its help.
+//!
+//! Verbs hold no logic of their own. They read what was typed, call inwards, and
+//! turn what comes back into output and an exit code.
+
+mod apply;
+mod cleanup;
+mod completions;
+mod conduct;
+mod context;
+mod decide;
+mod given;
+mod global;
+mod io;
+mod man;
+mod props;
+mod refusal;
+mod rehearse;
+mod resume;
+mod runs;
+mod schema;
+mod show;
+mod signals;
+mod terminal_desk;
+mod undo;
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+pub use io::{Io, Stream};
+
+use context::Context;
+use global::Global;
+
+use crate::exit::Exit;
+
+/// Turns a vendor's manual page for a server cluster into a plan that can be
+/// read, approved, applied exactly, interrupted, resumed, undone and proved.
+#[derive(Debug, Parser)]
+#[command(name = "clusterctl", version, about, long_about = None, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 done, 2 wrong usage, 3 something differs, 10 changes pending, 20 held by another run,
+21 plan is stale, 30 forbidden, 40 stopped (resumable), 41 failed and undone, 42 unsafe, 50 unreachable,
+130 interrupted. `clusterctl man` has them all."
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Props(props::Props),
+    Show(show::Show),
+    Apply(apply::Apply),
+    Rehearse(rehearse::Rehearse),
+    Runs(runs::Runs),
+    Resume(resume::Resume),
+    Undo(undo::Undo),
+    Cleanup(cleanup::Cleanup),
+    Schema(schema::Schema),
+    Completions(completions::Completions),
+    Man(man::Man),
+}
+
+/// Runs the program with these arguments, the first of which is its own name.
+pub fn run(args: impl IntoIterator<Item = OsString>, io: Io) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &io),
+    };
+    let mut context = Context {
+        io,
+        global: cli.global,
+    };
+    let result = match cli.verb {
+        Verb::Props(args) => props::run(args, &mut context),
+        Verb::Show(args) => show::run(&args, &mut context),
+        Verb::Apply(args) => apply::run(&args, &mut context),
+        Verb::Rehearse(args) => rehearse::run(&args, &mut context),
+        Verb::Runs(args) => runs::run(args, &mut context),
+        Verb::Resume(args) => resume::run(&args, &mut context),
+        Verb::Undo(args) => undo::run(&args, &mut context),
+        Verb::Cleanup(args) => cleanup::run(&args, &context),
+        Verb::Schema(args) => schema::run(&args, &context),
+        Verb::Completions(args) => Ok(completions::run(&args, &context)),
+        Verb::Man(args) => man::run(&args, &context),
+    };
+    let exit = result.unwrap_or_else(|error| {
+        let (exit, trouble) = refusal::told(&error);
+        context.io.err.print(&trouble.render(context.err_look()));
+        exit
+    });
+    match context.io.out.finish() {
+        Ok(()) => exit,
+        Err(error) => {
+            context.io.err.print(&format!(
+                "error: the output could not be written: {error}\n"
+            ));
+            if exit == Exit::Done {
+                Exit::Unexpected
+            } else {
+                exit
+            }
+        }
+    }
+}
+
+/// The grammar of the command line, for completions and the manual.
+fn grammar() -> clap::Command {
+    Cli::command()
+}
+
+fn usage(error: &clap::Error, io: &Io) -> Exit {
+    let help = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    let (to, terminal) = if help {
+        (&io.out, io.out_surroundings.terminal)
+    } else {
+        (&io.err, io.err_surroundings.terminal)
+    };
+    let text = error.render();
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if terminal && !no_colour {
+        to.print(&text.ansi().to_string());
+    } else {
+        to.print(&text.to_string());
+    }
+    if help { Exit::Done } else { Exit::Usage }
+}

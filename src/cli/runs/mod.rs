@@ -1,0 +1,43 @@
+//! `runs`: the history, and what to do with a run that stopped.
+
+mod abandon;
+mod list;
+mod log;
+mod release;
+mod show;
+mod summary;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+pub(super) use summary::{Fate, Summary, refuse_if_over, refuse_if_undone, refuse_undo_of_undo};
+
+use super::context::Context;
+use crate::exit::Exit;
+
+/// The history of runs, and what to do with one that stopped.
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub(super) struct Runs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    List(list::List),
+    Show(show::Show),
+    Log(log::Log),
+    Release(release::Release),
+    Abandon(abandon::Abandon),
+}
+
+pub(super) fn run(args: Runs, context: &mut Context) -> Result<Exit> {
+    match args.verb {
+        Verb::List(args) => list::run(&args, context),
+        Verb::Show(args) => show::run(&args, context),
+        Verb::Log(args) => log::run(&args, context),
+        Verb::Release(args) => release::run(&args, context),
+        Verb::Abandon(args) => abandon::run(&args, context),
+    }
+}
