@@ -123,7 +123,7 @@ impl<'a> Conductor<'a> {
         let latest = self.store.list()?.pop();
         let mut at = jiff::Timestamp::now();
         // A clock that was set back is no reason to name a time that is far away.
-        let far = at + std::time::Duration::from_secs(60);
+        let far = at + std::time::Duration::from_mins(1);
         loop {
             let run = RunId::new(at, chance());
             if at > far || latest.as_ref().is_none_or(|latest| run > *latest) {

@@ -164,8 +164,8 @@ impl Context {
             }
             bytes = std::fs::read(path).map_err(refused)?;
         }
-        Ok(Plan::from_json(&bytes)
-            .with_context(|| Refusal::usage(format!("{name} can't be used")).hint(SAVES))?)
+        Plan::from_json(&bytes)
+            .with_context(|| Refusal::usage(format!("{name} can't be used")).hint(SAVES))
     }
 }
 

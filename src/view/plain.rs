@@ -266,7 +266,7 @@ fn failed(step: &Running, fault: &Fault, unchanged: bool) -> Vec<Line> {
         Direction::Undo => "could not be taken back",
     };
     let what = format!(
-        "{}. {} {}",
+        "{}: {} {}",
         step.title,
         wording::sentence(&fault.what),
         wording::aftermath(step, fault, unchanged)

@@ -166,7 +166,7 @@ impl Terminal {
             Direction::Undo => format!("Could not be taken back: {}", step.title),
         };
         let took = brief(now.saturating_sub(step.since));
-        let what = wording::sentence(&fault.what);
+        let what = wording::with_capital(&wording::sentence(&fault.what));
         let after = wording::aftermath(step, fault, unchanged);
         let mut lines = vec![
             self.step(self.marks.failed, Tone::Bad, &step.node)

@@ -24,7 +24,8 @@ umask 077
 
 command -v flock >/dev/null || exit 69
 exec 9>>"$folder/effect.lock" || exit 73
-until flock -n 9; do
+# Some shells hide what they opened from the programs they run, unless it is handed on.
+until flock -n 9 9>&9; do
     [ "$wait" -gt 0 ] || exit 71
     wait=$((wait - 1))
     sleep 1
@@ -48,6 +49,8 @@ trap : HUP INT TERM
     exec "$@"
 ) >>"$base.out" 2>>"$base.err"
 code=$?
+# A command that a signal ended: 128 and its number, also in shells that count from 256.
+[ "$code" -le 256 ] || code=$((code - 128))
 
 printf '%s %s\n' "$attempt" "$code" >"$base.exit.new" && mv -f "$base.exit.new" "$base.exit"
 exit "$code"

@@ -11,7 +11,7 @@ use crate::cli::refusal::Refusal;
 use crate::engine::{Ending, Progress, decode};
 use crate::exit::Exit;
 use crate::plan::{Plan, RunId};
-use crate::store::{RunStore, StoreError, StoredRun};
+use crate::store::{RunStore, StoredRun};
 
 /// A run as the store knows it.
 pub(in crate::cli) struct Summary {
@@ -69,7 +69,7 @@ impl Summary {
         let decoded =
             decode(&journal).with_context(|| format!("the journal of run {run} can't be used"))?;
         let progress = Progress::of(&decoded.records, &plan);
-        let busy = matches!(store.take(run), Err(StoreError::Busy { .. }));
+        let busy = store.is_held(run);
         let fate = match (&progress.ended, &progress.stopped, undone.by(run)) {
             _ if busy => Fate::Running,
             (_, _, Some(by)) => Fate::Over(Ending::Undone {
