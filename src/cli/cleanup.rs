@@ -91,7 +91,7 @@ pub(super) fn run(args: &Cleanup, context: &Context) -> Result<Exit> {
             Cell::new(summary.run.as_str()),
             Cell::new(summary.fate.word()),
             Cell::new(size(bytes)),
-            Cell::new(paths.join("\n")),
+            Cell::new(paths.join(", ")),
         ]);
     }
     if context.global.json {
@@ -106,10 +106,11 @@ pub(super) fn run(args: &Cleanup, context: &Context) -> Result<Exit> {
     }
     context.io.out.print(&table.render(context.out_look()));
     if !args.yes {
-        context
-            .io
-            .err
-            .print("Nothing was removed. To remove it: clusterctl cleanup --yes\n");
+        let older = args.older_than;
+        let runs: String = args.runs.iter().map(|run| format!(" {run}")).collect();
+        context.io.err.print(&format!(
+            "Nothing was removed. To remove it: clusterctl cleanup --older-than {older}{runs} --yes\n"
+        ));
     }
     Ok(Exit::Done)
 }

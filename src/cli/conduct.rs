@@ -10,15 +10,15 @@ use std::thread;
 
 use anyhow::{Context as _, Result};
 
-use super::context::{Context, TOOL};
+use super::context::{Context, TOOL, UNDO};
 use super::global::Running;
 use super::refusal::Refusal;
 use super::signals::Listening;
 use super::terminal_desk::TerminalDesk;
-use crate::config::{Cluster, GivenSecrets, SecretRef, SecretStore};
+use crate::config::{Cluster, GivenSecrets, NodeName, SecretRef, SecretStore};
 use crate::engine::{
-    End, Engine, Event, Interrupt, Log as _, Progress, Record, Reporter, Settings, World, decode,
-    union,
+    Claim, ClaimError, End, Engine, Event, Holding, Interrupt, Log as _, Progress, Record, Release,
+    Reporter, Settings, World, decode, union,
 };
 use crate::exit::Exit;
 use crate::plan::{Millis, Plan, RunId, StepId, Undo};
@@ -110,6 +110,9 @@ impl<'a> Conductor<'a> {
         if !end.began {
             folder.discard();
         }
+        if let Some(undone) = undoes {
+            self.free_after(&end, &world, plan, &run, undone)?;
+        }
         Ok(end.exit)
     }
 
@@ -136,8 +139,16 @@ impl<'a> Conductor<'a> {
         let stored = self.store.read(&run)?;
         let plan = Plan::from_json(&stored.plan)
             .with_context(|| format!("the plan of run {run} can't be used"))?;
-        let decoded = decode(&stored.journal)
-            .with_context(|| format!("the journal of run {run} can't be used"))?;
+        let decoded = decode(&stored.journal).with_context(|| {
+            let what = format!("the journal of run {run} can't be used");
+            let nodes = plan.nodes.iter();
+            nodes.fold(Refusal::usage(what), |refusal, (node, target)| {
+                let folder = &target.state_dir;
+                refusal.hint(format!(
+                    "{node} has its own copy, and the old files, in {folder}/runs/{run}"
+                ))
+            })
+        })?;
         let last_seq = decoded.records.last().map_or(0, |record| record.seq);
         let (world, _) = self.world(&plan, GivenSecrets::new());
         let mut journals = vec![decoded.records];
@@ -205,7 +216,80 @@ impl<'a> Conductor<'a> {
                     Further::Abandon(reason) => engine.abandon(log, &records, reason),
                 },
             );
+        if let Some(undone) = progress
+            .start
+            .as_ref()
+            .and_then(|start| start.undoes.as_ref())
+        {
+            self.free_after(&end, &world, &plan, &run, undone)?;
+        }
         Ok(end.exit)
+    }
+
+    fn free_after(
+        &self,
+        end: &End,
+        world: &LocalWorld,
+        plan: &Plan,
+        undo: &RunId,
+        undone: &RunId,
+    ) -> Result<()> {
+        if end.over && end.exit == Exit::Done {
+            self.free(world, plan, undo, undone).map_err(|error| {
+                error.context(
+                    Refusal::new(
+                        Exit::Stopped,
+                        format!("run {undone} is taken back, but not all of its nodes are free"),
+                    )
+                    .state("Everything is as it was before the run.")
+                    .hint(format!("clusterctl undo {undone}   (frees them)")),
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Frees the nodes that a run still holds although another took it back: those on which it had done nothing.
+    pub(super) fn free(
+        &self,
+        world: &LocalWorld,
+        plan: &Plan,
+        undo: &RunId,
+        undone: &RunId,
+    ) -> Result<Vec<NodeName>> {
+        let mut freed = Vec::new();
+        for node in plan.nodes.keys() {
+            let holder = world.holder(node)?.holder;
+            if holder.is_none_or(|holder| holder.run != *undone) {
+                continue;
+            }
+            let claim = Claim {
+                run: undo.clone(),
+                instead_of: Some(undone.clone()),
+                verb: UNDO.to_owned(),
+                runner: this_runner(),
+                reason: plan.title.clone(),
+                lease: Millis::from(self.cluster.run().lease.get()),
+                wait: Millis::from(self.running.lock_wait),
+            };
+            let epoch = world.claim(node, &claim).map_err(|error| match error {
+                ClaimError::Held(holder) => {
+                    anyhow::anyhow!("{node}: run {} holds it", holder.run)
+                }
+                ClaimError::EffectRuns(how) => {
+                    anyhow::anyhow!("{node}: a command of the run still runs on it\nhint: {how}")
+                }
+                ClaimError::Fault(fault) => anyhow::Error::from(fault).context(node.to_string()),
+            })?;
+            let holding = Holding {
+                run: undo.clone(),
+                epoch,
+                lease: claim.lease,
+            };
+            world.release(node, &holding, &Release::Undid(undone.clone()))?;
+            freed.push(node.clone());
+        }
+        Ok(freed)
     }
 
     /// The steps of a run that are done, once every doubt is cleared by looking.

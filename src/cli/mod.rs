@@ -112,18 +112,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: Io) -> Exit {
         context.io.err.print(&trouble.render(context.err_look()));
         exit
     });
-    match context.io.out.finish() {
-        Ok(()) => exit,
-        Err(error) => {
-            context.io.err.print(&format!(
-                "error: the output could not be written: {error}\n"
-            ));
-            if exit == Exit::Done {
-                Exit::Unexpected
-            } else {
-                exit
-            }
-        }
+    written(exit, &context.io)
+}
+
+/// The exit code, once it is known whether the results have arrived.
+fn written(exit: Exit, io: &Io) -> Exit {
+    let Err(error) = io.out.finish() else {
+        return exit;
+    };
+    let text = format!("error: the output could not be written: {error}\n");
+    io.err.print(&text);
+    if exit == Exit::Done {
+        Exit::Unexpected
+    } else {
+        exit
     }
 }
 
@@ -149,5 +151,5 @@ fn usage(error: &clap::Error, io: &Io) -> Exit {
     } else {
         to.print(&text.to_string());
     }
-    if help { Exit::Done } else { Exit::Usage }
+    written(if help { Exit::Done } else { Exit::Usage }, io)
 }

@@ -9,6 +9,7 @@ use super::decide::decide;
 use super::given::given_again;
 use super::global::Changing;
 use super::refusal::Refusal;
+use super::runs::{Undone, refuse_undone};
 use crate::config::GivenSecrets;
 use crate::engine::World as _;
 use crate::exit::Exit;
@@ -40,7 +41,19 @@ pub(super) fn run(args: &Undo, context: &mut Context) -> Result<Exit> {
     let existing = conductor.open(context.find_run_to_undo(&args.run)?)?;
     let store = context.runs()?;
     super::runs::refuse_undo_of_undo(&existing, &store)?;
-    super::runs::refuse_if_undone(&existing, &store)?;
+    if let Some(undo) = Undone::of(&store)?.by(&existing.run) {
+        let (world, _) = conductor.world(&existing.plan, GivenSecrets::new());
+        let freed = conductor.free(&world, &existing.plan, undo, &existing.run)?;
+        if freed.is_empty() {
+            return Err(refuse_undone(&existing.run, undo, &store));
+        }
+        for node in freed {
+            let run = &existing.run;
+            let text = format!("{node}: free again; run {undo} took back all of run {run}\n");
+            context.io.out.print(&text);
+        }
+        return Ok(Exit::Done);
+    }
     refuse_if_followed(&conductor, &existing)?;
     let run = existing.run.clone();
     let done = conductor.effects(&existing)?;

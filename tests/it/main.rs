@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod build;
+mod cli;
 mod config_cases;
 mod config_template;
 mod crash_matrix;

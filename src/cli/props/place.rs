@@ -132,24 +132,25 @@ pub(super) fn edit(
     let references: Vec<_> = wishes
         .iter()
         .filter_map(|wish| match &wish.value {
-            Some(Value::Secret(reference)) => Some(reference.clone()),
+            Some(Value::Secret(reference)) => Some((&wish.key, reference)),
             _ => None,
         })
         .collect();
     let own = cluster.secrets().map(|(_, reference)| reference);
+    let asked = references.iter().map(|(_, reference)| *reference);
     let copy: GivenSecrets = given
         .iter()
         .map(|(key, secret)| (key.clone(), Secret::new(secret.expose().to_owned())))
         .collect();
     let secrets = std::sync::Arc::new(
-        SecretStore::new(own.chain(&references))
+        SecretStore::new(own.chain(asked))
             .relative_to(cluster.folder())
             .with_given(copy)
             .with_terminal(),
     );
-    for reference in &references {
+    for (key, reference) in &references {
         secrets.resolve(reference).map_err(|error| {
-            let what = "a value could not be had";
+            let what = format!("the value for `{}` can't be had", key.escape_debug());
             anyhow::Error::from(error).context(Refusal::usage(what))
         })?;
     }

@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 pub(super) use summary::{
-    Fate, Summary, Undone, refuse_if_over, refuse_if_undone, refuse_undo_of_undo,
+    Fate, Summary, Undone, refuse_if_over, refuse_undo_of_undo, refuse_undone,
 };
 
 use super::context::Context;

@@ -130,7 +130,7 @@ impl Undone {
     }
 
     /// The run that took this one back, if one did.
-    fn by(&self, run: &RunId) -> Option<&RunId> {
+    pub(in crate::cli) fn by(&self, run: &RunId) -> Option<&RunId> {
         self.0.get(run)
     }
 }
@@ -148,22 +148,21 @@ pub(in crate::cli) fn refuse_if_over(existing: &Existing, store: &RunStore) -> R
             .hint("clusterctl runs list")
             .into());
     }
-    refuse_if_undone(existing, store)
+    match Undone::of(store)?.by(&existing.run) {
+        Some(by) => Err(refuse_undone(&existing.run, by, store)),
+        None => Ok(()),
+    }
 }
 
-/// Refuses to take back what is taken back already, and what takes back another run.
-pub(in crate::cli) fn refuse_if_undone(existing: &Existing, store: &RunStore) -> Result<()> {
-    let run = &existing.run;
-    if let Some(by) = Undone::of(store)?.by(run) {
-        let what = format!("run {run} was taken back already, by run {by}");
-        return Err(Refusal::usage(what)
-            .hint(format!(
-                "clusterctl apply {}   (does it again)",
-                store.folder_of(run).join("plan.json").display()
-            ))
-            .into());
-    }
-    Ok(())
+/// Refuses to go on with a run that another took back.
+pub(in crate::cli) fn refuse_undone(run: &RunId, by: &RunId, store: &RunStore) -> anyhow::Error {
+    let plan = store.folder_of(run).join("plan.json");
+    Refusal::usage(format!("run {run} was taken back already, by run {by}"))
+        .hint(format!(
+            "clusterctl apply {}   (does it again)",
+            plan.display()
+        ))
+        .into()
 }
 
 /// Refuses to take back a run that itself takes back another.
