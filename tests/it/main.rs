@@ -14,6 +14,7 @@ mod fuzz_journal;
 mod fuzz_plan;
 mod fuzz_properties;
 mod generate;
+mod kinds;
 mod local_world;
 mod nasty;
 mod plan_file;
