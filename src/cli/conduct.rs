@@ -15,10 +15,10 @@ use super::global::Running;
 use super::refusal::Refusal;
 use super::signals::Listening;
 use super::terminal_desk::TerminalDesk;
-use crate::config::{Cluster, GivenSecrets, SecretRef, SecretStore};
+use crate::config::{Cluster, GivenSecrets, NodeName, SecretRef, SecretStore};
 use crate::engine::{
-    End, Engine, Event, Interrupt, Log as _, Progress, Record, Reporter, Settings, World, decode,
-    union,
+    End, Ending, Engine, Event, Interrupt, Log as _, Progress, Record, Reporter, Settings, World,
+    decode, union,
 };
 use crate::exit::Exit;
 use crate::plan::{Millis, Plan, RunId, StepId, Undo};
@@ -63,6 +63,8 @@ pub(super) enum Further {
     GiveBack,
     /// Leaving things as they are.
     Abandon(String),
+    /// Letting go of nodes: the run is over in this way, but its runner was killed before it could.
+    LetGo(Ending),
 }
 
 impl<'a> Conductor<'a> {
@@ -149,6 +151,21 @@ impl<'a> Conductor<'a> {
         })
     }
 
+    /// How the run ended, when it is over and yet some node is still held by it.
+    pub(super) fn held_after_its_end(&self, existing: &Existing) -> Option<Ending> {
+        let (ending, _) = existing.progress.ended.as_ref()?;
+        let (world, _) = self.world(&existing.plan, GivenSecrets::new());
+        let held = |node: &&NodeName| {
+            let record = world.holder(node);
+            record.is_ok_and(|record| record.holder.is_some_and(|h| h.run == existing.run))
+        };
+        let changed = existing.plan.changed();
+        changed
+            .into_iter()
+            .any(|node| held(&node))
+            .then(|| ending.clone())
+    }
+
     /// Goes on with a run that is there already.
     pub(super) fn go_on(
         &self,
@@ -187,6 +204,7 @@ impl<'a> Conductor<'a> {
                     Further::Resume(answers) => engine.resume(log, &records, answers),
                     Further::GiveBack => engine.give_back(log, &records),
                     Further::Abandon(reason) => engine.abandon(log, &records, reason),
+                    Further::LetGo(ending) => engine.let_go(log, &records, ending),
                 },
             );
         Ok(end.exit)

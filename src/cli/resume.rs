@@ -40,6 +40,9 @@ pub(super) fn run(args: &Resume, context: &mut Context) -> Result<Exit> {
     let cluster = context.cluster()?;
     let conductor = Conductor::new(context, &cluster, &args.running)?;
     let existing = conductor.open(&args.run)?;
+    if let Some(ending) = conductor.held_after_its_end(&existing) {
+        return conductor.go_on(existing, given, &Further::LetGo(ending));
+    }
     super::runs::refuse_if_over(&existing, &context.runs()?)?;
     let mut answers = BTreeMap::new();
     if let (Some(step), Some(evidence)) = (&args.answer, &args.evidence) {

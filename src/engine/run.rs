@@ -89,6 +89,8 @@ enum Task<'t> {
     GiveBack,
     /// Only letting go.
     Abandon { reason: &'t str },
+    /// Only letting go of what a runner still held that was killed after its run was over.
+    LetGo { ending: &'t Ending },
 }
 
 /// How an invocation ended, before it is told.
@@ -145,6 +147,11 @@ impl Engine<'_> {
     /// Gives up an unfinished run as it is.
     pub fn abandon(&self, log: Box<dyn Log>, records: &[Record], reason: &str) -> End {
         self.invoke_again(log, records, &Task::Abandon { reason })
+    }
+
+    /// Lets go of the nodes that a run still holds although it is over, for its runner was killed before it could.
+    pub fn let_go(&self, log: Box<dyn Log>, records: &[Record], ending: &Ending) -> End {
+        self.invoke_again(log, records, &Task::LetGo { ending })
     }
 
     /// The steps of a run that are done, with what they gave, once every doubt is cleared by looking.
@@ -339,6 +346,12 @@ impl Engine<'_> {
                         by: self.settings.runner.owner.clone(),
                         reason: (*reason).to_owned(),
                     }),
+                }),
+                Task::LetGo { ending } => Ok(Verdict {
+                    exit: Exit::Done,
+                    because: None,
+                    next: Vec::new(),
+                    over: Some((*ending).clone()),
                 }),
             };
             no_more.cancel();

@@ -19,6 +19,7 @@ mod plan_runbook;
 mod plan_text;
 mod properties_hostile;
 mod properties_oracle;
+mod real;
 mod sample;
 mod scale;
 mod secret_store;
