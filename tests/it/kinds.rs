@@ -12,7 +12,9 @@ fn in_schema(tag: &str) -> BTreeSet<String> {
     fn collect(value: &Json, tag: &str, into: &mut BTreeSet<String>) {
         match value {
             Json::Object(map) => {
-                let kind = map.get("properties").and_then(|fields| fields.get(tag)?.get("const"));
+                let kind = map
+                    .get("properties")
+                    .and_then(|fields| fields.get(tag)?.get("const"));
                 into.extend(kind.and_then(Json::as_str).map(str::to_owned));
                 map.values().for_each(|value| collect(value, tag, into));
             }
@@ -48,9 +50,14 @@ fn in_plans(tag: &str, plans: impl Iterator<Item = Plan>) -> BTreeSet<String> {
 fn the_crash_matrix_has_every_kind_of_action() {
     let schema = in_schema("do");
     assert!(schema.len() >= 16, "the schema is read wrongly: {schema:?}");
-    let missing: Vec<_> =
-        schema.difference(&in_plans("do", (0..6).map(every_kind::plan))).cloned().collect();
-    assert!(missing.is_empty(), "tests/it/every_kind.rs lacks {missing:?}");
+    let missing: Vec<_> = schema
+        .difference(&in_plans("do", (0..6).map(every_kind::plan)))
+        .cloned()
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "tests/it/every_kind.rs lacks {missing:?}"
+    );
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod plan_runbook;
 mod plan_text;
 mod properties_hostile;
 mod properties_oracle;
+mod real;
 mod rooms;
 mod sample;
 mod scale;
