@@ -31,10 +31,12 @@ mod hold;
 mod interrupt;
 mod journal;
 mod judge;
+mod preflight;
 mod progress;
 mod reporter;
 mod run;
 mod session;
+mod verdict;
 mod worker;
 mod world;
 

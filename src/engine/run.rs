@@ -1,6 +1,6 @@
 //! Runs: begun, resumed, given back, abandoned; and how each ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::Instant;
 
@@ -15,11 +15,12 @@ use super::journal::{Ending, Entry, JOURNAL_FORMAT, Log, Record};
 use super::progress::Standing;
 use super::reporter::Reporter;
 use super::session::{Session, StagesEnd};
+use super::verdict::{Gone, Verdict, is_unsafe, refused};
 use super::world::{Claim, Release, Runner, World};
-use super::{Cancel, Fault, Holder, Progress};
+use super::{Cancel, Fault, Progress};
 use crate::config::NodeName;
 use crate::exit::Exit;
-use crate::plan::{Action, Condition, Millis, Outputs, Plan, Reading, RunId, Sha256, StepId};
+use crate::plan::{Action, Millis, Outputs, Plan, RunId, Sha256, StepId};
 
 /// What a run is made of.
 pub struct Engine<'a> {
@@ -89,14 +90,6 @@ enum Task<'t> {
     GiveBack,
     /// Only letting go.
     Abandon { reason: &'t str },
-}
-
-/// How an invocation ended, before it is told.
-struct Verdict {
-    exit: Exit,
-    because: Option<String>,
-    next: Vec<String>,
-    over: Option<Ending>,
 }
 
 impl Engine<'_> {
@@ -586,103 +579,6 @@ impl Engine<'_> {
         Ok(self.stopped(session.book, exit, &halts))
     }
 
-    /// What forbids the run before anything is looked at.
-    fn forbidden(&self) -> Option<String> {
-        if self.settings.no_operator {
-            let asks: Vec<_> = self
-                .plan
-                .steps()
-                .filter(|(_, step)| matches!(step.action, Action::AskOperator { .. }))
-                .map(|(_, step)| step.id.to_string())
-                .collect();
-            if !asks.is_empty() {
-                return Some(format!(
-                    "the plan needs a person for {}, and --no-operator was given",
-                    asks.join(", ")
-                ));
-            }
-        }
-        let refused: BTreeSet<_> = self
-            .plan
-            .steps()
-            .filter_map(|(node, step)| {
-                let why = self.world.refuses(node, &step.action)?;
-                Some(format!("{}: {why}", step.id))
-            })
-            .collect();
-        (!refused.is_empty()).then(|| refused.into_iter().collect::<Vec<_>>().join("; "))
-    }
-
-    /// Checks every guard that no earlier step of the plan can change. Looks only.
-    fn preflight(&self, session: &Session<'_>) -> Result<Option<Verdict>, Gone> {
-        let mut guards: BTreeMap<&NodeName, Vec<(&StepId, &Condition)>> = BTreeMap::new();
-        let mut touched = BTreeSet::new();
-        for (node, step) in self.plan.steps() {
-            for guard in &step.guards {
-                let from_step = guard
-                    .probe
-                    .clone()
-                    .values_mut()
-                    .into_iter()
-                    .any(|value| matches!(value, crate::plan::Value::FromStep { .. }));
-                if !from_step && !touched.contains(&(node, guard.probe.subject())) {
-                    guards.entry(node).or_default().push((&step.id, guard));
-                }
-            }
-            let shown = step
-                .proof
-                .conditions()
-                .iter()
-                .map(|condition| condition.probe.subject());
-            touched.extend(
-                shown
-                    .chain(step.action.subjects())
-                    .map(|subject| (node, subject)),
-            );
-        }
-        let mut stale = Vec::new();
-        let mut unreachable = Vec::new();
-        let found: Vec<Looked<'_>> = thread::scope(|scope| {
-            let looks: Vec<_> = guards
-                .into_iter()
-                .map(|(node, guards)| scope.spawn(move || look_at(session, node, guards)))
-                .collect();
-            looks
-                .into_iter()
-                .flat_map(|look| look.join().unwrap_or_default())
-                .collect()
-        });
-        for (node, step, result) in found {
-            match result {
-                Ok((guard, reading)) => {
-                    stale.push(format!("{step} expects that {guard}, and found {reading}"));
-                }
-                Err(fault) if fault.kind == FaultKind::RunnerGone => return Err(Gone),
-                Err(fault) => unreachable.push((fault.kind, format!("{node}: {fault}"))),
-            }
-        }
-        if !unreachable.is_empty() {
-            let away = unreachable
-                .iter()
-                .any(|(kind, _)| *kind == FaultKind::Unreachable);
-            let exit = if away {
-                Exit::Unreachable
-            } else {
-                Exit::Forbidden
-            };
-            let texts: Vec<_> = unreachable.into_iter().map(|(_, text)| text).collect();
-            return Ok(Some(Verdict::nothing_changed(exit, texts.join("; "))));
-        }
-        Ok((!stale.is_empty()).then(|| {
-            let because = format!("the plan no longer fits: {}", stale.join("; "));
-            let mut verdict = Verdict::nothing_changed(Exit::Stale, because);
-            verdict
-                .next
-                .push("make the plan again, and read what is different".to_owned());
-            verdict
-        }))
-    }
-
     fn warn_of_leases(&self, session: &Session<'_>) {
         let now = jiff::Timestamp::now();
         for (step, until) in session.book.ask(|progress| progress.owed().to_vec()) {
@@ -692,140 +588,6 @@ impl Engine<'_> {
                     "what {step} changed for a time was to end by {since}"
                 ));
             }
-        }
-    }
-
-    /// What the end of the stages means.
-    fn verdict(&self, book: &Book<'_>, end: &StagesEnd) -> Result<Verdict, Gone> {
-        let halts: Vec<&Halt> = end
-            .halted
-            .iter()
-            .chain(&end.returned)
-            .map(|(_, halt)| halt)
-            .collect();
-        if halts.iter().any(|halt| **halt == Halt::Gone) {
-            return Err(Gone);
-        }
-        let Some(worst) = halts.iter().copied().max_by_key(|halt| gravity(halt)) else {
-            if end.cut_short {
-                return Ok(self.stopped(book, Exit::Interrupted, &halts));
-            }
-            let can_go_back = self.plan.verb != "undo" && !self.plan.changed().is_empty();
-            let back = format!("clusterctl undo {}   (to take it back)", self.run);
-            return Ok(Verdict {
-                exit: Exit::Done,
-                because: None,
-                next: can_go_back.then_some(back).into_iter().collect(),
-                over: Some(Ending::Done),
-            });
-        };
-        let changed = book.ask(|progress| progress.changed_anything(self.plan));
-        let ever = book.ask(|progress| progress.ever_changed_anything(self.plan));
-        let rest_is_done = end.halted.is_empty()
-            && !end.cut_short
-            && book.ask(|progress| !progress.done().is_empty());
-        let exit = match worst {
-            halt if is_unsafe(halt) => Exit::Unsafe,
-            Halt::Interrupted => Exit::Interrupted,
-            Halt::Failed(..) | Halt::Stale(..) if rest_is_done => Exit::Differs,
-            Halt::Stale(..) if !ever => Exit::Stale,
-            Halt::Failed(_, fault) if !ever && fault.kind == FaultKind::Unreachable => {
-                Exit::Unreachable
-            }
-            Halt::Failed(..) | Halt::Stale(..) | Halt::Vetoed(..) | Halt::Declined(..)
-                if !changed =>
-            {
-                Exit::Undone
-            }
-            _ => Exit::Stopped,
-        };
-        let over = match exit {
-            Exit::Differs => Some(Ending::DoneWithFailures),
-            Exit::Stale | Exit::Undone | Exit::Unreachable => Some(Ending::Undone { by: None }),
-            Exit::Interrupted if !changed => Some(Ending::Undone { by: None }),
-            _ => None,
-        };
-        let mut verdict = self.stopped(book, exit, &halts);
-        if over.is_some() {
-            verdict.next.clear();
-        }
-        verdict.over = over;
-        Ok(verdict)
-    }
-
-    /// An unfinished end, with every way on.
-    fn stopped(&self, book: &Book<'_>, exit: Exit, halts: &[&Halt]) -> Verdict {
-        let mut next = Vec::new();
-        let mut texts: Vec<String> = Vec::new();
-        for halt in halts {
-            let text = halt.because(self.plan);
-            if !texts.contains(&text) {
-                texts.push(text);
-            }
-            let (Halt::Operator(step, _) | Halt::Declined(step) | Halt::Unclear(step, _)) = halt
-            else {
-                continue;
-            };
-            let when = if matches!(halt, Halt::Unclear(..)) {
-                let node = self
-                    .plan
-                    .step(step)
-                    .map_or("its node", |(node, _)| node.as_str());
-                next.push(format!(
-                    "see what {step} left on {node}, and put it right by hand"
-                ));
-                "when its effect is there"
-            } else {
-                "when it is done"
-            };
-            next.push(format!(
-                "clusterctl resume {} --answer {step} --evidence TEXT   ({when})",
-                self.run
-            ));
-        }
-        next.extend(self.ways_on(book));
-        Verdict {
-            exit,
-            because: Some(if texts.is_empty() {
-                Halt::Interrupted.because(self.plan)
-            } else {
-                texts.join(". ")
-            }),
-            next,
-            over: None,
-        }
-    }
-
-    /// What can be typed to go on from here.
-    fn ways_on(&self, book: &Book<'_>) -> Vec<String> {
-        let run = &self.run;
-        let mut ways = vec![format!("clusterctl resume {run}   (to go on)")];
-        if book.ask(|progress| !progress.owed().is_empty()) {
-            ways.push(format!(
-                "clusterctl runs release {run}   (to give back temporary changes)"
-            ));
-        }
-        if self.plan.verb != "undo" {
-            ways.push(format!("clusterctl undo {run}   (to take everything back)"));
-        }
-        ways
-    }
-
-    fn ending(&self, book: &Book<'_>, verdict: Verdict, began: bool) -> End {
-        let state = book.ask(|progress| progress.state(self.plan));
-        let Verdict {
-            exit,
-            because,
-            next,
-            over,
-        } = verdict;
-        End {
-            exit,
-            state,
-            because,
-            next,
-            over: over.is_some(),
-            began,
         }
     }
 
@@ -871,52 +633,6 @@ impl Log for Unwritten {
     }
 }
 
-/// The runner is going down: nothing more may be written or let go.
-#[derive(Debug)]
-struct Gone;
-
-/// What a look at one node's guards found amiss.
-type Looked<'l> = (
-    &'l NodeName,
-    &'l StepId,
-    Result<(Condition, Reading), Fault>,
-);
-
-fn look_at<'l>(
-    session: &Session<'_>,
-    node: &'l NodeName,
-    guards: Vec<(&'l StepId, &'l Condition)>,
-) -> Vec<Looked<'l>> {
-    let mut amiss = Vec::new();
-    for (step, guard) in guards {
-        match session.failing(node, std::slice::from_ref(guard)) {
-            Ok(None) => {}
-            Ok(Some(found)) => amiss.push((node, step, Ok(found))),
-            Err(fault) => {
-                amiss.push((node, step, Err(fault)));
-                break;
-            }
-        }
-    }
-    amiss
-}
-
-/// Which halt decides the exit code when there are several.
-fn gravity(halt: &Halt) -> u8 {
-    match halt {
-        Halt::Gone => 10,
-        halt if is_unsafe(halt) => 9,
-        Halt::Journal(_) => 8,
-        Halt::Fenced(..) => 7,
-        Halt::Unknown(..) | Halt::Unclear(..) | Halt::Stuck(..) => 6,
-        Halt::Interrupted => 5,
-        Halt::Failed(..) => 4,
-        Halt::Stale(..) => 3,
-        Halt::Vetoed(..) => 2,
-        Halt::Operator(..) | Halt::Declined(_) => 1,
-    }
-}
-
 /// How nodes are given up at such an end.
 fn release_of(over: Option<&Ending>, undoes: Option<&RunId>, changed: bool) -> Release {
     match (over, undoes) {
@@ -924,104 +640,5 @@ fn release_of(over: Option<&Ending>, undoes: Option<&RunId>, changed: bool) -> R
         (Some(Ending::Done), Some(undone)) => Release::Undid(undone.clone()),
         (Some(Ending::Undone { .. }), _) if !changed => Release::Unused,
         (Some(_), _) => Release::Free,
-    }
-}
-
-/// Whether a person must look before anybody goes on.
-fn is_unsafe(halt: &Halt) -> bool {
-    match halt {
-        Halt::Unclear(..) => true,
-        // A node that can't be reached is as its last step left it.
-        Halt::Stuck(_, fault) => fault.kind != FaultKind::Unreachable,
-        _ => false,
-    }
-}
-
-fn refused(run: &RunId, error: HoldError) -> Verdict {
-    match error {
-        HoldError::Held(node, holder) if holder.run == *run => {
-            let because = format!(
-                "{node}: run {run} goes on already: {} (process {}) has it",
-                holder.runner.owner, holder.runner.pid
-            );
-            let mut verdict = Verdict::nothing_changed(Exit::Held, because);
-            verdict.next.push(
-                "wait until it has ended or its runner is dead, and type the same again".to_owned(),
-            );
-            verdict
-        }
-        HoldError::Held(node, holder) => held(&node, &holder),
-        HoldError::EffectRuns(node, how) => {
-            let because =
-                format!("{node}: a command that a run began and did not see end still runs");
-            let mut verdict = Verdict::nothing_changed(Exit::Held, because);
-            verdict.next.push(how);
-            verdict
-                .next
-                .push("wait until it has ended, and type the same again".to_owned());
-            verdict
-        }
-        HoldError::Fault(node, fault) => {
-            let exit = match fault.kind {
-                FaultKind::Unreachable => Exit::Unreachable,
-                FaultKind::RunnerGone => Exit::Unexpected,
-                _ => Exit::Forbidden,
-            };
-            let hint = fault.hint.clone();
-            let mut verdict = Verdict::nothing_changed(exit, format!("{node}: {fault}"));
-            verdict.next.extend(hint);
-            verdict
-        }
-    }
-}
-
-fn held(node: &NodeName, holder: &Holder) -> Verdict {
-    let Holder {
-        run,
-        verb,
-        runner,
-        reason,
-        ..
-    } = holder;
-    let (because, next) = if holder.until.is_some() {
-        let because = format!(
-            "{node} is held by run {run} ({verb}: {reason}), which {} began (process {})",
-            runner.owner, runner.pid
-        );
-        (
-            because,
-            vec![
-                "wait until it has ended, or give --lock-wait".to_owned(),
-                format!("clusterctl resume {run}   (when its runner is dead)"),
-            ],
-        )
-    } else {
-        let because = format!(
-            "run {run} ({verb}: {reason}), which {} began, is unfinished on {node}",
-            runner.owner
-        );
-        (
-            because,
-            vec![
-                format!("clusterctl resume {run}   (to go on with it)"),
-                format!("clusterctl undo {run}   (to take it back)"),
-                format!("clusterctl runs abandon {run}   (to leave things as they are)"),
-            ],
-        )
-    };
-    let mut verdict = Verdict::nothing_changed(Exit::Held, because);
-    verdict.next = next;
-    verdict
-}
-
-impl Verdict {
-    fn nothing_changed(exit: Exit, because: String) -> Self {
-        let over = Some(Ending::Undone { by: None });
-        Self {
-            exit,
-            because: Some(because),
-            next: Vec::new(),
-            over,
-        }
     }
 }
