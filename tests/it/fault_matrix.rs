@@ -502,7 +502,8 @@ fn a_person_who_is_away_or_says_no_stops_the_run_and_an_answer_goes_on() {
             ..Person::default()
         };
         let mut answers: BTreeMap<StepId, String> = BTreeMap::new();
-        loop {
+        for invocation in 0.. {
+            assert!(invocation < 10, "the answers lead nowhere");
             let left = scene.act(&How {
                 person: person(),
                 answers: std::mem::take(&mut answers),
