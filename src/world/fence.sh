@@ -24,12 +24,12 @@ shift 7
 mask=$(umask)
 umask 077
 
+exec 9>>"$folder/effect.lock" || exit 73
 if [ "$wait" = held ]; then
     exec 9>&1 >/dev/null
 else
     command -v flock >/dev/null || exit 69
-    exec 9>>"$folder/effect.lock" || exit 73
-    until flock -n 9; do
+    until flock -n 9 9>&9; do
         [ "$wait" -gt 0 ] || exit 71
         wait=$((wait - 1))
         sleep 1
@@ -44,6 +44,8 @@ read -r held_epoch held_run held_until <"$folder/lock" || exit 70
 cd "$dir" || exit 72
 : >"$base.out" || exit 73
 : >"$base.err" || exit 73
+# Room for the exit code, so that a disk that fills up can't keep it from being written.
+printf '%s    \n' "$attempt" >"$base.exit" || exit 73
 printf '%s %s\n' "$attempt" "$$" >"$base.pid" || exit 73
 
 # A signal to the group ends the command; the lock stays held until it has ended.
@@ -55,5 +57,5 @@ trap : HUP INT TERM
 ) >>"$base.out" 2>>"$base.err"
 code=$?
 
-printf '%s %s\n' "$attempt" "$code" >"$base.exit.new" && mv -f "$base.exit.new" "$base.exit"
+printf '%s %3d\n' "$attempt" "$code" 1<>"$base.exit"
 exit "$code"
