@@ -53,7 +53,6 @@ pub(super) fn run(args: &Apply, context: &mut Context) -> Result<Exit> {
                 )
             };
             return Err(Refusal::new(Exit::Forbidden, what)
-                .state("Nothing was changed.")
                 .hint(format!(
                     "clusterctl show {}   (shows what it would do)",
                     args.plan.display()
@@ -65,7 +64,11 @@ pub(super) fn run(args: &Apply, context: &mut Context) -> Result<Exit> {
         context.print_plan(&plan);
         return Ok(Exit::Done);
     }
-    let given = given_again(context, &args.running.value_file)?;
+    let given = given_again(
+        context,
+        &args.running.value_file,
+        args.plan.as_os_str() == "-",
+    )?;
     if args.expect_digest.is_none() {
         if context.io.interactive && !args.running.yes {
             context

@@ -8,7 +8,7 @@ use super::conduct::Conductor;
 use super::context::Context;
 use super::global::Running;
 use super::refusal::Refusal;
-use super::runs::{Fate, Summary};
+use super::runs::{Fate, Summary, Undone};
 use crate::config::{GivenSecrets, HumanDuration};
 use crate::exit::Exit;
 use crate::plan::RunId;
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Cleanup, context: &Context) -> Result<Exit> {
         value_file: Vec::new(),
     };
     let conductor = Conductor::new(context, &cluster, &running)?;
-    let old = old_runs(args, &store, &conductor)?;
+    let old = old_runs(args, context, &store, &conductor)?;
     let mut table = Table::new([
         Column::new("run").whole(),
         Column::new("fate").goes(1),
@@ -91,7 +91,7 @@ pub(super) fn run(args: &Cleanup, context: &Context) -> Result<Exit> {
             Cell::new(summary.run.as_str()),
             Cell::new(summary.fate.word()),
             Cell::new(size(bytes)),
-            Cell::new(paths.join("\n")),
+            Cell::new(paths.join(", ")),
         ]);
     }
     if context.global.json {
@@ -106,27 +106,36 @@ pub(super) fn run(args: &Cleanup, context: &Context) -> Result<Exit> {
     }
     context.io.out.print(&table.render(context.out_look()));
     if !args.yes {
-        context
-            .io
-            .err
-            .print("Nothing was removed. To remove it: clusterctl cleanup --yes\n");
+        let older = args.older_than;
+        let words =
+            std::iter::once("clusterctl cleanup").chain(args.runs.iter().map(String::as_str));
+        let command = words.collect::<Vec<_>>().join(" ");
+        context.io.err.print(&format!(
+            "Nothing was removed. To remove it: {command} --older-than {older} --yes\n"
+        ));
     }
     Ok(Exit::Done)
 }
 
 /// The runs that may go.
-fn old_runs(args: &Cleanup, store: &RunStore, conductor: &Conductor<'_>) -> Result<Vec<Old>> {
+fn old_runs(
+    args: &Cleanup,
+    context: &Context,
+    store: &RunStore,
+    conductor: &Conductor<'_>,
+) -> Result<Vec<Old>> {
     let wanted: Vec<RunId> = if args.runs.is_empty() {
         store.list()?
     } else {
         args.runs
             .iter()
-            .map(|run| store.find(run))
+            .map(|run| context.find_run(run))
             .collect::<Result<_, _>>()?
     };
     let mut old = Vec::new();
+    let undone = Undone::of(store)?;
     for run in &wanted {
-        let summary = Summary::of(store, run)?;
+        let summary = Summary::of(store, run, &undone)?;
         let over = matches!(summary.fate, Fate::Over(_) | Fate::NeverBegan);
         if !over && !args.runs.is_empty() {
             return Err(Refusal::new(

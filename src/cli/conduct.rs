@@ -10,15 +10,15 @@ use std::thread;
 
 use anyhow::{Context as _, Result};
 
-use super::context::{Context, TOOL};
+use super::context::{Context, TOOL, UNDO};
 use super::global::Running;
 use super::refusal::Refusal;
 use super::signals::Listening;
 use super::terminal_desk::TerminalDesk;
 use crate::config::{Cluster, GivenSecrets, NodeName, SecretRef, SecretStore};
 use crate::engine::{
-    End, Ending, Engine, Event, Interrupt, Log as _, Progress, Record, Reporter, Settings, World,
-    decode, union,
+    Claim, ClaimError, End, Engine, Event, Holding, Interrupt, Log as _, Progress, Record, Release,
+    Reporter, Settings, World, decode, union,
 };
 use crate::exit::Exit;
 use crate::plan::{Millis, Plan, RunId, StepId, Undo};
@@ -63,8 +63,6 @@ pub(super) enum Further {
     GiveBack,
     /// Leaving things as they are.
     Abandon(String),
-    /// Letting go of nodes: the run is over in this way, but its runner was killed before it could.
-    LetGo(Ending),
 }
 
 impl<'a> Conductor<'a> {
@@ -103,7 +101,7 @@ impl<'a> Conductor<'a> {
     ) -> Result<Exit> {
         let (world, secrets) = self.world(plan, given);
         fetch(plan, &secrets, |_| true)?;
-        let run = RunId::new(jiff::Timestamp::now(), chance());
+        let run = self.new_name()?;
         let folder = self.store.create(&run, &plan.to_json())?;
         let log = folder.journal(0)?;
         let end = self.with_engine(plan, &run, &world, secrets, folder.path(), |engine| {
@@ -112,18 +110,45 @@ impl<'a> Conductor<'a> {
         if !end.began {
             folder.discard();
         }
+        if let Some(undone) = undoes {
+            self.free_after(&end, &world, plan, &run, undone)?;
+        }
         Ok(end.exit)
     }
 
+    /// A name for a new run, which comes after those of all runs of the last minute.
+    ///
+    /// Names tell time by the second; of several within one, the last must still be the latest.
+    fn new_name(&self) -> Result<RunId> {
+        let latest = self.store.list()?.pop();
+        let mut at = jiff::Timestamp::now();
+        // A clock that was set back is no reason to name a time that is far away.
+        let far = at + std::time::Duration::from_mins(1);
+        loop {
+            let run = RunId::new(at, chance());
+            if at > far || latest.as_ref().is_none_or(|latest| run > *latest) {
+                return Ok(run);
+            }
+            at += std::time::Duration::from_secs(1);
+        }
+    }
+
     /// Opens a run that is there already, for going on with it.
-    pub(super) fn open(&self, asked: &str) -> Result<Existing> {
-        let run = self.store.find(asked)?;
+    pub(super) fn open(&self, run: RunId) -> Result<Existing> {
         let folder = self.store.take(&run)?;
         let stored = self.store.read(&run)?;
         let plan = Plan::from_json(&stored.plan)
             .with_context(|| format!("the plan of run {run} can't be used"))?;
-        let decoded = decode(&stored.journal)
-            .with_context(|| format!("the journal of run {run} can't be used"))?;
+        let decoded = decode(&stored.journal).with_context(|| {
+            let what = format!("the journal of run {run} can't be used");
+            let nodes = plan.nodes.iter();
+            nodes.fold(Refusal::usage(what), |refusal, (node, target)| {
+                let folder = &target.state_dir;
+                refusal.hint(format!(
+                    "{node} has its own copy, and the old files, in {folder}/runs/{run}"
+                ))
+            })
+        })?;
         let last_seq = decoded.records.last().map_or(0, |record| record.seq);
         let (world, _) = self.world(&plan, GivenSecrets::new());
         let mut journals = vec![decoded.records];
@@ -151,19 +176,14 @@ impl<'a> Conductor<'a> {
         })
     }
 
-    /// How the run ended, when it is over and yet some node is still held by it.
-    pub(super) fn held_after_its_end(&self, existing: &Existing) -> Option<Ending> {
-        let (ending, _) = existing.progress.ended.as_ref()?;
+    /// Whether a run is over and yet holds some node, because its runner was killed before it could let go.
+    pub(super) fn is_held_after_its_end(&self, existing: &Existing) -> bool {
         let (world, _) = self.world(&existing.plan, GivenSecrets::new());
-        let held = |node: &&NodeName| {
+        let held = |node: &NodeName| {
             let record = world.holder(node);
             record.is_ok_and(|record| record.holder.is_some_and(|h| h.run == existing.run))
         };
-        let changed = existing.plan.changed();
-        changed
-            .into_iter()
-            .any(|node| held(&node))
-            .then(|| ending.clone())
+        existing.progress.ended.is_some() && existing.plan.changed().into_iter().any(held)
     }
 
     /// Goes on with a run that is there already.
@@ -204,10 +224,82 @@ impl<'a> Conductor<'a> {
                     Further::Resume(answers) => engine.resume(log, &records, answers),
                     Further::GiveBack => engine.give_back(log, &records),
                     Further::Abandon(reason) => engine.abandon(log, &records, reason),
-                    Further::LetGo(ending) => engine.let_go(log, &records, ending),
                 },
             );
+        if let Some(undone) = progress
+            .start
+            .as_ref()
+            .and_then(|start| start.undoes.as_ref())
+        {
+            self.free_after(&end, &world, &plan, &run, undone)?;
+        }
         Ok(end.exit)
+    }
+
+    fn free_after(
+        &self,
+        end: &End,
+        world: &LocalWorld,
+        plan: &Plan,
+        undo: &RunId,
+        undone: &RunId,
+    ) -> Result<()> {
+        if end.over && end.exit == Exit::Done {
+            self.free(world, plan, undo, undone).map_err(|error| {
+                error.context(
+                    Refusal::new(
+                        Exit::Stopped,
+                        format!("run {undone} is taken back, but not all of its nodes are free"),
+                    )
+                    .state("Everything is as it was before the run.")
+                    .hint(format!("clusterctl undo {undone}   (frees them)")),
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Frees the nodes that a run still holds although another took it back: those on which it had done nothing.
+    pub(super) fn free(
+        &self,
+        world: &LocalWorld,
+        plan: &Plan,
+        undo: &RunId,
+        undone: &RunId,
+    ) -> Result<Vec<NodeName>> {
+        let mut freed = Vec::new();
+        for node in plan.nodes.keys() {
+            let holder = world.holder(node)?.holder;
+            if holder.is_none_or(|holder| holder.run != *undone) {
+                continue;
+            }
+            let claim = Claim {
+                run: undo.clone(),
+                instead_of: Some(undone.clone()),
+                verb: UNDO.to_owned(),
+                runner: this_runner(),
+                reason: plan.title.clone(),
+                lease: Millis::from(self.cluster.run().lease.get()),
+                wait: Millis::from(self.running.lock_wait),
+            };
+            let epoch = world.claim(node, &claim).map_err(|error| match error {
+                ClaimError::Held(holder) => {
+                    anyhow::anyhow!("{node}: run {} holds it", holder.run)
+                }
+                ClaimError::EffectRuns(how) => {
+                    anyhow::anyhow!("{node}: a command of the run still runs on it\nhint: {how}")
+                }
+                ClaimError::Fault(fault) => anyhow::Error::from(fault).context(node.to_string()),
+            })?;
+            let holding = Holding {
+                run: undo.clone(),
+                epoch,
+                lease: claim.lease,
+            };
+            world.release(node, &holding, &Release::Undid(undone.clone()))?;
+            freed.push(node.clone());
+        }
+        Ok(freed)
     }
 
     /// The steps of a run that are done, once every doubt is cleared by looking.
@@ -232,8 +324,7 @@ impl<'a> Conductor<'a> {
             let mut refusal = Refusal::new(
                 Exit::Unsafe,
                 format!("run {} can't be taken back yet: {}", existing.run, texts.join("; ")),
-            )
-            .state("Nothing was changed by this command.");
+            );
             for (step, _) in &doubts {
                 refusal = refusal.hint(format!(
                     "clusterctl resume {} --answer {step} --evidence TEXT   (when you have seen that it is done)",
@@ -386,8 +477,7 @@ fn fetch(plan: &Plan, secrets: &SecretStore, wanted: impl Fn(&StepId) -> bool) -
         for reference in needed(step) {
             if let Err(error) = secrets.resolve(&reference) {
                 let what = format!("{} needs a secret that can't be had", step.id);
-                let mut refusal =
-                    Refusal::usage(what).state("Nothing was changed by this command.");
+                let mut refusal = Refusal::usage(what);
                 if let SecretRef::Given(label) = &reference {
                     refusal = refusal.hint(format!(
                         "--value-file {label}=FILE   (or {label}=- for standard input)"

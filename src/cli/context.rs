@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 use crate::config::{Cluster, NodeName, ResolvedNode};
 use crate::exit::Exit;
 use crate::plan::text::{Style, Verbosity};
-use crate::plan::{Argv, Hook, Hooks, Millis, Plan, RemotePath, Target};
+use crate::plan::{Argv, Hook, Hooks, Millis, Plan, RemotePath, RunId, Target};
 use crate::store::RunStore;
 use crate::view::{Look, Wanted};
 
@@ -19,6 +19,12 @@ pub(super) const TOOL: &str = concat!("clusterctl ", env!("CARGO_PKG_VERSION"));
 
 /// The cluster file that is read when none is named.
 const CLUSTER_FILE: &str = "cluster.toml";
+
+/// The verb of plans that take back a run.
+pub(super) const UNDO: &str = "undo";
+
+/// Where plans come from.
+const SAVES: &str = "a verb's --out FILE saves a plan";
 
 /// What a verb works with.
 pub(super) struct Context {
@@ -81,8 +87,9 @@ impl Context {
 
     /// The cluster: the named file, else the one in this folder, else this machine alone.
     pub(super) fn cluster(&self) -> Result<Cluster> {
-        if let Some(path) = &self.global.cluster {
-            return Ok(Cluster::load(path)?);
+        let named = self.global.cluster.clone();
+        if let Some(path) = named.or_else(|| set("CLUSTERCTL_CLUSTER")) {
+            return Ok(Cluster::load(&path)?);
         }
         let here = Path::new(CLUSTER_FILE);
         if here.exists() {
@@ -94,8 +101,9 @@ impl Context {
 
     /// The runs of this machine.
     pub(super) fn runs(&self) -> Result<RunStore> {
-        let folder = match &self.global.state_dir {
-            Some(folder) => folder.clone(),
+        let named = self.global.state_dir.clone();
+        let folder = match named.or_else(|| set("CLUSTERCTL_STATE_DIR")) {
+            Some(folder) => folder,
             None => user_state()
                 .ok_or_else(|| {
                     Refusal::usage(
@@ -110,19 +118,45 @@ impl Context {
         Ok(RunStore::new(folder))
     }
 
+    /// The run that a person means: its name, the beginning or end of it, or `latest`.
+    pub(super) fn find_run(&self, asked: &str) -> Result<RunId> {
+        let store = self.runs()?;
+        if asked == "latest" && store.list()?.is_empty() {
+            return Err(no_runs(&store));
+        }
+        Ok(store.find(asked)?)
+    }
+
+    /// The run that shall be taken back; `latest` is the latest that is no undo itself.
+    pub(super) fn find_run_to_undo(&self, asked: &str) -> Result<RunId> {
+        if asked != "latest" {
+            return self.find_run(asked);
+        }
+        let store = self.runs()?;
+        for run in store.list()?.into_iter().rev() {
+            let plan = Plan::from_json(&store.read(&run)?.plan)
+                .with_context(|| format!("the plan of run {run} can't be used"))?;
+            if plan.verb != UNDO {
+                return Ok(run);
+            }
+        }
+        Err(no_runs(&store))
+    }
+
     /// Reads a plan file; `-` is standard input.
     pub(super) fn read_plan(&mut self, path: &Path) -> Result<Plan> {
         use std::io::Read as _;
         let mut bytes = Vec::new();
+        let mut name = format!("the plan {}", path.display());
         if path == Path::new("-") {
+            "the plan on standard input".clone_into(&mut name);
             self.io
                 .input
                 .read_to_end(&mut bytes)
-                .context("standard input could not be read")?;
+                .map_err(|error| Refusal::usage(format!("{name} could not be read: {error}")))?;
         } else {
             let refused = |error: std::io::Error| {
-                let what = format!("the plan {} could not be read: {error}", path.display());
-                Refusal::usage(what).hint("a verb's --out FILE saves a plan")
+                Refusal::usage(format!("{name} could not be read: {error}")).hint(SAVES)
             };
             let found = std::fs::metadata(path).map_err(refused)?;
             if found.is_dir() {
@@ -130,27 +164,57 @@ impl Context {
             }
             bytes = std::fs::read(path).map_err(refused)?;
         }
-        Plan::from_json(&bytes).with_context(|| format!("{} can't be used", path.display()))
+        Plan::from_json(&bytes)
+            .with_context(|| Refusal::usage(format!("{name} can't be used")).hint(SAVES))
     }
 }
 
-/// The file in which a person's programs keep what should survive a restart.
+fn no_runs(store: &RunStore) -> anyhow::Error {
+    Refusal::usage(format!("there are no runs in {}", store.path().display()))
+        .hint("--state-dir DIR   (looks for them in another folder)")
+        .into()
+}
+
+/// The path that a variable of the environment names; an empty one names none.
+fn set(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
+/// The folder in which a person's programs keep what should survive a restart.
 fn user_state() -> Option<PathBuf> {
-    let set = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
     set("XDG_STATE_HOME")
         .filter(|path| path.is_absolute())
         .or_else(|| Some(set("HOME")?.join(".local/state")))
 }
 
 /// Where a node is reached, as a plan says it.
-pub(super) fn target(node: &ResolvedNode) -> Target {
-    Target {
+pub(super) fn target(node: &ResolvedNode) -> Result<Target> {
+    if node.name.is_local() && keeps_its_usual_folder(node) {
+        return Ok(this_machine()?.1);
+    }
+    Ok(Target {
         address: node.address.to_string(),
         state_dir: RemotePath::new(node.state_dir.as_str()),
+    })
+}
+
+/// Whether nothing but the default, or the environment, says where this machine keeps its lock.
+fn keeps_its_usual_folder(node: &ResolvedNode) -> bool {
+    let usual = Cluster::this_machine();
+    let usual = usual.node(&NodeName::local()).map(|node| &node.state_dir);
+    set("CLUSTERCTL_NODE_DIR").is_some() || usual == Some(&node.state_dir)
+}
+
+/// The node `local`: as the cluster file has it, or without one.
+///
+/// However this machine is named on the command line, there is one folder with
+/// one lock for it; two would let two runs at one file.
+pub(super) fn local(cluster: &Cluster) -> Result<(NodeName, Target)> {
+    match cluster.node(&NodeName::local()) {
+        Some(node) => Ok((node.name.clone(), target(node)?)),
+        None => this_machine(),
     }
 }
 
@@ -158,12 +222,10 @@ pub(super) fn target(node: &ResolvedNode) -> Target {
 ///
 /// Root keeps the lock where every runner looks for it; others can only lock
 /// out themselves, in a folder of their own.
-pub(super) fn this_machine() -> Result<(NodeName, Target)> {
-    let set = std::env::var("CLUSTERCTL_NODE_DIR")
-        .ok()
-        .filter(|value| !value.is_empty());
-    let state_dir = match set {
-        Some(folder) => folder,
+fn this_machine() -> Result<(NodeName, Target)> {
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    let state_dir = match set("CLUSTERCTL_NODE_DIR") {
+        Some(folder) => text(folder),
         None if rustix::process::geteuid().is_root() => {
             let local = Cluster::this_machine();
             let node = local
@@ -172,12 +234,7 @@ pub(super) fn this_machine() -> Result<(NodeName, Target)> {
             node.unwrap_or_default()
         }
         None => user_state()
-            .map(|folder| {
-                folder
-                    .join("clusterctl/node")
-                    .to_string_lossy()
-                    .into_owned()
-            })
+            .map(|folder| text(folder.join("clusterctl/node")))
             .ok_or_else(|| {
                 Refusal::usage("there is no folder for this machine's lock: HOME is not set")
                     .hint("CLUSTERCTL_NODE_DIR=DIR clusterctl ...")
@@ -234,7 +291,6 @@ pub(super) fn save_plan(plan: &Plan, path: &Path) -> Result<()> {
             Exit::Usage,
             format!("the plan could not be saved as {}: {error}", path.display()),
         )
-        .state("Nothing was changed.")
     };
     let name = path
         .file_name()

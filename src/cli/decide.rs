@@ -22,13 +22,20 @@ pub(super) fn decide(
 ) -> Result<Exit> {
     if let Some(path) = &changing.out {
         if !given.is_empty() {
-            let labels: Vec<_> = given.keys().cloned().collect();
-            return Err(Refusal::usage(format!(
+            let keys: Vec<_> = given
+                .keys()
+                .map(|key| key.escape_debug().to_string())
+                .collect();
+            let what = format!(
                 "the plan was not saved: the value of {} was given only to this command, and a saved plan can't have it",
-                labels.join(", ")
-            ))
-            .hint(format!("--secret {}=env:NAME   (or file:PATH, cmd:COMMAND, prompt)", labels.join("=... --secret ")))
-            .into());
+                keys.join(", ")
+            );
+            let refusal = keys.iter().fold(Refusal::usage(what), |refusal, key| {
+                refusal.hint(format!(
+                    "--secret {key}=env:NAME   (or file:PATH, cmd:COMMAND, prompt)"
+                ))
+            });
+            return Err(refusal.into());
         }
         save_plan(plan, path)?;
     }
@@ -85,7 +92,6 @@ pub(super) fn confirm(context: &Context, plan: &Plan, running: &Running) -> Resu
     }
     Err(
         Refusal::new(Exit::Forbidden, "the plan was not run: nobody said yes")
-            .state("Nothing was changed.")
             .hint("--yes   (runs it without asking)")
             .into(),
     )

@@ -16,7 +16,7 @@ pub(super) struct ValueFile {
 }
 
 impl ValueFile {
-    pub(super) fn parse(text: &str) -> Result<Self> {
+    fn parse(text: &str) -> Result<Self> {
         let (key, file) = text
             .split_once('=')
             .filter(|(key, file)| !key.is_empty() && !file.is_empty())
@@ -58,18 +58,47 @@ pub(super) fn from_input(context: &mut Context) -> Result<Secret> {
             Refusal::usage(format!(
                 "the value on standard input could not be read: {error}"
             ))
-            .state("Nothing was changed.")
         })?;
     let value = text.strip_suffix('\n').unwrap_or(&text);
     let value = value.strip_suffix('\r').unwrap_or(value);
     Ok(Secret::new(value.to_owned()))
 }
 
-/// What `--value-file` gives for a run that is there already.
-pub(super) fn given_again(context: &mut Context, value_files: &[String]) -> Result<GivenSecrets> {
+/// What `--value-file` says, once all of it makes sense.
+///
+/// `taken` says that standard input is read for something else already.
+pub(super) fn value_files(texts: &[String], taken: bool) -> Result<Vec<ValueFile>> {
+    let values: Vec<_> = texts
+        .iter()
+        .map(|text| ValueFile::parse(text))
+        .collect::<Result<_>>()?;
+    let piped: Vec<_> = values.iter().filter(|value| value.file.is_none()).collect();
+    if let [first, ..] = piped.as_slice()
+        && (taken || piped.len() > 1)
+    {
+        let what = if taken {
+            format!(
+                "standard input has the plan, and can't have the value of `{}` too",
+                first.key.escape_debug()
+            )
+        } else {
+            "standard input can have the value of one key only".to_owned()
+        };
+        return Err(Refusal::usage(what)
+            .hint(format!("--value-file {}=FILE", first.key.escape_debug()))
+            .into());
+    }
+    Ok(values)
+}
+
+/// What `--value-file` gives for a plan that is there already.
+pub(super) fn given_again(
+    context: &mut Context,
+    texts: &[String],
+    taken: bool,
+) -> Result<GivenSecrets> {
     let mut given = GivenSecrets::new();
-    for text in value_files {
-        let value = ValueFile::parse(text)?;
+    for value in value_files(texts, taken)? {
         let secret = if value.file.is_none() {
             from_input(context)?
         } else {

@@ -11,18 +11,21 @@ use crate::view::ColourChoice;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct Global {
-    /// The cluster file; without it ./cluster.toml, if there is one.
     #[arg(
         short,
         long,
         global = true,
         value_name = "FILE",
-        env = "CLUSTERCTL_CLUSTER"
+        help = "The cluster file; without it $CLUSTERCTL_CLUSTER, else ./cluster.toml if there is one"
     )]
     pub(super) cluster: Option<PathBuf>,
 
-    /// The folder in which this machine keeps its runs.
-    #[arg(long, global = true, value_name = "DIR", env = "CLUSTERCTL_STATE_DIR")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help = "The folder in which this machine keeps its runs; without it $CLUSTERCTL_STATE_DIR, else ~/.local/state/clusterctl"
+    )]
     pub(super) state_dir: Option<PathBuf>,
 
     /// Print JSON, one value a line: events of a run, results, errors.

@@ -39,11 +39,11 @@ use crate::exit::Exit;
 /// Turns a vendor's manual page for a server cluster into a plan that can be
 /// read, approved, applied exactly, interrupted, resumed, undone and proved.
 #[derive(Debug, Parser)]
-#[command(name = "clusterctl", version, about, long_about = None, arg_required_else_help = true)]
+#[command(name = "clusterctl", bin_name = "clusterctl", version, about, long_about = None)]
 #[command(
-    after_help = "Exit codes: 0 done, 2 wrong usage, 3 something differs, 10 changes pending, 20 held by another run,
-21 plan is stale, 30 forbidden, 40 stopped (resumable), 41 failed and undone, 42 unsafe, 50 unreachable,
-130 interrupted. `clusterctl man` has them all."
+    after_help = "Exit codes: 0 done, 2 wrong usage, 3 something differs, 10 changes pending, 20 held by \
+another run, 21 plan is stale, 30 forbidden, 40 stopped (resumable), 41 failed and undone, 42 unsafe, \
+50 unreachable, 130 interrupted. `clusterctl man` has them all."
 )]
 struct Cli {
     #[command(flatten)]
@@ -68,12 +68,28 @@ enum Verb {
     Man(man::Man),
 }
 
+impl Verb {
+    /// The state that an error leaves things in, which keeps a verb from beginning.
+    ///
+    /// Once a run has begun, it tells by itself how it ends.
+    fn untouched(&self) -> Option<&'static str> {
+        let changes = match self {
+            Self::Props(args) => args.changes(),
+            Self::Runs(args) => args.changes(),
+            Self::Apply(_) | Self::Resume(_) | Self::Undo(_) => true,
+            _ => false,
+        };
+        changes.then_some("Nothing was changed by this command.")
+    }
+}
+
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(args: impl IntoIterator<Item = OsString>, io: Io) -> Exit {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &io),
     };
+    let untouched = cli.verb.untouched();
     let mut context = Context {
         io,
         global: cli.global,
@@ -92,22 +108,24 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: Io) -> Exit {
         Verb::Man(args) => man::run(&args, &context),
     };
     let exit = result.unwrap_or_else(|error| {
-        let (exit, trouble) = refusal::told(&error);
+        let (exit, trouble) = refusal::told(&error, untouched);
         context.io.err.print(&trouble.render(context.err_look()));
         exit
     });
-    match context.io.out.finish() {
-        Ok(()) => exit,
-        Err(error) => {
-            context.io.err.print(&format!(
-                "error: the output could not be written: {error}\n"
-            ));
-            if exit == Exit::Done {
-                Exit::Unexpected
-            } else {
-                exit
-            }
-        }
+    written(exit, &context.io)
+}
+
+/// The exit code, once it is known whether the results have arrived.
+fn written(exit: Exit, io: &Io) -> Exit {
+    let Err(error) = io.out.finish() else {
+        return exit;
+    };
+    let text = format!("error: the output could not be written: {error}\n");
+    io.err.print(&text);
+    if exit == Exit::Done {
+        Exit::Unexpected
+    } else {
+        exit
     }
 }
 
@@ -133,5 +151,5 @@ fn usage(error: &clap::Error, io: &Io) -> Exit {
     } else {
         to.print(&text.to_string());
     }
-    if help { Exit::Done } else { Exit::Usage }
+    written(if help { Exit::Done } else { Exit::Usage }, io)
 }

@@ -47,20 +47,18 @@ impl Refusal {
     }
 }
 
-/// The exit code of an error, and how it is told.
-pub(super) fn told(error: &anyhow::Error) -> (Exit, Trouble) {
-    let refusal = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<Refusal>());
+/// The exit code of an error, and how it is told; `state` holds unless the error knows better.
+pub(super) fn told(error: &anyhow::Error, state: Option<&str>) -> (Exit, Trouble) {
+    // Not by its chain: what an error was given as its context is found in this way only.
+    let refusal = error.downcast_ref::<Refusal>();
     let exit = refusal.map_or_else(|| exit_of(error), |refusal| refusal.exit);
     let mut trouble = Trouble::of(error).exit(exit.code());
-    if let Some(refusal) = refusal {
-        if let Some(state) = &refusal.state {
-            trouble = trouble.state(state);
-        }
-        for hint in &refusal.hints {
-            trouble = trouble.hint(hint);
-        }
+    let known = refusal.and_then(|refusal| refusal.state.as_deref());
+    if let Some(state) = known.or(state) {
+        trouble = trouble.state(state);
+    }
+    for hint in refusal.map(|refusal| &refusal.hints).into_iter().flatten() {
+        trouble = trouble.hint(hint);
     }
     for hint in hints_of(error) {
         trouble = trouble.hint(hint);

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::refusal::Refusal;
-use crate::engine::End;
+use crate::engine::{End, Happening};
 use crate::exit::Exit;
 use crate::plan::Plan;
 use crate::rehearse::{Rehearsal, Strike, StrikeKind, rehearse};
@@ -52,8 +52,12 @@ pub(super) fn run(args: &Rehearse, context: &mut Context) -> Result<Exit> {
         ))
     })?;
     let mut lines = Vec::new();
-    for event in &rehearsal.events {
-        lines.extend(serde_json::to_vec(event)?);
+    for mut event in rehearsal.events.iter().cloned() {
+        // Nobody can go on with a run that is only rehearsed.
+        if let Happening::RunEnded { next, .. } = &mut event.what {
+            next.clear();
+        }
+        lines.extend(serde_json::to_vec(&event)?);
         lines.push(b'\n');
     }
     let look = context.out_look();
@@ -102,9 +106,14 @@ fn after(rehearsal: &Rehearsal) -> String {
     }
     match &rehearsal.undone {
         Some(Ok(end)) => {
+            let state = if end.state.is_empty() {
+                "there is nothing to take back"
+            } else {
+                &end.state
+            };
             lines.push(format!(
-                "`clusterctl undo` would then end with {}: {}.",
-                end.exit, end.state
+                "`clusterctl undo` would then end with {}: {state}.",
+                end.exit
             ));
         }
         Some(Err(why)) => lines.push(format!("`clusterctl undo` would be refused: {why}.")),

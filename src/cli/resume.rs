@@ -36,14 +36,14 @@ pub(super) struct Resume {
 }
 
 pub(super) fn run(args: &Resume, context: &mut Context) -> Result<Exit> {
-    let given = given_again(context, &args.running.value_file)?;
+    let given = given_again(context, &args.running.value_file, false)?;
     let cluster = context.cluster()?;
     let conductor = Conductor::new(context, &cluster, &args.running)?;
-    let existing = conductor.open(&args.run)?;
-    if let Some(ending) = conductor.held_after_its_end(&existing) {
-        return conductor.go_on(existing, given, &Further::LetGo(ending));
+    let existing = conductor.open(context.find_run(&args.run)?)?;
+    // A runner that was killed after its run was over may still have to let go of nodes.
+    if !conductor.is_held_after_its_end(&existing) {
+        super::runs::refuse_if_over(&existing, &context.runs()?)?;
     }
-    super::runs::refuse_if_over(&existing, &context.runs()?)?;
     let mut answers = BTreeMap::new();
     if let (Some(step), Some(evidence)) = (&args.answer, &args.evidence) {
         if existing.plan.step(step).is_none() {
@@ -54,7 +54,6 @@ pub(super) fn run(args: &Resume, context: &mut Context) -> Result<Exit> {
                 .collect();
             return Err(
                 Refusal::usage(format!("run {} has no step {step}", existing.run))
-                    .state("Nothing was changed by this command.")
                     .hint(format!("its steps are {}", steps.join(", ")))
                     .into(),
             );

@@ -9,6 +9,7 @@ use super::decide::decide;
 use super::given::given_again;
 use super::global::Changing;
 use super::refusal::Refusal;
+use super::runs::{Undone, refuse_undone};
 use crate::config::GivenSecrets;
 use crate::engine::World as _;
 use crate::exit::Exit;
@@ -20,7 +21,7 @@ use crate::plan::{Plan, StepId, reverse};
 /// then, with exit code 21. An undo is a run itself, and can be resumed.
 #[derive(Debug, Args)]
 pub(super) struct Undo {
-    /// The run: its name, the beginning or end of it, or `latest`.
+    /// The run: its name, the beginning or end of it, or `latest`, which is no undo itself.
     #[arg(value_name = "RUN")]
     run: String,
 
@@ -33,13 +34,26 @@ pub(super) struct Undo {
 }
 
 pub(super) fn run(args: &Undo, context: &mut Context) -> Result<Exit> {
-    let given = given_again(context, &args.changing.running.value_file)?;
+    let given = given_again(context, &args.changing.running.value_file, false)?;
     let context = &*context;
     let cluster = context.cluster()?;
     let conductor = Conductor::new(context, &cluster, &args.changing.running)?;
-    let existing = conductor.open(&args.run)?;
-    super::runs::refuse_undo_of_undo(&existing)?;
-    super::runs::refuse_if_undone(&existing, &context.runs()?)?;
+    let existing = conductor.open(context.find_run_to_undo(&args.run)?)?;
+    let store = context.runs()?;
+    super::runs::refuse_undo_of_undo(&existing, &store)?;
+    if let Some(undo) = Undone::of(&store)?.by(&existing.run) {
+        let (world, _) = conductor.world(&existing.plan, GivenSecrets::new());
+        let freed = conductor.free(&world, &existing.plan, undo, &existing.run)?;
+        if freed.is_empty() {
+            return Err(refuse_undone(&existing.run, undo, &store));
+        }
+        for node in freed {
+            let run = &existing.run;
+            let text = format!("{node}: free again; run {undo} took back all of run {run}\n");
+            context.io.out.print(&text);
+        }
+        return Ok(Exit::Done);
+    }
     refuse_if_followed(&conductor, &existing)?;
     let run = existing.run.clone();
     let done = conductor.effects(&existing)?;
@@ -51,8 +65,7 @@ pub(super) fn run(args: &Undo, context: &mut Context) -> Result<Exit> {
         jiff::Timestamp::now(),
     )
     .map_err(|stuck| {
-        let mut refusal = Refusal::new(Exit::Forbidden, format!("run {run} can't be taken back"))
-            .state("Nothing was changed by this command.");
+        let mut refusal = Refusal::new(Exit::Forbidden, format!("run {run} can't be taken back"));
         for (step, _) in &stuck.0 {
             refusal = refusal.hint(format!(
                 "--keep {step}   (leaves it, and takes back the rest)"
@@ -101,7 +114,6 @@ fn refuse_if_followed(conductor: &Conductor<'_>, existing: &Existing) -> Result<
                 later.join(", ")
             );
             return Err(Refusal::new(Exit::Held, what)
-                .state("Nothing was changed by this command.")
                 .hint(format!("clusterctl undo {last}"))
                 .into());
         }

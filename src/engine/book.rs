@@ -43,7 +43,11 @@ impl<'a> Book<'a> {
         if let Some(problem) = &inner.lost {
             return Err(Halt::Journal(problem.clone()));
         }
-        let seq = inner.progress.last_seq + 1;
+        let Some(seq) = inner.progress.last_seq.checked_add(1) else {
+            let problem = "its last record has the highest number that there is";
+            inner.lost = Some(problem.to_owned());
+            return Err(Halt::Journal(problem.to_owned()));
+        };
         let record = Record {
             seq,
             at: jiff::Timestamp::now(),
@@ -69,7 +73,7 @@ impl<'a> Book<'a> {
         let record = self.write(entry)?;
         match world.keep(node, holding, &record.line()) {
             Err(fault) if fault.kind == FaultKind::RunnerGone => Err(Halt::Gone),
-            Err(fault) if fault.kind == FaultKind::Fenced => Err(Halt::Fenced(fault)),
+            Err(fault) if fault.kind == FaultKind::Fenced => Err(Halt::Fenced(node.clone(), fault)),
             other => Ok(other),
         }
     }
@@ -83,5 +87,102 @@ impl<'a> Book<'a> {
                 .unwrap_or_else(PoisonError::into_inner)
                 .progress,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Epoch, decode};
+    use std::io;
+    use std::sync::Arc;
+
+    /// A disk that fails at some lines.
+    #[derive(Clone, Default)]
+    struct Disk {
+        bytes: Arc<Mutex<Vec<u8>>>,
+        fails_at: usize,
+        calls: Arc<Mutex<usize>>,
+    }
+
+    impl Log for Disk {
+        fn append(&mut self, line: &[u8]) -> io::Result<()> {
+            let mut calls = self.calls.lock().unwrap();
+            *calls += 1;
+            if *calls == self.fails_at {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.bytes.lock().unwrap().extend_from_slice(line);
+            Ok(())
+        }
+    }
+
+    fn plan() -> Plan {
+        Plan {
+            format: crate::plan::FORMAT,
+            verb: "v".to_owned(),
+            title: "t".to_owned(),
+            made_by: "m".to_owned(),
+            made_at: jiff::Timestamp::UNIX_EPOCH,
+            starts_as: "untouched".to_owned(),
+            nodes: std::collections::BTreeMap::new(),
+            hooks: crate::plan::Hooks::default(),
+            stages: Vec::new(),
+        }
+    }
+
+    fn entry(epoch: u64) -> Entry {
+        Entry::Claimed {
+            node: "n1".parse().unwrap(),
+            epoch: Epoch(epoch),
+        }
+    }
+
+    #[test]
+    fn records_are_numbered_from_where_the_journal_ends() {
+        let (plan, disk) = (plan(), Disk::default());
+        let old = Record {
+            seq: 41,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            entry: entry(1),
+        };
+        let book = Book::new(&plan, Box::new(disk.clone()), &[old]);
+        assert_eq!(book.write(entry(2)).unwrap().seq, 42);
+        assert_eq!(book.write(entry(3)).unwrap().seq, 43);
+        let decoded = decode(&disk.bytes.lock().unwrap()).unwrap();
+        let seqs: Vec<_> = decoded.records.iter().map(|record| record.seq).collect();
+        assert_eq!(seqs, [42, 43]);
+    }
+
+    #[test]
+    fn after_a_failure_nothing_more_is_written_even_if_the_disk_recovers() {
+        let plan = plan();
+        let disk = Disk {
+            fails_at: 2,
+            ..Disk::default()
+        };
+        let book = Book::new(&plan, Box::new(disk.clone()), &[]);
+        book.write(entry(1)).unwrap();
+        for _ in 0..3 {
+            assert!(matches!(book.write(entry(2)), Err(Halt::Journal(_))));
+        }
+        assert_eq!(*disk.calls.lock().unwrap(), 2, "the disk was asked again");
+        assert_eq!(
+            decode(&disk.bytes.lock().unwrap()).unwrap().records.len(),
+            1
+        );
+        assert_eq!(book.ask(|progress| progress.last_seq), 1);
+    }
+
+    #[test]
+    fn numbers_do_not_run_over() {
+        let (plan, disk) = (plan(), Disk::default());
+        let last = Record {
+            seq: u64::MAX,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            entry: entry(1),
+        };
+        let book = Book::new(&plan, Box::new(disk), &[last]);
+        assert!(matches!(book.write(entry(2)), Err(Halt::Journal(_))));
     }
 }

@@ -1,7 +1,8 @@
 //! Why a lane does not go on.
 
 use super::Fault;
-use crate::plan::StepId;
+use crate::config::NodeName;
+use crate::plan::{Plan, Step, StepId};
 
 /// Why a lane does not go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub(super) enum Halt {
     Failed(StepId, Fault),
     /// The step failed, and neither its proof nor its guards hold.
     Unclear(StepId, Fault),
+    /// The step could not be taken back; it is as done as it was.
+    Stuck(StepId, Fault),
     /// The step may have happened, and the node can't be asked now.
     Unknown(StepId, Fault),
     /// A guard does not hold, as the text says, and the step was not begun.
@@ -25,7 +28,7 @@ pub(super) enum Halt {
     /// The journal can't be written.
     Journal(String),
     /// The node is no longer held by this runner.
-    Fenced(Fault),
+    Fenced(NodeName, Fault),
     /// The runner itself goes down.
     Gone,
 }
@@ -41,32 +44,67 @@ impl Halt {
         !self.is_failure()
     }
 
-    /// What to tell the person.
-    pub(super) fn because(&self) -> String {
-        match self {
-            Self::Failed(step, fault) => {
-                format!("{step} failed: {fault}. Its node is as it was before this step")
+    /// What to tell the person: sentences, the last one without its full stop.
+    pub(super) fn because(&self, plan: &Plan) -> String {
+        let node = |id: &StepId| {
+            plan.step(id)
+                .map_or_else(|| "its node".to_owned(), |(node, _)| node.to_string())
+        };
+        let text = match self {
+            Self::Failed(id, fault) => {
+                let node = node(id);
+                let left = if plan.step(id).is_some_and(|(_, step)| is_seen(step)) {
+                    format!("{node} is as it was before this step")
+                } else {
+                    format!("Nothing that can be seen shows whether it left anything on {node}")
+                };
+                format!("{id} failed: {}. {left}", clause(&fault.what))
             }
-            Self::Unclear(step, fault) => {
-                format!("{step} failed, and its node is neither as before nor as after it: {fault}")
+            Self::Unclear(id, fault) => format!(
+                "{id} failed, and {} is neither as before nor as after it: {fault}",
+                node(id)
+            ),
+            Self::Stuck(id, fault) => format!(
+                "{id} could not be taken back, and its effect is still there on {}: {fault}",
+                node(id)
+            ),
+            Self::Unknown(id, fault) => format!(
+                "whether {id} happened on {} can't be told now: {}. Resuming looks again",
+                node(id),
+                clause(&fault.what)
+            ),
+            Self::Stale(id, guard) => format!(
+                "{id} was not begun on {}, because the plan no longer fits: it {guard}",
+                node(id)
+            ),
+            Self::Operator(id, request) => format!("{id} needs a person: {request}"),
+            Self::Declined(id) => format!("{id} was declined and not done"),
+            Self::Vetoed(id, problem) => {
+                format!("the before_step hook did not let {id} begin: {problem}")
             }
-            Self::Unknown(step, fault) => {
-                format!("whether {step} happened can't be told now: {fault}. Resuming looks again")
+            Self::Interrupted => "the run was asked to stop".to_owned(),
+            Self::Journal(problem) => format!(
+                "the journal could not be written: {}. Nothing was begun after that",
+                clause(problem)
+            ),
+            Self::Fenced(node, fault) => {
+                format!(
+                    "{node}: {}. Nothing was begun there after that",
+                    clause(&fault.what)
+                )
             }
-            Self::Stale(step, guard) => {
-                format!("{step} was not begun, because the plan no longer fits: it {guard}")
-            }
-            Self::Operator(step, request) => format!("{step} needs a person: {request}"),
-            Self::Declined(step) => format!("{step} was declined"),
-            Self::Vetoed(step, problem) => {
-                format!("the before_step hook did not let {step} begin: {problem}")
-            }
-            Self::Interrupted => "it was asked to stop".to_owned(),
-            Self::Journal(problem) => {
-                format!("the journal could not be written: {problem}. Nothing was begun after that")
-            }
-            Self::Fenced(fault) => fault.to_string(),
             Self::Gone => "the runner is gone".to_owned(),
-        }
+        };
+        clause(&text).to_owned()
     }
+}
+
+/// Whether looking can show that a step which failed left nothing.
+pub(super) fn is_seen(step: &Step) -> bool {
+    !step.action.changes() || !step.guards.is_empty()
+}
+
+/// A sentence without its full stop, to be gone on after.
+fn clause(text: &str) -> &str {
+    text.trim_end().trim_end_matches('.')
 }

@@ -4,6 +4,7 @@ use super::Fault;
 use super::fault::FaultKind;
 use super::halt::Halt;
 use super::session::Session;
+use super::worker::halt_of;
 use super::world::{Direction, Look};
 use crate::config::NodeName;
 use crate::plan::{Condition, Millis, Probe, Proof, Reading, Step, StepId, Undo};
@@ -99,7 +100,7 @@ impl Session<'_> {
     ) -> Verdict {
         match direction {
             Direction::Do => self.judge_forward(node, step, reported),
-            Direction::Undo => self.judge_backward(node, step),
+            Direction::Undo => self.judge_backward(node, step, reported),
         }
     }
 
@@ -137,7 +138,7 @@ impl Session<'_> {
         }
     }
 
-    fn judge_backward(&self, node: &NodeName, step: &Step) -> Verdict {
+    fn judge_backward(&self, node: &NodeName, step: &Step, reported: Option<&Fault>) -> Verdict {
         let Undo::By { proof, .. } = &step.undo else {
             return Verdict::Done;
         };
@@ -150,6 +151,12 @@ impl Session<'_> {
             // Taking a step back takes its stamp away.
             Proof::Stamp => match self.stamp(node, &step.id) {
                 Ok(Reading::Absent) => return Verdict::Done,
+                Ok(_) if reported.is_some_and(|fault| may_be_half_done(fault.kind)) => {
+                    return Verdict::Neither(
+                        "it was begun to be taken back, and nothing tells whether that was completed"
+                            .to_owned(),
+                    );
+                }
                 Ok(_) => "the node still has the stamp of it".to_owned(),
                 Err(fault) => return Verdict::Unknown(fault),
             },
@@ -176,10 +183,17 @@ impl Session<'_> {
                 let text = format!("expects that {guard}, and found {found}");
                 Err(Halt::Stale(step.id.clone(), text))
             }
-            Err(fault) if fault.kind == FaultKind::RunnerGone => Err(Halt::Gone),
-            Err(fault) => Err(Halt::Failed(step.id.clone(), fault)),
+            Err(fault) => Err(halt_of(node, &step.id, fault, Halt::Failed)),
         }
     }
+}
+
+/// Whether an effect that reports this may have been broken off in its midst.
+fn may_be_half_done(kind: FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::TimedOut | FaultKind::Cancelled | FaultKind::LostOutcome
+    )
 }
 
 /// What was found, and what was wanted.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::journal::{Ending, Entry, Record, StepResult};
 use super::{Direction, Fault, Runner};
-use crate::plan::{Outputs, Plan, RunId, Sha256, Step, StepId};
+use crate::plan::{Action, Outputs, Plan, RunId, Sha256, Step, StepId};
 
 /// How far a run has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +23,9 @@ pub struct Progress {
     gave: BTreeMap<StepId, Outputs>,
     /// Temporary changes that must still be given back, oldest first, with the end of their lease.
     owed: Vec<(StepId, Timestamp)>,
-    /// What persons said of steps.
+    /// Temporary changes that were announced and have not begun.
+    announced: BTreeMap<StepId, Timestamp>,
+    /// What persons said of steps as they stand now; a later attempt makes it void.
     pub answers: BTreeMap<StepId, String>,
     /// What went wrong with a step the last time it was tried.
     pub faults: BTreeMap<StepId, Fault>,
@@ -31,6 +33,8 @@ pub struct Progress {
     pub stopped: Option<(u8, String, String)>,
     /// How it ended, and the state then, if it is over.
     pub ended: Option<(Ending, String)>,
+    /// Whether a step that changes something was ever done, or may have been.
+    ever_changed: bool,
 }
 
 /// How a run began.
@@ -101,10 +105,18 @@ impl Progress {
             }
             Entry::Claimed { .. } => {}
             Entry::Owed { step, until } => {
-                self.owed.retain(|(id, _)| id != step);
-                self.owed.push((step.clone(), *until));
+                if self.standing(step) == Standing::Pending {
+                    self.announced.insert(step.clone(), *until);
+                } else {
+                    self.owe(step, *until);
+                }
             }
             Entry::Intent { step, direction } => {
+                let announced = self.announced.remove(step);
+                if let (Some(until), Direction::Do) = (announced, direction) {
+                    self.owe(step, until);
+                }
+                self.answers.remove(step);
                 self.steps
                     .insert(step.clone(), Standing::InDoubt(*direction));
             }
@@ -137,7 +149,11 @@ impl Progress {
         at: Timestamp,
         plan: &Plan,
     ) {
-        let ends = plan.step(id).and_then(|(_, step)| step.ends.as_ref());
+        let step = plan.step(id).map(|(_, step)| step);
+        let ends = step.and_then(|step| step.ends.as_ref());
+        if direction == Direction::Do && !matches!(result, StepResult::Failed { .. }) {
+            self.ever_changed |= step.is_some_and(|step| is_deed(&step.action));
+        }
         let standing = match (direction, result) {
             (Direction::Do, StepResult::Done { outputs, .. }) => {
                 self.owed.retain(|(owed, _)| Some(owed) != ends);
@@ -146,9 +162,10 @@ impl Progress {
             }
             (Direction::Undo, StepResult::Done { .. }) => {
                 self.owed.retain(|(owed, _)| owed != id);
+                self.answers.remove(id);
                 // What this step had ended is open again.
                 if let Some(begun) = ends.filter(|begun| self.is_done(begun)) {
-                    self.owed.push((begun.clone(), at));
+                    self.owe(begun, at);
                 }
                 Standing::Pending
             }
@@ -167,6 +184,11 @@ impl Progress {
             StepResult::Done { .. } => self.faults.remove(id),
         };
         self.steps.insert(id.clone(), standing);
+    }
+
+    fn owe(&mut self, step: &StepId, until: Timestamp) {
+        self.owed.retain(|(id, _)| id != step);
+        self.owed.push((step.clone(), until));
     }
 
     /// What is known of this step.
@@ -211,8 +233,20 @@ impl Progress {
 
     /// Whether a step that changes something is done or may be.
     pub fn changed_anything(&self, plan: &Plan) -> bool {
-        plan.steps()
-            .any(|(_, step)| step.action.changes() && self.standing(&step.id) != Standing::Pending)
+        plan.steps().any(|(_, step)| {
+            is_deed(&step.action)
+                && match self.standing(&step.id) {
+                    Standing::Pending => false,
+                    // Nobody was told that a person did anything.
+                    Standing::InDoubt(_) => step.action.changes(),
+                    Standing::Done => true,
+                }
+        })
+    }
+
+    /// Whether a step that changes something was ever done, even if nothing of it remains.
+    pub fn ever_changed_anything(&self, plan: &Plan) -> bool {
+        self.ever_changed || self.changed_anything(plan)
     }
 
     /// Whether the run is neither over nor untouched.
@@ -221,11 +255,36 @@ impl Progress {
     }
 
     /// The state that every node of the plan is in, in words.
+    ///
+    /// That is what the last step that is done leaves, and what differs from it:
+    /// earlier temporary changes that were given back, and steps in doubt.
     pub fn state(&self, plan: &Plan) -> String {
         let mut last: BTreeMap<_, &Step> = BTreeMap::new();
+        let mut given_back: BTreeMap<_, Vec<&Step>> = BTreeMap::new();
+        let mut differs: BTreeMap<_, Vec<String>> = BTreeMap::new();
         for (node, step) in plan.steps() {
-            if self.is_done(&step.id) {
-                last.insert(node, step);
+            match self.standing(&step.id) {
+                Standing::Done => {
+                    last.insert(node, step);
+                    let back = given_back.entry(node).or_default();
+                    back.retain(|begun| step.ends.as_ref() != Some(&begun.id));
+                    let words = back.drain(..).map(|begun| {
+                        format!("but what {} changed for a time was given back", begun.id)
+                    });
+                    differs.entry(node).or_default().extend(words);
+                }
+                Standing::Pending if step.temporary.is_some() => {
+                    given_back.entry(node).or_default().push(step);
+                }
+                Standing::Pending => {}
+                Standing::InDoubt(direction) => {
+                    let done = match direction {
+                        Direction::Do => "was done",
+                        Direction::Undo => "was taken back",
+                    };
+                    let words = format!("whether {} {done} is not known", step.id);
+                    differs.entry(node).or_default().push(words);
+                }
             }
         }
         let words: Vec<_> = plan
@@ -235,9 +294,324 @@ impl Progress {
                 let leaves = last
                     .get(node)
                     .map_or(plan.starts_as.as_str(), |step| &step.leaves);
-                format!("{node}: {leaves}")
+                let parts = std::iter::once(leaves)
+                    .chain(differs.get(node).into_iter().flatten().map(String::as_str));
+                format!("{node}: {}", parts.collect::<Vec<_>>().join(", "))
             })
             .collect();
         words.join("; ")
+    }
+}
+
+/// Whether somebody changes something by this action: the program, or a person whom it asks to.
+fn is_deed(action: &Action) -> bool {
+    action.changes() || matches!(action, Action::AskOperator { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::NodeName;
+    use crate::engine::{Epoch, FaultKind, How};
+    use crate::plan::{
+        Class, Hooks, Lane, Millis, PoolState, Proof, Stage, Target, Temporary, Undo, Why,
+    };
+    use Direction::{Do, Undo as Back};
+
+    fn id(slug: &str) -> StepId {
+        format!("v/n1/{slug}").parse().unwrap()
+    }
+
+    fn step(slug: &str, to: PoolState) -> Step {
+        Step {
+            id: id(slug),
+            title: slug.to_owned(),
+            why: Why {
+                says: "Because.".to_owned(),
+                page: None,
+            },
+            class: Class::Disrupt,
+            action: Action::Balancer {
+                pool: "web".to_owned(),
+                server: "n1".to_owned(),
+                to,
+            },
+            guards: Vec::new(),
+            proof: Proof::Stamp,
+            outputs: BTreeMap::new(),
+            undo: Undo::Nothing {
+                because: "None.".to_owned(),
+            },
+            timeout: Millis(1),
+            leaves: format!("{slug} is done"),
+            temporary: None,
+            ends: None,
+            preview: None,
+        }
+    }
+
+    /// `drain` (for a time), `work`, and `enable`, which ends it.
+    fn plan() -> Plan {
+        let node: NodeName = "n1".parse().unwrap();
+        let drain = Step {
+            temporary: Some(Temporary { lease: Millis(9) }),
+            ..step("drain", PoolState::Drained)
+        };
+        let enable = Step {
+            ends: Some(id("drain")),
+            ..step("enable", PoolState::Enabled)
+        };
+        let steps = vec![drain, step("work", PoolState::Enabled), enable];
+        let target = Target {
+            address: "a".to_owned(),
+            state_dir: crate::plan::RemotePath::new("/s"),
+        };
+        Plan {
+            format: crate::plan::FORMAT,
+            verb: "v".to_owned(),
+            title: "t".to_owned(),
+            made_by: "m".to_owned(),
+            made_at: Timestamp::UNIX_EPOCH,
+            starts_as: "untouched".to_owned(),
+            nodes: BTreeMap::from([(node.clone(), target)]),
+            hooks: Hooks::default(),
+            stages: vec![Stage::in_turn("s", vec![Lane { node, steps }])],
+        }
+    }
+
+    fn told(entries: Vec<Entry>) -> Progress {
+        let records: Vec<_> = (1..)
+            .zip(entries)
+            .map(|(seq, entry)| Record {
+                seq,
+                at: Timestamp::UNIX_EPOCH,
+                entry,
+            })
+            .collect();
+        Progress::of(&records, &plan())
+    }
+
+    fn intent(slug: &str, direction: Direction) -> Entry {
+        Entry::Intent {
+            step: id(slug),
+            direction,
+        }
+    }
+
+    fn owed(slug: &str) -> Entry {
+        Entry::Owed {
+            step: id(slug),
+            until: Timestamp::MAX,
+        }
+    }
+
+    fn fault() -> Fault {
+        Fault::new(FaultKind::Failed, "it broke")
+    }
+
+    fn outcome(slug: &str, direction: Direction, result: StepResult) -> Entry {
+        Entry::Outcome {
+            step: id(slug),
+            direction,
+            result,
+        }
+    }
+
+    fn done(slug: &str, direction: Direction) -> Entry {
+        let result = StepResult::Done {
+            how: How::Performed,
+            outputs: Outputs::from([("id".to_owned(), slug.to_owned())]),
+        };
+        outcome(slug, direction, result)
+    }
+
+    fn failed(slug: &str, direction: Direction) -> Entry {
+        outcome(slug, direction, StepResult::Failed { fault: fault() })
+    }
+
+    fn unclear(slug: &str, direction: Direction) -> Entry {
+        outcome(slug, direction, StepResult::Unclear { fault: fault() })
+    }
+
+    fn answered(slug: &str) -> Entry {
+        Entry::Answered {
+            step: id(slug),
+            evidence: "seen".to_owned(),
+            by: "me".to_owned(),
+        }
+    }
+
+    fn runner(owner: &str) -> Runner {
+        Runner {
+            owner: owner.to_owned(),
+            boot: "b".to_owned(),
+            pid: 1,
+            started: 1,
+        }
+    }
+
+    fn open(progress: &Progress) -> Vec<&str> {
+        progress.owed().iter().map(|(id, _)| id.slug()).collect()
+    }
+
+    #[test]
+    fn the_beginning_the_stops_and_the_end_are_remembered() {
+        let started = Entry::Started {
+            format: 1,
+            tool: "t".to_owned(),
+            run: "r".parse().unwrap(),
+            digest: Sha256::of(""),
+            runner: runner("first"),
+            approved_by: Some("boss".to_owned()),
+            undoes: Some("q".parse().unwrap()),
+        };
+        let claimed = Entry::Claimed {
+            node: "n1".parse().unwrap(),
+            epoch: Epoch(7),
+        };
+        let stopped = Entry::Stopped {
+            exit: 40,
+            state: "half".to_owned(),
+            because: "so".to_owned(),
+        };
+        let resumed = Entry::Resumed {
+            tool: "t".to_owned(),
+            runner: runner("second"),
+        };
+        let progress = told(vec![started.clone(), claimed, stopped.clone()]);
+        assert_eq!((progress.last_seq, progress.is_unfinished()), (3, true));
+        assert_eq!(progress.stopped, Some((40, "half".into(), "so".into())));
+        assert!(!progress.ever_changed_anything(&plan()));
+        let ended = Entry::Ended {
+            ending: Ending::Done,
+            state: "whole".to_owned(),
+        };
+        let progress = told(vec![started, stopped, resumed, ended]);
+        let start = progress.start.as_ref().unwrap();
+        assert_eq!(start.runner.owner, "second");
+        assert_eq!(start.approved_by.as_deref(), Some("boss"));
+        assert_eq!(start.undoes, Some("q".parse().unwrap()));
+        assert_eq!(progress.stopped, None);
+        assert_eq!(progress.ended, Some((Ending::Done, "whole".into())));
+        assert!(!progress.is_unfinished());
+    }
+
+    #[test]
+    fn a_step_is_pending_in_doubt_done_and_pending_again() {
+        let stand = |entries| told(entries).standing(&id("work"));
+        let (ahead, back) = (intent("work", Do), intent("work", Back));
+        assert_eq!(stand(vec![]), Standing::Pending);
+        assert_eq!(stand(vec![ahead.clone()]), Standing::InDoubt(Do));
+        assert_eq!(
+            stand(vec![ahead.clone(), failed("work", Do)]),
+            Standing::Pending
+        );
+        assert_eq!(
+            stand(vec![ahead, unclear("work", Do)]),
+            Standing::InDoubt(Do)
+        );
+        assert_eq!(stand(vec![done("work", Do)]), Standing::Done);
+        assert_eq!(stand(vec![done("work", Do), back]), Standing::InDoubt(Back));
+        assert_eq!(
+            stand(vec![done("work", Do), failed("work", Back)]),
+            Standing::Done
+        );
+        assert_eq!(
+            stand(vec![done("work", Do), unclear("work", Back)]),
+            Standing::InDoubt(Back)
+        );
+        let gone = told(vec![done("work", Do), done("work", Back)]);
+        assert_eq!(gone.standing(&id("work")), Standing::Pending);
+        assert!(!gone.changed_anything(&plan()) && gone.ever_changed_anything(&plan()));
+        assert_eq!(
+            gone.output(&id("work"), "id"),
+            None,
+            "what is gone gives nothing"
+        );
+    }
+
+    #[test]
+    fn what_a_step_gave_and_why_it_failed_are_kept() {
+        let progress = told(vec![failed("work", Do)]);
+        assert_eq!(progress.faults[&id("work")], fault());
+        let progress = told(vec![failed("work", Do), done("work", Do)]);
+        assert!(progress.faults.is_empty());
+        assert_eq!(progress.output(&id("work"), "id"), Some("work"));
+        assert_eq!(progress.done()[&id("work")]["id"], "work");
+    }
+
+    #[test]
+    fn a_temporary_change_is_owed_from_its_intent_until_it_is_ended_or_given_back() {
+        let begin = || vec![owed("drain"), intent("drain", Do)];
+        let with = |more: Vec<Entry>| {
+            let progress = told([begin(), more].concat());
+            open(&progress)
+                .iter()
+                .map(|s| (*s).to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert!(
+            open(&told(vec![owed("drain")])).is_empty(),
+            "announced only"
+        );
+        assert_eq!(with(vec![]), ["drain"]);
+        assert_eq!(with(vec![done("drain", Do)]), ["drain"]);
+        assert_eq!(with(vec![unclear("drain", Do)]), ["drain"]);
+        assert!(with(vec![failed("drain", Do)]).is_empty());
+        let ended = || vec![done("drain", Do), intent("enable", Do), done("enable", Do)];
+        assert!(with(ended()).is_empty());
+        assert!(with(vec![done("drain", Do), done("drain", Back)]).is_empty());
+        let reopened = || [ended(), vec![intent("enable", Back), done("enable", Back)]].concat();
+        assert_eq!(
+            with(reopened()),
+            ["drain"],
+            "reopened by taking back what ended it"
+        );
+        assert!(with([reopened(), vec![done("drain", Back)]].concat()).is_empty());
+        let twice = vec![
+            done("drain", Do),
+            unclear("enable", Do),
+            done("enable", Back),
+        ];
+        assert_eq!(
+            with(twice),
+            ["drain"],
+            "once, however often it was reopened"
+        );
+    }
+
+    #[test]
+    fn an_answer_is_about_the_attempt_before_it() {
+        let has = |entries| told(entries).answers.contains_key(&id("work"));
+        assert!(has(vec![intent("work", Do), answered("work")]));
+        assert!(!has(vec![answered("work"), intent("work", Do)]));
+        assert!(!has(vec![
+            answered("work"),
+            done("work", Do),
+            done("work", Back)
+        ]));
+    }
+
+    #[test]
+    fn the_state_says_what_is_done_in_doubt_and_given_back() {
+        let state = |entries| told(entries).state(&plan());
+        assert_eq!(state(vec![]), "n1: untouched");
+        assert_eq!(state(vec![done("drain", Do)]), "n1: drain is done");
+        assert_eq!(
+            state(vec![done("drain", Do), intent("work", Do)]),
+            "n1: drain is done, whether v/n1/work was done is not known"
+        );
+        assert_eq!(
+            state(vec![
+                done("drain", Do),
+                done("work", Do),
+                done("drain", Back)
+            ]),
+            "n1: work is done, but what v/n1/drain changed for a time was given back"
+        );
+        assert_eq!(
+            state(vec![done("drain", Do), intent("drain", Back)]),
+            "n1: untouched, whether v/n1/drain was taken back is not known"
+        );
     }
 }

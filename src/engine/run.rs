@@ -89,8 +89,6 @@ enum Task<'t> {
     GiveBack,
     /// Only letting go.
     Abandon { reason: &'t str },
-    /// Only letting go of what a runner still held that was killed after its run was over.
-    LetGo { ending: &'t Ending },
 }
 
 /// How an invocation ended, before it is told.
@@ -107,19 +105,10 @@ impl Engine<'_> {
     /// `undoes` names the run that the plan takes back, if it was made by
     /// [`reverse`](crate::plan::reverse).
     pub fn start(&self, log: Box<dyn Log>, undoes: Option<&RunId>) -> End {
-        let first = Entry::Started {
-            format: JOURNAL_FORMAT,
-            tool: self.settings.tool.clone(),
-            run: self.run.clone(),
-            digest: self.digest.clone(),
-            runner: self.settings.runner.clone(),
-            approved_by: self.settings.approved_by.clone(),
-            undoes: undoes.cloned(),
-        };
         self.invoke(
             log,
             &[],
-            &first,
+            &self.started(undoes),
             undoes,
             &Task::Go {
                 answers: &BTreeMap::new(),
@@ -147,11 +136,6 @@ impl Engine<'_> {
     /// Gives up an unfinished run as it is.
     pub fn abandon(&self, log: Box<dyn Log>, records: &[Record], reason: &str) -> End {
         self.invoke_again(log, records, &Task::Abandon { reason })
-    }
-
-    /// Lets go of the nodes that a run still holds although it is over, for its runner was killed before it could.
-    pub fn let_go(&self, log: Box<dyn Log>, records: &[Record], ending: &Ending) -> End {
-        self.invoke_again(log, records, &Task::LetGo { ending })
     }
 
     /// The steps of a run that are done, with what they gave, once every doubt is cleared by looking.
@@ -183,9 +167,9 @@ impl Engine<'_> {
                     Ok(outputs) => {
                         done.insert(id, outputs);
                     }
-                    Err(halt) => doubts.push((id, halt.because())),
+                    Err(halt) => doubts.push((id, halt.because(self.plan))),
                 },
-                Err(halt) => doubts.push((id, halt.because())),
+                Err(halt) => doubts.push((id, halt.because(self.plan))),
             }
         }
         if doubts.is_empty() {
@@ -195,17 +179,124 @@ impl Engine<'_> {
         }
     }
 
+    fn started(&self, undoes: Option<&RunId>) -> Entry {
+        Entry::Started {
+            format: JOURNAL_FORMAT,
+            tool: self.settings.tool.clone(),
+            run: self.run.clone(),
+            digest: self.digest.clone(),
+            runner: self.settings.runner.clone(),
+            approved_by: self.settings.approved_by.clone(),
+            undoes: undoes.cloned(),
+        }
+    }
+
     fn invoke_again(&self, log: Box<dyn Log>, records: &[Record], task: &Task<'_>) -> End {
-        let start = Progress::of(records, self.plan).start;
-        let undoes = start.and_then(|start| start.undoes);
-        let (tool, runner) = (self.settings.tool.clone(), self.settings.runner.clone());
-        self.invoke(
-            log,
-            records,
-            &Entry::Resumed { tool, runner },
-            undoes.as_ref(),
-            task,
-        )
+        let progress = Progress::of(records, self.plan);
+        if let Some(problem) = self.cannot_go_on(&progress, records) {
+            return self.without_a_run(&progress, Exit::Forbidden, Some(problem));
+        }
+        if let Some((ending, _)) = &progress.ended {
+            return self.let_go(&progress, ending);
+        }
+        let undoes = progress.start.and_then(|start| start.undoes);
+        // A run whose first invocation died before it wrote a word has yet to begin.
+        let first = if records.is_empty() {
+            self.started(None)
+        } else {
+            Entry::Resumed {
+                tool: self.settings.tool.clone(),
+                runner: self.settings.runner.clone(),
+            }
+        };
+        self.invoke(log, records, &first, undoes.as_ref(), task)
+    }
+
+    /// Why these records are not those of a run of this plan, if so.
+    fn cannot_go_on(&self, progress: &Progress, records: &[Record]) -> Option<String> {
+        let run = &self.run;
+        match &progress.start {
+            None if records.is_empty() => None,
+            None => Some(format!(
+                "the journal of run {run} does not say how the run began"
+            )),
+            Some(start) if start.run == *run && start.digest == self.digest => None,
+            Some(_) => Some(format!(
+                "what is kept as the journal of run {run} is the journal of another run or of another plan"
+            )),
+        }
+    }
+
+    /// Lets go of the nodes that a run which is over still holds, because its runner died or could not reach them.
+    fn let_go(&self, progress: &Progress, ending: &Ending) -> End {
+        let undoes = progress
+            .start
+            .as_ref()
+            .and_then(|start| start.undoes.as_ref());
+        let claim = self.claim(undoes);
+        let changed = progress.changed_anything(self.plan);
+        let release = release_of(Some(ending), undoes, changed);
+        let mut problems = Vec::new();
+        for node in self.plan.changed() {
+            let ours = match self.world.holder(node) {
+                Ok(record) => record.holder.is_some_and(|holder| holder.run == self.run),
+                Err(fault) => {
+                    problems.push(HoldError::Fault(node.clone(), fault));
+                    continue;
+                }
+            };
+            if !ours {
+                continue;
+            }
+            let taken = Holds::take(
+                self.world,
+                [node],
+                &claim,
+                &release,
+                Millis(0),
+                self.interrupt,
+            );
+            match taken {
+                Ok(holds) => problems.extend(
+                    holds
+                        .give_up(self.world, &release)
+                        .into_iter()
+                        .map(|(node, fault)| HoldError::Fault(node, fault)),
+                ),
+                Err(error) => problems.push(error),
+            }
+        }
+        let Some(problem) = problems.into_iter().next() else {
+            return self.without_a_run(progress, Exit::Done, None);
+        };
+        let verdict = refused(&self.run, problem);
+        self.without_a_run(progress, verdict.exit, verdict.because)
+    }
+
+    /// The end of an invocation that had no run to go on with.
+    fn without_a_run(&self, progress: &Progress, exit: Exit, because: Option<String>) -> End {
+        let end = End {
+            exit,
+            state: progress.state(self.plan),
+            over: progress.ended.is_some() && because.is_none(),
+            because,
+            next: Vec::new(),
+            began: true,
+        };
+        self.told(&end, 0, Instant::now());
+        end
+    }
+
+    fn claim(&self, undoes: Option<&RunId>) -> Claim {
+        Claim {
+            run: self.run.clone(),
+            instead_of: undoes.cloned(),
+            verb: self.plan.verb.clone(),
+            runner: self.settings.runner.clone(),
+            reason: self.plan.title.clone(),
+            lease: self.settings.lease,
+            wait: self.settings.lock_wait,
+        }
     }
 
     fn invoke(
@@ -257,18 +348,7 @@ impl Engine<'_> {
         if fresh && let Some(problem) = self.forbidden() {
             return Err(Verdict::nothing_changed(Exit::Forbidden, problem));
         }
-        let first = book
-            .write(first.clone())
-            .map_err(|halt| Verdict::nothing_changed(Exit::Forbidden, halt.because()))?;
-        let claim = Claim {
-            run: self.run.clone(),
-            instead_of: undoes.cloned(),
-            verb: self.plan.verb.clone(),
-            runner: self.settings.runner.clone(),
-            reason: self.plan.title.clone(),
-            lease: self.settings.lease,
-            wait: self.settings.lock_wait,
-        };
+        let claim = self.claim(undoes);
         let otherwise = if fresh {
             Release::Unused
         } else {
@@ -291,6 +371,11 @@ impl Engine<'_> {
             self.interrupt,
         )
         .map_err(|error| refused(&self.run, error))?;
+        // Only who holds the nodes writes: a run that is refused stays as its journal left it.
+        let first = book.write(first.clone()).map_err(|halt| {
+            holds.give_up(self.world, &otherwise);
+            Verdict::nothing_changed(Exit::Forbidden, halt.because(self.plan))
+        })?;
         for (node, holding) in holds.each() {
             let claimed = Entry::Claimed {
                 node: node.clone(),
@@ -308,7 +393,7 @@ impl Engine<'_> {
                             } else {
                                 FaultKind::Failed
                             };
-                            Err(Fault::new(kind, halt.because()))
+                            Err(Fault::new(kind, halt.because(self.plan)))
                         })
                 });
             if let Err(fault) = kept {
@@ -337,7 +422,7 @@ impl Engine<'_> {
             });
             let verdict = match task {
                 Task::Go { answers } => self.go(session, fresh, answers),
-                Task::GiveBack => Ok(self.only_give_back(session)),
+                Task::GiveBack => self.only_give_back(session),
                 Task::Abandon { reason } => Ok(Verdict {
                     exit: Exit::Done,
                     because: None,
@@ -347,12 +432,6 @@ impl Engine<'_> {
                         reason: (*reason).to_owned(),
                     }),
                 }),
-                Task::LetGo { ending } => Ok(Verdict {
-                    exit: Exit::Done,
-                    because: None,
-                    next: Vec::new(),
-                    over: Some((*ending).clone()),
-                }),
             };
             no_more.cancel();
             verdict
@@ -360,23 +439,21 @@ impl Engine<'_> {
         let changed = session
             .book
             .ask(|progress| progress.changed_anything(self.plan));
+        let ever = session
+            .book
+            .ask(|progress| progress.ever_changed_anything(self.plan));
         let Ok(verdict) = verdict else {
             // Whatever would be written or let go now, a dead runner could not have done.
             let verdict = Verdict {
                 exit: Exit::Unexpected,
-                because: Some(Halt::Gone.because()),
+                because: Some(Halt::Gone.because(self.plan)),
                 next: self.ways_on(session.book),
                 over: None,
             };
             return self.ending(session.book, verdict, true);
         };
         let state = session.book.ask(|progress| progress.state(self.plan));
-        let release = match (&verdict.over, undoes) {
-            (None, _) => Release::Unfinished,
-            (Some(Ending::Done), Some(undone)) => Release::Undid(undone.clone()),
-            (Some(Ending::Undone { .. }), _) if !changed && fresh => Release::Unused,
-            (Some(_), _) => Release::Free,
-        };
+        let release = release_of(verdict.over.as_ref(), undoes, changed);
         let last = match &verdict.over {
             Some(ending) => Entry::Ended {
                 ending: ending.clone(),
@@ -388,13 +465,24 @@ impl Engine<'_> {
                 because: verdict.because.clone().unwrap_or_default(),
             },
         };
-        self.close(session, last, &release);
-        let began = changed || !fresh || verdict.over.is_none() || verdict.exit == Exit::Done;
-        self.ending(session.book, verdict, began)
+        let still_held = self.close(session, last, &release);
+        let began = ever || !fresh || verdict.over.is_none() || verdict.exit == Exit::Done;
+        let mut end = self.ending(session.book, verdict, began || !still_held.is_empty());
+        if end.over && !still_held.is_empty() {
+            end.over = false;
+            end.next.push(self.way_to_let_go(&still_held));
+        }
+        end
     }
 
-    /// Writes the last record everywhere and lets go of the nodes.
-    fn close(&self, session: &Session<'_>, last: Entry, release: &Release) {
+    fn way_to_let_go(&self, still_held: &[NodeName]) -> String {
+        let nodes: Vec<_> = still_held.iter().map(NodeName::as_str).collect();
+        let nodes = nodes.join(", ");
+        format!("clusterctl resume {}   (to let go of {nodes})", self.run)
+    }
+
+    /// Writes the last record everywhere and lets go of the nodes; gives those that it could not let go.
+    fn close(&self, session: &Session<'_>, last: Entry, release: &Release) -> Vec<NodeName> {
         match session.book.write(last) {
             Ok(record) => {
                 for (node, holding) in session.holds.each() {
@@ -407,14 +495,17 @@ impl Engine<'_> {
                     }
                 }
             }
-            Err(halt) => self.reporter.warn(halt.because()),
+            Err(halt) => self.reporter.warn(halt.because(self.plan)),
         }
+        let mut still_held = Vec::new();
         for (node, fault) in session.holds.give_up(self.world, release) {
             if fault.kind != FaultKind::Fenced {
                 self.reporter
                     .warn(format!("{node}: the hold could not be given up: {fault}"));
+                still_held.push(node);
             }
         }
+        still_held
     }
 
     fn go(
@@ -435,6 +526,12 @@ impl Engine<'_> {
             let Some((node, _)) = self.plan.step(step) else {
                 continue;
             };
+            if !self.can_be_answered(session, step) {
+                self.reporter.warn(format!(
+                    "the answer for {step} is not needed: nothing is in doubt about it and it asks nobody"
+                ));
+                continue;
+            }
             let (step, evidence) = (step.clone(), evidence.clone());
             let by = self.settings.runner.owner.clone();
             if let Err(halt) = session.note(node, Entry::Answered { step, evidence, by }) {
@@ -454,22 +551,39 @@ impl Engine<'_> {
         self.verdict(session.book, &end)
     }
 
-    fn only_give_back(&self, session: &Session<'_>) -> Verdict {
-        let left = session.give_back();
-        let because = left
-            .iter()
-            .map(|(node, halt)| format!("{node}: {}", halt.because()));
-        let because = because.collect::<Vec<_>>().join(". ");
-        Verdict {
-            exit: if left.is_empty() {
-                Exit::Done
-            } else {
-                Exit::Unsafe
-            },
-            because: (!left.is_empty()).then_some(because),
-            next: self.ways_on(session.book),
-            over: None,
+    /// Whether a person's word settles this step: it asks for one, or nothing else tells whether it is done.
+    fn can_be_answered(&self, session: &Session<'_>, id: &StepId) -> bool {
+        let asks = self
+            .plan
+            .step(id)
+            .is_some_and(|(_, step)| matches!(step.action, Action::AskOperator { .. }));
+        match session.book.ask(|progress| progress.standing(id)) {
+            Standing::InDoubt(_) => true,
+            Standing::Pending => asks,
+            Standing::Done => false,
         }
+    }
+
+    fn only_give_back(&self, session: &Session<'_>) -> Result<Verdict, Gone> {
+        let left = session.give_back();
+        let halts: Vec<&Halt> = left.iter().map(|(_, halt)| halt).collect();
+        if halts.contains(&&Halt::Gone) {
+            return Err(Gone);
+        }
+        if halts.is_empty() {
+            return Ok(Verdict {
+                exit: Exit::Done,
+                because: None,
+                next: self.ways_on(session.book),
+                over: None,
+            });
+        }
+        let exit = if halts.iter().any(|halt| is_unsafe(halt)) {
+            Exit::Unsafe
+        } else {
+            Exit::Stopped
+        };
+        Ok(self.stopped(session.book, exit, &halts))
     }
 
     /// What forbids the run before anything is looked at.
@@ -606,16 +720,22 @@ impl Engine<'_> {
             });
         };
         let changed = book.ask(|progress| progress.changed_anything(self.plan));
+        let ever = book.ask(|progress| progress.ever_changed_anything(self.plan));
+        let rest_is_done = end.halted.is_empty()
+            && !end.cut_short
+            && book.ask(|progress| !progress.done().is_empty());
         let exit = match worst {
-            Halt::Unclear(..) => Exit::Unsafe,
+            halt if is_unsafe(halt) => Exit::Unsafe,
             Halt::Interrupted => Exit::Interrupted,
-            Halt::Stale(..) if !changed => Exit::Stale,
-            Halt::Failed(_, fault) if !changed && fault.kind == FaultKind::Unreachable => {
+            Halt::Failed(..) | Halt::Stale(..) if rest_is_done => Exit::Differs,
+            Halt::Stale(..) if !ever => Exit::Stale,
+            Halt::Failed(_, fault) if !ever && fault.kind == FaultKind::Unreachable => {
                 Exit::Unreachable
             }
-            Halt::Failed(..) | Halt::Vetoed(..) | Halt::Declined(..) if !changed => Exit::Undone,
-            Halt::Failed(..) | Halt::Stale(..) if end.halted.is_empty() && !end.cut_short => {
-                Exit::Differs
+            Halt::Failed(..) | Halt::Stale(..) | Halt::Vetoed(..) | Halt::Declined(..)
+                if !changed =>
+            {
+                Exit::Undone
             }
             _ => Exit::Stopped,
         };
@@ -638,27 +758,39 @@ impl Engine<'_> {
         let mut next = Vec::new();
         let mut texts: Vec<String> = Vec::new();
         for halt in halts {
-            let text = halt.because();
+            let text = halt.because(self.plan);
             if !texts.contains(&text) {
                 texts.push(text);
             }
-            let (Halt::Operator(step, _) | Halt::Unclear(step, _)) = halt else {
+            let (Halt::Operator(step, _) | Halt::Declined(step) | Halt::Unclear(step, _)) = halt
+            else {
                 continue;
             };
-            if matches!(halt, Halt::Unclear(..)) {
+            let when = if matches!(halt, Halt::Unclear(..)) {
+                let node = self
+                    .plan
+                    .step(step)
+                    .map_or("its node", |(node, _)| node.as_str());
                 next.push(format!(
-                    "see what {step} left on its node, and put it right by hand"
+                    "see what {step} left on {node}, and put it right by hand"
                 ));
-            }
+                "when its effect is there"
+            } else {
+                "when it is done"
+            };
             next.push(format!(
-                "clusterctl resume {} --answer {step} --evidence TEXT   (when it is done)",
+                "clusterctl resume {} --answer {step} --evidence TEXT   ({when})",
                 self.run
             ));
         }
         next.extend(self.ways_on(book));
         Verdict {
             exit,
-            because: Some(texts.join(". ")),
+            because: Some(if texts.is_empty() {
+                Halt::Interrupted.because(self.plan)
+            } else {
+                texts.join(". ")
+            }),
             next,
             over: None,
         }
@@ -714,14 +846,17 @@ impl Engine<'_> {
             // A failure of this hook is told, and changes nothing.
             let _ = session.run_hook("on_end", hook, None, &more);
         }
+        let done = book.ask(|progress| progress.done().len());
+        self.told(end, done.saturating_sub(done_before), began);
+    }
+
+    fn told(&self, end: &End, done: usize, began: Instant) {
         self.reporter.say(Happening::RunEnded {
             exit: end.exit.code(),
             state: end.state.clone(),
             because: end.because.clone(),
             next: end.next.clone(),
-            done: book
-                .ask(|progress| progress.done().len())
-                .saturating_sub(done_before),
+            done,
             took: Millis::from(began.elapsed()),
         });
     }
@@ -770,10 +905,10 @@ fn look_at<'l>(
 fn gravity(halt: &Halt) -> u8 {
     match halt {
         Halt::Gone => 10,
-        Halt::Unclear(..) => 9,
+        halt if is_unsafe(halt) => 9,
         Halt::Journal(_) => 8,
-        Halt::Fenced(_) => 7,
-        Halt::Unknown(..) => 6,
+        Halt::Fenced(..) => 7,
+        Halt::Unknown(..) | Halt::Unclear(..) | Halt::Stuck(..) => 6,
         Halt::Interrupted => 5,
         Halt::Failed(..) => 4,
         Halt::Stale(..) => 3,
@@ -782,14 +917,38 @@ fn gravity(halt: &Halt) -> u8 {
     }
 }
 
+/// How nodes are given up at such an end.
+fn release_of(over: Option<&Ending>, undoes: Option<&RunId>, changed: bool) -> Release {
+    match (over, undoes) {
+        (None, _) => Release::Unfinished,
+        (Some(Ending::Done), Some(undone)) => Release::Undid(undone.clone()),
+        (Some(Ending::Undone { .. }), _) if !changed => Release::Unused,
+        (Some(_), _) => Release::Free,
+    }
+}
+
+/// Whether a person must look before anybody goes on.
+fn is_unsafe(halt: &Halt) -> bool {
+    match halt {
+        Halt::Unclear(..) => true,
+        // A node that can't be reached is as its last step left it.
+        Halt::Stuck(_, fault) => fault.kind != FaultKind::Unreachable,
+        _ => false,
+    }
+}
+
 fn refused(run: &RunId, error: HoldError) -> Verdict {
     match error {
         HoldError::Held(node, holder) if holder.run == *run => {
             let because = format!(
-                "{node}: this run goes on already: {} (process {}) has it",
+                "{node}: run {run} goes on already: {} (process {}) has it",
                 holder.runner.owner, holder.runner.pid
             );
-            Verdict::nothing_changed(Exit::Held, because)
+            let mut verdict = Verdict::nothing_changed(Exit::Held, because);
+            verdict.next.push(
+                "wait until it has ended or its runner is dead, and type the same again".to_owned(),
+            );
+            verdict
         }
         HoldError::Held(node, holder) => held(&node, &holder),
         HoldError::EffectRuns(node, how) => {

@@ -12,7 +12,7 @@ use super::hold::Holds;
 use super::run::Engine;
 use super::worker::LaneEnd;
 use crate::config::NodeName;
-use crate::plan::{Hook, Lane, Stage, Step};
+use crate::plan::{Hook, Lane, Stage, Step, StepId};
 
 /// Everything that the lanes of a run share.
 pub(super) struct Session<'a> {
@@ -32,6 +32,15 @@ pub(super) struct StagesEnd {
     pub(super) cut_short: bool,
 }
 
+impl StagesEnd {
+    /// The run was asked to stop before this node's lane began.
+    fn interrupt(&mut self, node: Option<&NodeName>) {
+        self.halted
+            .extend(node.map(|node| (node.clone(), Halt::Interrupted)));
+        self.cut_short = true;
+    }
+}
+
 impl Session<'_> {
     /// Goes through all stages.
     pub(super) fn stages(&self) -> StagesEnd {
@@ -49,6 +58,10 @@ impl Session<'_> {
             if lanes.is_empty() {
                 continue;
             }
+            if self.engine.interrupt.times() > 0 {
+                end.interrupt(lanes.first().map(|lane| &lane.node));
+                break;
+            }
             self.engine.reporter.say(Happening::StageStarted {
                 stage: stage.name.clone(),
                 nodes: lanes.iter().map(|lane| lane.node.clone()).collect(),
@@ -63,14 +76,11 @@ impl Session<'_> {
                     .chain(&end.returned)
                     .map(|(node, _)| node.clone()),
             );
-            if stage.bake.0 > 0
-                && !self
-                    .engine
+            if stage.bake.0 > 0 {
+                // Whoever asks the run to stop need not wait for this; what comes next sees it.
+                self.engine
                     .world
-                    .pause(stage.bake.duration(), self.engine.interrupt.cancel())
-            {
-                end.cut_short = true;
-                break;
+                    .pause(stage.bake.duration(), self.engine.interrupt.asked());
             }
         }
         end
@@ -113,13 +123,8 @@ impl Session<'_> {
                     _ => end.halted.push((lane.node.clone(), halt)),
                 }
             }
-            if waiting.next().is_some()
-                && self.engine.interrupt.times() > 0
-                && end.halted.is_empty()
-            {
-                if let Some(lane) = lanes.last() {
-                    end.halted.push((lane.node.clone(), Halt::Interrupted));
-                }
+            if !stop && let Some(lane) = waiting.next() {
+                end.interrupt(Some(&lane.node));
                 stop = true;
             }
         });
@@ -131,9 +136,19 @@ impl Session<'_> {
     /// A node on which some step is unclear is left alone: starting what may be half
     /// changed would make things worse.
     pub(super) fn give_back(&self) -> Vec<(NodeName, Halt)> {
+        let mut left: Vec<(NodeName, Halt)> = Vec::new();
+        let owing = |id: &StepId| self.engine.plan.step(id).map(|(node, _)| node);
+        let nodes: BTreeSet<_> = self.book.ask(|progress| {
+            let owed = progress.owed().iter();
+            owed.filter_map(|(id, _)| owing(id)).collect()
+        });
+        for node in nodes {
+            if let Err(halt) = self.clear_doubts(node) {
+                left.push((node.clone(), halt));
+            }
+        }
+        // What turned out to be done may have ended some of them.
         let owed: Vec<_> = self.book.ask(|progress| progress.owed().to_vec());
-        let doubtful: Vec<_> = self.book.ask(super::Progress::in_doubt);
-        let mut left = Vec::new();
         for (id, _) in owed.iter().rev() {
             let Some((node, step)) = self.engine.plan.step(id) else {
                 continue;
@@ -141,23 +156,23 @@ impl Session<'_> {
             if left.iter().any(|(other, _)| other == node) {
                 continue;
             }
-            let in_the_way = doubtful.iter().find(|doubt| {
-                *doubt != id
-                    && self
-                        .engine
-                        .plan
-                        .step(doubt)
-                        .is_some_and(|(other, _)| other == node)
-            });
-            if let Some(doubt) = in_the_way {
-                let what = format!("{id} was not given back, because {doubt} is unclear");
-                let fault = Fault::new(super::FaultKind::LostOutcome, what);
-                left.push((node.clone(), Halt::Unclear(doubt.clone(), fault)));
-            } else if let Err(halt) = self.backward(node, step) {
+            if let Err(halt) = self.backward(node, step) {
                 left.push((node.clone(), halt));
             }
         }
         left
+    }
+
+    /// Looks what came of every step of this node that was begun and whose outcome nobody knows.
+    fn clear_doubts(&self, node: &NodeName) -> Result<(), Halt> {
+        for id in self.book.ask(super::Progress::in_doubt) {
+            if let Some((on, step)) = self.engine.plan.step(&id)
+                && on == node
+            {
+                self.settle(node, step)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn before_step(&self, node: &NodeName, step: &Step) -> Result<(), Halt> {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::desk::Answer;
 use super::event::{Happening, How};
 use super::fault::FaultKind;
-use super::halt::Halt;
+use super::halt::{Halt, is_seen};
 use super::journal::{Entry, StepResult};
 use super::judge::Verdict;
 use super::progress::Standing;
@@ -59,15 +59,8 @@ impl Session<'_> {
     /// Does a step, unless it is done.
     fn forward(&self, node: &NodeName, step: &Step) -> Result<(), Halt> {
         let began = Instant::now();
-        let standing = self.book.ask(|progress| progress.standing(&step.id));
-        if standing == Standing::Done {
+        if self.settle(node, step)? {
             return Ok(());
-        }
-        if let Standing::InDoubt(direction) = standing {
-            if self.clear_doubt(node, step, direction)? {
-                return self.done(node, step, Direction::Do, How::FoundDone, began);
-            }
-            self.settle_as_pending(node, step, direction)?;
         }
         if self.engine.interrupt.times() > 0 {
             return Err(Halt::Interrupted);
@@ -81,6 +74,10 @@ impl Session<'_> {
         });
         self.check_guards(node, step)
             .inspect_err(|halt| self.tell_stale(node, step, halt))?;
+        let answered = self.book.ask(|p| p.answers.contains_key(&step.id));
+        if answered && matches!(step.action, Action::AskOperator { .. }) {
+            return self.done(node, step, Direction::Do, How::Answered, began);
+        }
         if step.temporary.is_some() {
             self.owe(node, step)?;
         }
@@ -92,13 +89,29 @@ impl Session<'_> {
         }
     }
 
+    /// Whether a step is done; if it is in doubt, the world and the journal say so from now on.
+    pub(super) fn settle(&self, node: &NodeName, step: &Step) -> Result<bool, Halt> {
+        let began = Instant::now();
+        let direction = match self.book.ask(|progress| progress.standing(&step.id)) {
+            Standing::Done => return Ok(true),
+            Standing::Pending => return Ok(false),
+            Standing::InDoubt(direction) => direction,
+        };
+        let there = self.clear_doubt(node, step, direction)?;
+        if there {
+            self.done(node, step, Direction::Do, How::FoundDone, began)?;
+        } else {
+            self.settle_as_pending(node, step, direction)?;
+        }
+        Ok(there)
+    }
+
     /// Takes a step back, unless its effect is gone.
     pub(super) fn backward(&self, node: &NodeName, step: &Step) -> Result<(), Halt> {
         let began = Instant::now();
-        if let Standing::InDoubt(direction) = self.book.ask(|p| p.standing(&step.id))
-            && !self.clear_doubt(node, step, direction)?
-        {
-            return self.settle_as_pending(node, step, direction);
+        // What was never begun, or had no effect, must not be taken back.
+        if !self.settle(node, step)? {
+            return self.done(node, step, Direction::Undo, How::FoundDone, began);
         }
         let Undo::By { action, proof } = &step.undo else {
             return match &step.undo {
@@ -107,7 +120,7 @@ impl Session<'_> {
                         FaultKind::Failed,
                         format!("it can't be taken back: {because}"),
                     );
-                    Err(Halt::Unclear(step.id.clone(), fault))
+                    Err(Halt::Stuck(step.id.clone(), fault))
                 }
                 Undo::By { .. } | Undo::Nothing { .. } => {
                     self.done(node, step, Direction::Undo, How::FoundDone, began)
@@ -126,6 +139,9 @@ impl Session<'_> {
         let effect = self
             .resolved(action.as_ref().clone(), Action::values_mut)
             .and_then(|action| self.perform(node, step, Direction::Undo, proof, &action, &never));
+        // Whoever does not show in time is judged below like everybody else.
+        let effect =
+            effect.and_then(|()| self.shown(node, step, action, proof, &never).map(|_| ()));
         let shown = effect.and_then(|()| match self.judge(node, step, Direction::Undo, None) {
             Verdict::Done => Ok(()),
             Verdict::Unchanged => Err(unproved("its effect is still there")),
@@ -163,7 +179,9 @@ impl Session<'_> {
                 let action = self.resolved(action.clone(), Action::values_mut)?;
                 let cancel = self.engine.interrupt.cancel();
                 self.perform(node, step, Direction::Do, &step.proof, &action, cancel)?;
-                if let Some((condition, found)) = self.failing(node, step.proof.conditions())? {
+                if let Some((condition, found)) =
+                    self.shown(node, step, &action, &step.proof, cancel)?
+                {
                     let what = format!(
                         "it ran, but its effect can't be seen: {condition} was expected, and {found} was found"
                     );
@@ -172,6 +190,37 @@ impl Session<'_> {
                 Ok(How::Performed)
             }
         }
+    }
+
+    /// The condition of a proof that does not hold after the effect, if one does not.
+    ///
+    /// A service that was told to start or stop may return before it has: it gets
+    /// the time of its step to be seen.
+    fn shown(
+        &self,
+        node: &NodeName,
+        step: &Step,
+        action: &Action,
+        proof: &Proof,
+        cancel: &Cancel,
+    ) -> Result<Option<(Condition, Reading)>, Fault> {
+        const LOOK: Millis = Millis(100);
+        let patient = matches!(action, Action::Service { .. });
+        let looks = if patient { step.timeout.0 / LOOK.0 } else { 0 };
+        let began = Instant::now();
+        for _ in 0..looks {
+            if self.failing(node, proof.conditions())?.is_none() {
+                return Ok(None);
+            }
+            if began.elapsed() >= step.timeout.duration() {
+                break;
+            }
+            if !self.engine.world.pause(LOOK.duration(), cancel) {
+                let what = "it was broken off before its effect was seen";
+                return Err(Fault::new(FaultKind::Cancelled, what));
+            }
+        }
+        self.failing(node, proof.conditions())
     }
 
     fn perform(
@@ -301,25 +350,31 @@ impl Session<'_> {
                 Ok(How::Answered)
             }
             Answer::No => {
-                self.put_off(node, step, "it was declined")?;
+                self.put_off(node, step, Direction::Do, "it was declined")?;
                 Err(Halt::Declined(id).into())
             }
             Answer::Nobody => {
-                self.put_off(node, step, "there is no terminal to ask on")?;
+                self.put_off(node, step, Direction::Do, "there is no terminal to ask on")?;
                 Err(Halt::Operator(id, request.to_owned()).into())
             }
         }
     }
 
-    /// The step was not begun after all.
-    fn put_off(&self, node: &NodeName, step: &Step, why: &str) -> Result<(), Halt> {
+    /// The step was not begun after all, or not begun to be taken back.
+    fn put_off(
+        &self,
+        node: &NodeName,
+        step: &Step,
+        direction: Direction,
+        why: &str,
+    ) -> Result<(), Halt> {
         let fault = Fault::new(FaultKind::Failed, why);
         let result = StepResult::Failed { fault };
         self.note(
             node,
             Entry::Outcome {
                 step: step.id.clone(),
-                direction: Direction::Do,
+                direction,
                 result,
             },
         )
@@ -334,10 +389,10 @@ impl Session<'_> {
         step: &Step,
         direction: Direction,
     ) -> Result<bool, Halt> {
-        if direction == Direction::Do
-            && self
-                .book
-                .ask(|progress| progress.answers.contains_key(&step.id))
+        // A person who says that it is done means its effect, whichever way it was going.
+        if self
+            .book
+            .ask(|progress| progress.answers.contains_key(&step.id))
         {
             return Ok(true);
         }
@@ -349,7 +404,7 @@ impl Session<'_> {
         let call = self.call(node, step, direction, proof, &cancel);
         let settled = match self.engine.world.settle(&call) {
             Ok(settled) => settled,
-            Err(fault) => return Err(halt_of(&step.id, fault, Halt::Unknown)),
+            Err(fault) => return Err(halt_of(node, &step.id, fault, Halt::Unknown)),
         };
         let reported = settled.as_ref().and_then(|outcome| outcome.as_ref().err());
         let verdict = self.judge(node, step, direction, reported);
@@ -360,7 +415,7 @@ impl Session<'_> {
                 let fault = Fault::new(FaultKind::LostOutcome, text);
                 return Err(Halt::Unclear(step.id.clone(), fault));
             }
-            Verdict::Unknown(fault) => return Err(halt_of(&step.id, fault, Halt::Unknown)),
+            Verdict::Unknown(fault) => return Err(halt_of(node, &step.id, fault, Halt::Unknown)),
         };
         Ok(there)
     }
@@ -443,7 +498,7 @@ impl Session<'_> {
                     let fault = Fault::new(FaultKind::LostOutcome, what);
                     return Err(Halt::Unknown(step.id.clone(), fault));
                 }
-                Err(fault) => return Err(halt_of(&step.id, fault, Halt::Unknown)),
+                Err(fault) => return Err(halt_of(node, &step.id, fault, Halt::Unknown)),
             };
         }
         Ok(outputs)
@@ -460,7 +515,7 @@ impl Session<'_> {
     ) -> Result<(), Halt> {
         match fault.kind {
             FaultKind::RunnerGone => return Err(Halt::Gone),
-            FaultKind::Fenced => return Err(Halt::Fenced(fault)),
+            FaultKind::Fenced => return Err(Halt::Fenced(node.clone(), fault)),
             _ => {}
         }
         let id = step.id.clone();
@@ -476,7 +531,7 @@ impl Session<'_> {
                     (_, FaultKind::Cancelled) => Halt::Interrupted,
                     (Direction::Do, _) => Halt::Failed(id.clone(), fault.clone()),
                     // What can't be taken back leaves the node between two states.
-                    (Direction::Undo, _) => Halt::Unclear(id.clone(), fault.clone()),
+                    (Direction::Undo, _) => Halt::Stuck(id.clone(), fault.clone()),
                 };
                 (
                     Some(StepResult::Failed {
@@ -501,12 +556,13 @@ impl Session<'_> {
             Verdict::Unknown(_) if fault.kind != FaultKind::Failed => {
                 (None, Halt::Unknown(id.clone(), fault.clone()))
             }
-            Verdict::Unknown(other) => (None, halt_of(&id, other, Halt::Unknown)),
+            Verdict::Unknown(other) => (None, halt_of(node, &id, other, Halt::Unknown)),
         };
         if halt == Halt::Gone {
             return Err(halt);
         }
-        let unchanged = matches!(result, Some(StepResult::Failed { .. }));
+        let unchanged = matches!(result, Some(StepResult::Failed { .. }))
+            && (direction == Direction::Undo || is_seen(step));
         if let Some(result) = result {
             self.note(
                 node,
@@ -565,6 +621,7 @@ impl Session<'_> {
                 step: step.id.clone(),
                 until,
             },
+            Direction::Do,
         )
     }
 
@@ -576,18 +633,36 @@ impl Session<'_> {
                 step: step.id.clone(),
                 direction,
             },
+            direction,
         )
     }
 
     /// A record that must be on both disks before the effect.
-    fn note_before(&self, node: &NodeName, step: &Step, entry: Entry) -> Result<(), Halt> {
+    fn note_before(
+        &self,
+        node: &NodeName,
+        step: &Step,
+        entry: Entry,
+        direction: Direction,
+    ) -> Result<(), Halt> {
         match self.write(node, entry)? {
             Ok(()) => Ok(()),
             Err(fault) => {
                 let what = format!("the node's copy of the journal could not be written: {fault}");
                 let fault = Fault { what, ..fault };
-                self.put_off(node, step, &fault.what)?;
-                Err(Halt::Failed(step.id.clone(), fault))
+                self.put_off(node, step, direction, &fault.what)?;
+                self.engine.reporter.say(Happening::StepFailed {
+                    step: step.id.clone(),
+                    direction,
+                    fault: fault.clone(),
+                    unchanged: true,
+                });
+                self.after_step(node, step, Some(&fault));
+                let id = step.id.clone();
+                Err(match direction {
+                    Direction::Do => Halt::Failed(id, fault),
+                    Direction::Undo => Halt::Stuck(id, fault),
+                })
             }
         }
     }
@@ -652,10 +727,16 @@ fn unproved(text: &str) -> Fault {
     Fault::new(FaultKind::LostOutcome, format!("it ran, but {text}"))
 }
 
-fn halt_of(step: &StepId, fault: Fault, otherwise: impl FnOnce(StepId, Fault) -> Halt) -> Halt {
+/// The halt that a fault of this node comes to.
+pub(super) fn halt_of(
+    node: &NodeName,
+    step: &StepId,
+    fault: Fault,
+    otherwise: impl FnOnce(StepId, Fault) -> Halt,
+) -> Halt {
     match fault.kind {
         FaultKind::RunnerGone => Halt::Gone,
-        FaultKind::Fenced => Halt::Fenced(fault),
+        FaultKind::Fenced => Halt::Fenced(node.clone(), fault),
         _ => otherwise(step.clone(), fault),
     }
 }

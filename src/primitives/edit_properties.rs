@@ -230,7 +230,7 @@ fn step(one: &Found, given: &Circumstances) -> Result<Option<Step>, Unplannable>
     };
     let diff = ByteDiff::between(file, &new, is_masked);
     Ok(Some(Step {
-        title: title(std::slice::from_ref(one), path.as_str()),
+        title: title(std::slice::from_ref(one), name),
         why: Why {
             says: "It was asked for on the command line.".to_owned(),
             page: None,

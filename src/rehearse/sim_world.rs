@@ -72,6 +72,73 @@ impl SimWorld {
         Some(strikes.remove(at).0)
     }
 
+    /// The fault that strikes a step which only looks, when it looks.
+    fn strike_a_look(&self, node: &NodeName, probe: &Probe) -> Result<(), Fault> {
+        let looking: Vec<StepId> = lock(&self.strikes)
+            .iter()
+            .filter(|(_, on, id)| {
+                let step = self.plan.step(id).map(|(_, step)| step);
+                on == node && step.is_some_and(|step| looks_at(&step.action, probe))
+            })
+            .map(|(_, _, id)| id.clone())
+            .collect();
+        let struck = looking
+            .into_iter()
+            .find(|id| self.all_before_has_happened(node, id));
+        let Some(strike) = struck.and_then(|id| self.strike(&id)) else {
+            return Ok(());
+        };
+        let fail = |kind, what: &str| Err(Fault::new(kind, what));
+        match strike {
+            StrikeKind::Unreachable | StrikeKind::PowerLoss => {
+                lock(&self.away).insert(node.clone());
+                Ok(())
+            }
+            StrikeKind::Crash | StrikeKind::CrashAfter => {
+                self.instants.die();
+                Ok(())
+            }
+            StrikeKind::Timeout => fail(FaultKind::TimedOut, "the look took too long"),
+            StrikeKind::Failed => fail(FaultKind::Failed, "what was looked at can't be read"),
+            StrikeKind::DiskFull => fail(FaultKind::DiskFull, "no space left on the device"),
+            StrikeKind::Denied => fail(FaultKind::Denied, "permission denied"),
+            StrikeKind::LostOutcome => fail(
+                FaultKind::LostOutcome,
+                "the connection broke before the answer came",
+            ),
+            StrikeKind::Interrupt => {
+                if let Some(interrupt) = &self.interrupt {
+                    interrupt.ask();
+                }
+                Ok(())
+            }
+            StrikeKind::Stale => Ok(()),
+        }
+    }
+
+    /// Whether everything that the plan changes on the node before this step has been changed.
+    fn all_before_has_happened(&self, name: &NodeName, id: &StepId) -> bool {
+        let state = lock(&self.state);
+        let Some(node) = state.nodes.get(name) else {
+            return false;
+        };
+        self.changes_before(name, id)
+            .all(|before| node.effects.iter().any(|(_, step, _)| step == before))
+    }
+
+    fn changes_before<'s>(
+        &'s self,
+        name: &'s NodeName,
+        id: &'s StepId,
+    ) -> impl Iterator<Item = &'s StepId> {
+        self.plan
+            .steps()
+            .filter(move |(on, _)| *on == name)
+            .take_while(move |(_, step)| step.id != *id)
+            .filter(|(_, step)| step.action.changes())
+            .map(|(_, step)| &step.id)
+    }
+
     /// Changes what the guards of a step look at, as soon as all that comes before the step has happened.
     fn tamper(&self) {
         let mut state = lock(&self.state);
@@ -83,13 +150,7 @@ impl SimWorld {
                 return false;
             };
             let happened = |id: &StepId| node.effects.iter().any(|(_, step, _)| step == id);
-            let mut before = self
-                .plan
-                .steps()
-                .filter(|(on, step)| *on == name && step.action.changes())
-                .map(|(_, step)| &step.id)
-                .take_while(|step| *step != id);
-            if !before.all(happened) {
+            if !self.changes_before(name, id).all(happened) {
                 return true;
             }
             if let Some((_, step)) = self.plan.step(id)
@@ -127,6 +188,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether this action only looks, and at this.
+fn looks_at(action: &Action, probe: &Probe) -> bool {
+    match action {
+        Action::Check { that } => that.iter().any(|condition| condition.probe == *probe),
+        Action::WaitUntil { until, .. } => until.probe == *probe,
+        _ => false,
+    }
+}
+
 fn stamp_key(run: &RunId, step: &StepId) -> String {
     format!("{run} {step}")
 }
@@ -158,6 +228,7 @@ impl World for SimWorld {
     }
 
     fn observe(&self, look: &Look<'_>, probe: &Probe) -> Result<Reading, Fault> {
+        self.strike_a_look(look.node, probe)?;
         self.with_node(look.node, |node| {
             Ok(match probe {
                 Probe::Stamp { step } => node

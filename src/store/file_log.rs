@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use crate::engine::Log;
@@ -17,6 +18,12 @@ pub struct FileLog {
 
 impl Log for FileLog {
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        let path = self.path.display();
+        // What is written to a file that was removed would be lost with this process.
+        if self.file.metadata()?.nlink() == 0 {
+            let what = format!("{path}: it was removed while the run goes on");
+            return Err(io::Error::new(io::ErrorKind::NotFound, what));
+        }
         let written = self
             .file
             .write_all(line)
@@ -27,7 +34,6 @@ impl Log for FileLog {
                 .file
                 .set_len(self.length)
                 .and_then(|()| self.file.sync_data());
-            let path = self.path.display();
             return Err(match taken_back {
                 Ok(()) => io::Error::new(error.kind(), format!("{path}: {error}")),
                 Err(also) => io::Error::new(

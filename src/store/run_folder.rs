@@ -1,7 +1,7 @@
 //! The folder of one run, held by this process.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,9 @@ pub(super) const PLAN: &str = "plan.json";
 pub(super) const JOURNAL: &str = "journal.jsonl";
 const LOCK: &str = "lock";
 
+/// How often somebody who only looks may be in the way.
+const LOOKERS: u32 = 20;
+
 /// The folder of a run, which no other process works on while this lives.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -24,7 +27,14 @@ pub struct RunFolder {
 
 impl RunFolder {
     pub(super) fn create(path: PathBuf, run: &RunId, plan: &str) -> Result<Self, StoreError> {
-        make_folder(&path)?;
+        if let Some(runs) = path.parent() {
+            make_folder(runs)?;
+        }
+        // A run of the same name is another run: it must not be touched, let alone discarded.
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(|error| StoreError::io(&path, "made", error))?;
         let folder = Self::take(path, run)?;
         let file = folder.path.join(PLAN);
         // A plan is there whole, or there is no run.
@@ -58,23 +68,38 @@ impl RunFolder {
             .mode(0o600)
             .open(&file)
             .map_err(|error| StoreError::io(&file, "opened", error))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let pid = fs::read_to_string(&file)
-                    .ok()
-                    .and_then(|text| text.trim().parse().ok());
-                return Err(StoreError::Busy {
-                    run: run.clone(),
-                    pid,
-                });
+        let mut tries = 0;
+        loop {
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                // Somebody who only looks lets go at once.
+                Err(rustix::io::Errno::WOULDBLOCK) if tries < LOOKERS => {
+                    tries += 1;
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                }
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    let text = fs::read_to_string(&file).ok();
+                    let pid = text.and_then(|text| text.trim().parse().ok());
+                    return Err(StoreError::Busy {
+                        run: run.clone(),
+                        pid,
+                    });
+                }
+                Err(error) => return Err(StoreError::io(&file, "locked", error.into())),
             }
-            Err(error) => return Err(StoreError::io(&file, "locked", error.into())),
         }
         // The number only helps a person; the lock itself is what counts.
         let _ = lock.set_len(0).and_then(|()| lock.seek(SeekFrom::Start(0)));
         let _ = writeln!(lock, "{}", std::process::id());
         Ok(Self { path, _lock: lock })
+    }
+
+    /// Whether a process works on the run in this folder.
+    pub(super) fn is_held(path: &Path) -> bool {
+        File::open(path.join(LOCK)).is_ok_and(|lock| {
+            let looked = flock(&lock, FlockOperation::NonBlockingLockShared);
+            looked == Err(rustix::io::Errno::WOULDBLOCK)
+        })
     }
 
     /// The journal, to be gone on with after its first `whole` bytes; what follows them is dropped.
@@ -86,6 +111,10 @@ impl RunFolder {
                 .append(true)
                 .mode(0o600)
                 .open(&path)?;
+            if file.metadata()?.len() < whole {
+                let what = "it is shorter than when it was read";
+                return Err(io::Error::new(ErrorKind::UnexpectedEof, what));
+            }
             file.set_len(whole)?;
             file.sync_all()?;
             sync_folder(&self.path)?;

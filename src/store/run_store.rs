@@ -57,6 +57,11 @@ impl RunStore {
         RunFolder::take(path, run)
     }
 
+    /// Whether a process of this machine works on a run.
+    pub fn is_held(&self, run: &RunId) -> bool {
+        RunFolder::is_held(&self.folder_of(run))
+    }
+
     /// Reads what is stored of a run, whether or not another process works on it.
     pub fn read(&self, run: &RunId) -> Result<StoredRun, StoreError> {
         let folder = self.folder_of(run);

@@ -168,8 +168,8 @@ impl<W: Write> Plain<W> {
         if !state.is_empty() {
             lines.push(Line::new().say("state: ").say(wording::sentence(state)));
         }
-        for (number, command) in (1..).zip(next) {
-            lines.push(Line::new().say(format!("hint: {number}. {command}")));
+        for command in next {
+            lines.push(Line::new().say("hint: ").say(command));
         }
         lines
     }
@@ -266,7 +266,7 @@ fn failed(step: &Running, fault: &Fault, unchanged: bool) -> Vec<Line> {
         Direction::Undo => "could not be taken back",
     };
     let what = format!(
-        "{}. {} {}",
+        "{}: {} {}",
         step.title,
         wording::sentence(&fault.what),
         wording::aftermath(step, fault, unchanged)

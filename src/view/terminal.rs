@@ -166,7 +166,7 @@ impl Terminal {
             Direction::Undo => format!("Could not be taken back: {}", step.title),
         };
         let took = brief(now.saturating_sub(step.since));
-        let what = wording::sentence(&fault.what);
+        let what = wording::with_capital(&wording::sentence(&fault.what));
         let after = wording::aftermath(step, fault, unchanged);
         let mut lines = vec![
             self.step(self.marks.failed, Tone::Bad, &step.node)
@@ -220,13 +220,9 @@ impl Terminal {
         if !state.is_empty() {
             lines.push(fact("state", state));
         }
-        for (number, command) in (1..).zip(next) {
-            lines.push(
-                Line::new()
-                    .and(Tone::Strong, "  hint:  ")
-                    .say(format!("{number}. {command}"))
-                    .whole(),
-            );
+        for command in next {
+            let label = Line::new().and(Tone::Strong, "  hint:  ");
+            lines.push(label.say(command).whole());
         }
         lines
     }

@@ -55,7 +55,10 @@ impl Trouble {
             for hint in advice {
                 add(&mut hints, hint.trim_start_matches("hint: "));
             }
-            add(&mut said, facts.join("\n").trim_end());
+            let facts = facts.join("\n");
+            if !said.iter().any(|known| known.ends_with(facts.trim_end())) {
+                add(&mut said, facts.trim_end());
+            }
             let fault = cause.downcast_ref::<Fault>();
             if let Some(hint) = fault.and_then(|fault| fault.hint.as_deref()) {
                 add(&mut hints, hint);

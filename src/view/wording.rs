@@ -43,6 +43,18 @@ pub(super) fn sentence(text: &str) -> String {
     }
 }
 
+/// The same with a capital letter, where the first word is one of plain language.
+pub(super) fn with_capital(sentence: &str) -> String {
+    let word = sentence.split(' ').next().unwrap_or_default();
+    let mut letters = sentence.chars();
+    match letters.next() {
+        Some(first) if word.chars().all(|c| c.is_ascii_lowercase()) => {
+            first.to_uppercase().chain(letters).collect()
+        }
+        _ => sentence.to_owned(),
+    }
+}
+
 /// What a failed step means for its node.
 pub(super) fn aftermath(step: &Running, fault: &Fault, unchanged: bool) -> String {
     let node = &step.node;

@@ -24,11 +24,12 @@ shift 7
 mask=$(umask)
 umask 077
 
-exec 9>>"$folder/effect.lock" || exit 73
 if [ "$wait" = held ]; then
     exec 9>&1 >/dev/null
 else
     command -v flock >/dev/null || exit 69
+    exec 9>>"$folder/effect.lock" || exit 73
+    # Some shells hide what they opened from the programs they run, unless it is handed on.
     until flock -n 9 9>&9; do
         [ "$wait" -gt 0 ] || exit 71
         wait=$((wait - 1))
@@ -56,6 +57,8 @@ trap : HUP INT TERM
     exec "$@"
 ) >>"$base.out" 2>>"$base.err"
 code=$?
+# A command that a signal ended: 128 and its number, also in shells that count from 256.
+[ "$code" -le 256 ] || code=$((code - 128))
 
 printf '%s %3d\n' "$attempt" "$code" 1<>"$base.exit"
 exit "$code"

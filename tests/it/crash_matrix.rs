@@ -1,140 +1,37 @@
 //! The runner dies at every instant; whoever goes on has only the journal and the world.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
-use clusterctl::engine::{Direction, End, Interrupt, decode};
 use clusterctl::exit::Exit;
-use clusterctl::plan::{Plan, Reading, RunId, reverse};
-use clusterctl::rehearse::{Instants, MemoryLog, SimState, SimWorld, collected};
+use clusterctl::rehearse::SimState;
 
 use crate::every_kind;
+use crate::generate::Draw;
 use crate::scale::full;
+use crate::scene::{How, Scene, assert_no_effect_twice, readings};
 
-fn run_id(text: &str) -> RunId {
-    text.parse().unwrap()
+/// Begins or goes on until the runner survives; it dies at each of these instants in turn.
+fn until_done(scene: &mut Scene, deaths: &[u64], about: &str) -> u64 {
+    let mut died = 0;
+    for instant in deaths {
+        let left = scene.go(Some(*instant));
+        if !left.died {
+            assert_eq!(left.end.exit, Exit::Done, "{about}: {:?}", left.end);
+            return died;
+        }
+        died += 1;
+    }
+    let left = scene.go(None);
+    assert_eq!(left.end.exit, Exit::Done, "{about}: {:?}", left.end);
+    died
 }
 
-/// A world, a journal, and the runner that may die in it.
-struct Scene {
-    plan: Plan,
-    run: RunId,
-    state: SimState,
-    journal: Vec<u8>,
-}
-
-/// What an invocation left.
-struct Left {
-    end: End,
-    died: bool,
-    instants: u64,
-}
-
-impl Scene {
-    fn new(plan: &Plan) -> Self {
-        let state = SimState::fitting(plan);
-        Self {
-            plan: plan.clone(),
-            run: run_id("run-1"),
-            state,
-            journal: Vec::new(),
-        }
+/// Takes back with a fresh runner, which dies at these instants; gives what is left, and how often it died.
+fn take_back(scene: &Scene, deaths: &[u64], about: &str) -> (SimState, u64) {
+    let mut back = scene.back();
+    if back.plan.is_empty() {
+        return (back.state, 0);
     }
-
-    /// Begins or resumes, with the runner dying at this instant.
-    fn go(&mut self, die_at: Option<u64>) -> Left {
-        self.go_as(die_at, None)
-    }
-
-    fn go_as(&mut self, die_at: Option<u64>, undoes: Option<&RunId>) -> Left {
-        let instants = Arc::new(die_at.map_or_else(Instants::default, Instants::die_at));
-        let world = SimWorld::new(&self.plan, self.state.clone(), Arc::clone(&instants));
-        let decoded = decode(&self.journal).expect("the journal is only ever torn at its end");
-        let whole = self.journal[..decoded.whole].to_vec();
-        let log = MemoryLog::new(whole, Arc::clone(&instants));
-        let interrupt = Interrupt::default();
-        let (end, _) = collected(&self.plan, &self.run, &world, &interrupt, |engine| {
-            if decoded.records.is_empty() {
-                engine.start(Box::new(log.clone()), undoes)
-            } else {
-                engine.resume(Box::new(log.clone()), &decoded.records, &BTreeMap::new())
-            }
-        });
-        self.state = world.save();
-        self.journal = log.bytes();
-        Left {
-            end,
-            died: instants.alive().is_err(),
-            instants: instants.count(),
-        }
-    }
-
-    /// The scene of the run that takes this one back, as far as it went.
-    fn back(&self) -> Self {
-        let world = SimWorld::new(&self.plan, self.state.clone(), Arc::default());
-        let records = decode(&self.journal).unwrap().records;
-        let interrupt = Interrupt::default();
-        let (effects, _) = collected(&self.plan, &self.run, &world, &interrupt, |engine| {
-            engine.effects(&records)
-        });
-        let done = effects.expect("every doubt of this plan can be cleared by looking");
-        let now = jiff::Timestamp::UNIX_EPOCH;
-        let plan = reverse(&self.plan, &self.run, &done, &[], now).unwrap();
-        Self {
-            plan,
-            run: run_id("run-2"),
-            state: self.state.clone(),
-            journal: Vec::new(),
-        }
-    }
-
-    /// Takes back with a fresh runner, which dies at this instant and is resumed.
-    fn take_back(&self, die_at: Option<u64>) -> SimState {
-        let mut back = self.back();
-        if back.plan.is_empty() {
-            return back.state;
-        }
-        let undoes = self.run.clone();
-        let left = back.go_as(die_at, Some(&undoes));
-        if left.died {
-            let left = back.go_as(None, Some(&undoes));
-            assert_eq!(left.end.exit, Exit::Done, "{:?}", left.end);
-        } else {
-            assert_eq!(left.end.exit, Exit::Done, "{:?}", left.end);
-        }
-        back.state
-    }
-}
-
-/// No effect happened twice in one direction without being taken back between.
-fn assert_no_effect_twice(state: &SimState) {
-    for (name, node) in &state.nodes {
-        let mut there = BTreeSet::new();
-        for (run, step, direction) in &node.effects {
-            let fresh = match direction {
-                Direction::Do => there.insert((run, step)),
-                Direction::Undo => there.remove(&(run, step)),
-            };
-            assert!(fresh, "{name}: {step} {direction:?} twice in {run}");
-        }
-    }
-}
-
-/// What the nodes are like; backups stay until they are cleaned up.
-fn readings(state: &SimState) -> Vec<(String, Vec<String>)> {
-    state
-        .essence()
-        .into_iter()
-        .map(|(node, readings)| {
-            let lines = readings
-                .into_iter()
-                .filter(|(probe, found)| {
-                    *found != Reading::Absent && !probe.contains(r#""look":"backup""#)
-                })
-                .map(|(probe, found)| format!("{probe} -> {found}"));
-            (node.to_string(), lines.collect())
-        })
-        .collect()
+    let died = until_done(&mut back, deaths, about);
+    (back.state, died)
 }
 
 #[test]
@@ -144,53 +41,52 @@ fn a_runner_that_dies_at_any_instant_loses_nothing() {
     } else {
         vec![0, 7]
     };
-    let mut count = 0_u64;
+    let (mut first, mut second) = (0_u64, 0_u64);
     for seed in &seeds {
         let plan = every_kind::plan(*seed);
         assert_eq!(plan.problems(), []);
-        let mut whole = Scene::new(&plan);
+        let mut draw = Draw::new(*seed);
+        let fresh = Scene::new(&plan);
+        let mut whole = fresh.clone();
         let left = whole.go(None);
         assert_eq!(left.end.exit, Exit::Done, "{:?}", left.end);
         let wanted = readings(&whole.state);
-        let wanted_back = readings(&whole.take_back(None));
-        assert_eq!(
-            wanted_back,
-            readings(&Scene::new(&plan).take_back(None)),
-            "undo undoes all"
-        );
+        let wanted_back = readings(&take_back(&whole, &[], "whole").0);
+        let untouched = readings(&take_back(&fresh, &[], "untouched").0);
+        assert_eq!(wanted_back, untouched, "undo undoes all");
         let stride = if full() { 1 } else { 3 };
         for instant in (1..=left.instants).step_by(stride) {
-            let mut scene = Scene::new(&plan);
-            let left = scene.go(Some(instant));
-            if !left.died {
+            let about = format!("seed {seed} at {instant}");
+            let mut scene = fresh.clone();
+            if !scene.go(Some(instant)).died {
                 // Lanes side by side need not pass the same instants each time.
                 continue;
             }
-            count += 1;
-            if instant % 2 == 0 {
-                let left = scene.go(None);
-                assert_eq!(
-                    left.end.exit,
-                    Exit::Done,
-                    "seed {seed} at {instant}: {:?}",
-                    left.end
-                );
-                assert_eq!(readings(&scene.state), wanted, "seed {seed} at {instant}");
+            first += 1;
+            // Whoever goes on dies as well, more often than not.
+            let rest = usize::try_from(left.instants).unwrap();
+            let again = |draw: &mut Draw| -> Vec<u64> {
+                let deaths = draw.below(3);
+                (0..deaths)
+                    .map(|_| 1 + u64::try_from(draw.below(rest)).unwrap())
+                    .collect()
+            };
+            if full() || instant % 2 == 0 {
+                let mut scene = scene.clone();
+                second += until_done(&mut scene, &again(&mut draw), &about);
+                assert_eq!(readings(&scene.state), wanted, "{about}");
                 assert_no_effect_twice(&scene.state);
-            } else {
-                let again = (instant % 4 == 1).then_some(instant / 2 + 1);
-                let state = scene.take_back(again);
-                assert_eq!(
-                    readings(&state),
-                    wanted_back,
-                    "seed {seed} at {instant}, undone"
-                );
+            }
+            if full() || instant % 2 == 1 {
+                let (state, died) = take_back(&scene, &again(&mut draw), &about);
+                second += died;
+                assert_eq!(readings(&state), wanted_back, "{about}, undone");
                 assert_no_effect_twice(&state);
             }
         }
     }
-    println!("crash matrix: {count} deaths, seeds {seeds:?}");
-    assert!(count > 100, "the matrix was too small: {count}");
+    println!("crash matrix: {first} deaths and {second} of those who went on, seeds {seeds:?}");
+    assert!(first > 100 && second > 20, "the matrix was too small");
 }
 
 #[test]
@@ -229,20 +125,12 @@ fn a_journal_cut_anywhere_in_its_last_record_goes_on() {
     let wanted = readings(&whole.state);
     let mut scene = Scene::new(&plan);
     scene.go(Some(90));
-    let lines: Vec<_> = scene
-        .journal
-        .split_inclusive(|b| *b == b'\n')
-        .map(<[u8]>::len)
-        .collect();
-    let last = *lines.last().unwrap();
+    let lines = scene.journal.split_inclusive(|b| *b == b'\n');
+    let last = lines.map(<[u8]>::len).next_back().unwrap();
     let length = scene.journal.len();
     for cut in (0..=last).step_by(if full() { 1 } else { 17 }) {
-        let mut torn = Scene {
-            plan: plan.clone(),
-            run: scene.run.clone(),
-            state: scene.state.clone(),
-            journal: scene.journal[..length - cut].to_vec(),
-        };
+        let mut torn = scene.clone();
+        torn.journal.truncate(length - cut);
         let left = torn.go(None);
         assert_eq!(left.end.exit, Exit::Done, "cut {cut}: {:?}", left.end);
         assert_eq!(readings(&torn.state), wanted, "cut {cut}");
@@ -259,22 +147,16 @@ fn a_full_disk_under_the_journal_stops_the_run_and_loses_nothing() {
     let length = whole.journal.len();
     for room in (300..length).step_by(if full() { 61 } else { 1501 }) {
         let mut scene = Scene::new(&plan);
-        let world = SimWorld::new(&plan, scene.state.clone(), Arc::default());
-        let log = MemoryLog::default().with_room(room);
-        let interrupt = Interrupt::default();
-        let (end, _) = collected(&plan, &scene.run, &world, &interrupt, |engine| {
-            engine.start(Box::new(log.clone()), None)
-        });
+        let end = scene
+            .act(&How {
+                room: Some(room),
+                ..How::default()
+            })
+            .end;
         let expected = [Exit::Stopped, Exit::Forbidden];
         assert!(expected.contains(&end.exit), "room {room}: {end:?}");
-        assert!(
-            end.because
-                .as_deref()
-                .is_some_and(|text| text.contains("journal")),
-            "{end:?}"
-        );
-        scene.state = world.save();
-        scene.journal = log.bytes();
+        let because = end.because.clone().unwrap_or_default();
+        assert!(because.contains("journal"), "{end:?}");
         let left = scene.go(None);
         assert_eq!(left.end.exit, Exit::Done, "room {room}: {:?}", left.end);
         assert_eq!(readings(&scene.state), wanted, "room {room}");

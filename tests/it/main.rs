@@ -3,14 +3,18 @@
 #![cfg(test)]
 
 mod build;
+mod cli;
 mod config_cases;
 mod config_template;
 mod crash_matrix;
 mod every_kind;
+mod fault_matrix;
 mod fuzz_config;
+mod fuzz_journal;
 mod fuzz_plan;
 mod fuzz_properties;
 mod generate;
+mod kinds;
 mod local_world;
 mod nasty;
 mod plan_file;
@@ -20,6 +24,10 @@ mod plan_text;
 mod properties_hostile;
 mod properties_oracle;
 mod real;
+mod rooms;
 mod sample;
 mod scale;
+mod scene;
 mod secret_store;
+mod store;
+mod takeover;

@@ -30,6 +30,13 @@ enum Verb {
     Check(check::Check),
 }
 
+impl Props {
+    /// Whether this verb may change something.
+    pub(super) fn changes(&self) -> bool {
+        matches!(self.verb, Verb::Set(_) | Verb::Unset(_))
+    }
+}
+
 pub(super) fn run(args: Props, context: &mut Context) -> Result<Exit> {
     match args.verb {
         Verb::Get(args) => get::run(&args, context),

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 
-use crate::cli::context::{Context, TOOL, absolute, hooks, target, this_machine};
+use crate::cli::context::{Context, TOOL, absolute, hooks, local, target};
 use crate::cli::global::Changing;
 use crate::cli::refusal::Refusal;
-use crate::config::{Cluster, GivenSecrets, NodeName, SecretStore, Selection};
+use crate::config::{Cluster, GivenSecrets, NodeName, Secret, SecretStore, Selection};
 use crate::exit::Exit;
 use crate::plan::{Millis, Probe, Reading, RemotePath, Target, Value};
 use crate::primitives::edit_properties::{Circumstances, Found, Wish, plan};
@@ -71,7 +71,7 @@ impl Where {
     /// The nodes that are meant.
     fn nodes(&self, cluster: &Cluster) -> Result<Vec<(NodeName, Target)>> {
         let Some(selection) = &self.on else {
-            return Ok(vec![this_machine()?]);
+            return Ok(vec![local(cluster)?]);
         };
         let nodes = cluster.select(selection)?;
         if let Some(away) = nodes.iter().find(|node| !node.is_local()) {
@@ -82,13 +82,12 @@ impl Where {
                     away.name, away.address
                 ),
             )
-            .state("Nothing was changed.")
             .into());
         }
-        Ok(nodes
+        nodes
             .into_iter()
-            .map(|node| (node.name.clone(), target(node)))
-            .collect())
+            .map(|node| Ok((node.name.clone(), target(node)?)))
+            .collect()
     }
 }
 
@@ -109,7 +108,7 @@ impl Place {
     /// Reads another file in the same way.
     pub(super) fn read_other(&self, path: &Path) -> Result<Properties> {
         let bytes = read_file_bounded(path)
-            .with_context(|| format!("{} can't be read", path.display()))?
+            .with_context(|| Refusal::usage(format!("{} can't be read", path.display())))?
             .ok_or_else(|| {
                 Refusal::usage(format!("there is no file {}", path.display()))
                     .hint("give the path with --file")
@@ -133,30 +132,26 @@ pub(super) fn edit(
     let references: Vec<_> = wishes
         .iter()
         .filter_map(|wish| match &wish.value {
-            Some(Value::Secret(reference)) => Some(reference.clone()),
+            Some(Value::Secret(reference)) => Some((&wish.key, reference)),
             _ => None,
         })
         .collect();
     let own = cluster.secrets().map(|(_, reference)| reference);
+    let asked = references.iter().map(|(_, reference)| *reference);
     let copy: GivenSecrets = given
         .iter()
-        .map(|(key, secret)| {
-            (
-                key.clone(),
-                crate::config::Secret::new(secret.expose().to_owned()),
-            )
-        })
+        .map(|(key, secret)| (key.clone(), Secret::new(secret.expose().to_owned())))
         .collect();
     let secrets = std::sync::Arc::new(
-        SecretStore::new(own.chain(&references))
+        SecretStore::new(own.chain(asked))
             .relative_to(cluster.folder())
             .with_given(copy)
             .with_terminal(),
     );
-    for reference in &references {
+    for (key, reference) in &references {
         secrets.resolve(reference).map_err(|error| {
-            let what = "a value could not be had";
-            anyhow::Error::from(error).context(Refusal::usage(what).state("Nothing was changed."))
+            let what = format!("the value for `{}` can't be had", key.escape_debug());
+            anyhow::Error::from(error).context(Refusal::usage(what))
         })?;
     }
     let mut found = Vec::new();
@@ -225,7 +220,7 @@ fn with_ways_out(
     use crate::properties::EditError;
     let verb = verb.replace('-', " ");
     let file = file.display();
-    let mut refusal = Refusal::usage(error.to_string()).state("Nothing was changed.");
+    let mut refusal = Refusal::usage(error.to_string());
     refusal = match &error.error {
         EditError::Ambiguous { lines, .. } => {
             let line = lines.last().copied().unwrap_or_default();

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::place::{Where, edit};
 use crate::cli::context::Context;
-use crate::cli::given::{ValueFile, from_input};
+use crate::cli::given::{from_input, value_files};
 use crate::cli::global::Changing;
 use crate::cli::refusal::Refusal;
 use crate::config::{GivenSecrets, Secret, SecretRef};
@@ -65,10 +65,24 @@ pub(super) fn run(args: &Set, context: &mut Context) -> Result<Exit> {
     }
     for text in &args.secret {
         let (key, reference) = split(text)?;
-        let reference = reference.parse::<SecretRef>().map_err(|error| {
-            anyhow::Error::from(error).context(Refusal::usage(format!(
-                "the secret for `{key}` is not a reference"
-            )))
+        let reference = reference.parse::<SecretRef>().map_err(|_| {
+            // Why not would only repeat what it is, and what it is may be the secret.
+            let key = key.escape_debug();
+            Refusal::usage(format!(
+                "--secret {key}=... does not say where a secret is found"
+            ))
+            .hint(format!(
+                "--secret {key}=env:NAME   (an environment variable)"
+            ))
+            .hint(format!(
+                "--secret {key}=file:PATH   (a file that not every user can read)"
+            ))
+            .hint(format!(
+                "--secret {key}='cmd:pass show ucd/db'   (what a command prints)"
+            ))
+            .hint(format!(
+                "--secret {key}=prompt   (asked for on the terminal)"
+            ))
         })?;
         let reference = match reference {
             SecretRef::Prompt(label) if label.is_empty() => SecretRef::Prompt(key.to_owned()),
@@ -79,8 +93,7 @@ pub(super) fn run(args: &Set, context: &mut Context) -> Result<Exit> {
         };
         wishes.push(Wish::set_secret(key, reference));
     }
-    for text in &args.changing.running.value_file {
-        let value = ValueFile::parse(text)?;
+    for value in value_files(&args.changing.running.value_file, false)? {
         let reference = match &value.file {
             None => {
                 given.insert(value.key.clone(), from_input(context)?);
@@ -95,6 +108,7 @@ pub(super) fn run(args: &Set, context: &mut Context) -> Result<Exit> {
         };
         wishes.push(Wish::set_secret(&value.key, reference));
     }
+    refuse_twice(&wishes)?;
     for wish in &mut wishes {
         wish.which = which;
         if matches!(wish.value, Some(Value::Secret(SecretRef::Prompt(_))))
@@ -105,7 +119,6 @@ pub(super) fn run(args: &Set, context: &mut Context) -> Result<Exit> {
                 "there is no terminal to ask for `{}` on",
                 wish.key
             ))
-            .state("Nothing was changed.")
             .hint(format!(
                 "--secret {}=env:NAME   (or file:PATH, cmd:COMMAND)",
                 wish.key
@@ -123,11 +136,23 @@ pub(super) fn run(args: &Set, context: &mut Context) -> Result<Exit> {
     )
 }
 
+/// Which of two values would count is for nobody to guess.
+fn refuse_twice(wishes: &[Wish]) -> Result<()> {
+    let mut keys: Vec<_> = wishes.iter().map(|wish| wish.key.as_str()).collect();
+    keys.sort_unstable();
+    if let Some(twice) = keys.windows(2).find(|two| two[0] == two[1]) {
+        let what = format!("`{}` is given more than once", twice[0].escape_debug());
+        return Err(Refusal::usage(what)
+            .hint("give each key one value: as KEY=VALUE, with --secret or with --value-file")
+            .into());
+    }
+    Ok(())
+}
+
 fn split(pair: &str) -> Result<(&str, &str)> {
     let parts = pair.split_once('=').filter(|(key, _)| !key.is_empty());
     parts.ok_or_else(|| {
         Refusal::usage(format!("`{}` is not KEY=VALUE", pair.escape_debug()))
-            .state("Nothing was changed.")
             .hint("clusterctl props set --file PATH KEY=VALUE   (an empty value is KEY=)")
             .into()
     })
@@ -143,7 +168,6 @@ fn read_now(file: &std::path::Path) -> Result<Secret> {
             "the value in {} could not be read: {error}",
             file.display()
         ))
-        .state("Nothing was changed.")
     };
     let bytes = crate::world::read_file_bounded(file)
         .map_err(|fault| refused(fault.what))?

@@ -1,5 +1,7 @@
 //! `props unset`.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use clap::Args;
 
@@ -26,9 +28,9 @@ pub(super) struct Unset {
 
 pub(super) fn run(args: &Unset, context: &Context) -> Result<Exit> {
     let which = args.at.which();
-    let wishes: Vec<_> = args
-        .keys
-        .iter()
+    let keys: BTreeSet<_> = args.keys.iter().collect();
+    let wishes: Vec<_> = keys
+        .into_iter()
         .map(|key| Wish::unset(key, which))
         .collect();
     edit(

@@ -36,7 +36,7 @@ pub(super) struct Abandon {
 pub(super) fn run(args: &Abandon, context: &Context) -> Result<Exit> {
     let cluster = context.cluster()?;
     let conductor = Conductor::new(context, &cluster, &args.running)?;
-    let existing = conductor.open(&args.run)?;
+    let existing = conductor.open(context.find_run(&args.run)?)?;
     refuse_if_over(&existing, &context.runs()?)?;
     let owed: Vec<_> = existing
         .progress

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::summary::Summary;
+use super::summary::{Summary, Undone};
 use crate::cli::context::Context;
 use crate::exit::Exit;
 use crate::view::Tone;
@@ -26,8 +26,9 @@ pub(super) fn run(args: &List, context: &Context) -> Result<Exit> {
         Column::new("steps").right().goes(3),
         Column::new("fate").whole(),
     ]);
+    let undone = Undone::of(&store)?;
     for run in store.list()? {
-        let summary = match Summary::of(&store, &run) {
+        let summary = match Summary::of(&store, &run, &undone) {
             Ok(summary) => summary,
             Err(error) => {
                 context.io.err.print(&format!("{run}: {error:#}\n"));

@@ -26,7 +26,7 @@ pub(super) struct Log {
 
 pub(super) fn run(args: &Log, context: &Context) -> Result<Exit> {
     let store = context.runs()?;
-    let run = store.find(&args.run)?;
+    let run = context.find_run(&args.run)?;
     if args.journal {
         let journal = store.read(&run)?.journal;
         let decoded =

@@ -10,7 +10,9 @@ mod summary;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-pub(super) use summary::{Fate, Summary, refuse_if_over, refuse_if_undone, refuse_undo_of_undo};
+pub(super) use summary::{
+    Fate, Summary, Undone, refuse_if_over, refuse_undo_of_undo, refuse_undone,
+};
 
 use super::context::Context;
 use crate::exit::Exit;
@@ -30,6 +32,13 @@ enum Verb {
     Log(log::Log),
     Release(release::Release),
     Abandon(abandon::Abandon),
+}
+
+impl Runs {
+    /// Whether this verb may change something.
+    pub(super) fn changes(&self) -> bool {
+        matches!(self.verb, Verb::Release(_) | Verb::Abandon(_))
+    }
 }
 
 pub(super) fn run(args: Runs, context: &mut Context) -> Result<Exit> {

@@ -24,10 +24,10 @@ pub(super) struct Release {
 }
 
 pub(super) fn run(args: &Release, context: &mut Context) -> Result<Exit> {
-    let given = given_again(context, &args.running.value_file)?;
+    let given = given_again(context, &args.running.value_file, false)?;
     let cluster = context.cluster()?;
     let conductor = Conductor::new(context, &cluster, &args.running)?;
-    let existing = conductor.open(&args.run)?;
+    let existing = conductor.open(context.find_run(&args.run)?)?;
     refuse_if_over(&existing, &context.runs()?)?;
     if existing.progress.owed().is_empty() {
         context.io.out.print(&format!(

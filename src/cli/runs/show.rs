@@ -4,8 +4,8 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::summary::{Fate, Summary};
-use crate::cli::context::Context;
+use super::summary::{Fate, Summary, Undone};
+use crate::cli::context::{Context, UNDO};
 use crate::engine::{Direction, Standing};
 use crate::exit::Exit;
 use crate::view::Tone;
@@ -21,7 +21,7 @@ pub(super) struct Show {
 
 pub(super) fn run(args: &Show, context: &Context) -> Result<Exit> {
     let store = context.runs()?;
-    let summary = Summary::of(&store, &store.find(&args.run)?)?;
+    let summary = Summary::of(&store, &context.find_run(&args.run)?, &Undone::of(&store)?)?;
     if context.global.json {
         let steps: Vec<_> = summary
             .plan
@@ -137,7 +137,7 @@ fn next(summary: &Summary) -> Vec<String> {
                     "clusterctl runs release {run}   (to give back temporary changes)"
                 ));
             }
-            if summary.plan.verb != "undo" {
+            if summary.plan.verb != UNDO {
                 ways.push(format!("clusterctl undo {run}   (to take everything back)"));
             }
             ways.push(format!(
@@ -145,7 +145,7 @@ fn next(summary: &Summary) -> Vec<String> {
             ));
             ways
         }
-        Fate::Over(crate::engine::Ending::Done) if summary.plan.verb != "undo" => {
+        Fate::Over(crate::engine::Ending::Done) if summary.plan.verb != UNDO => {
             vec![format!("clusterctl undo {run}   (to take it back)")]
         }
         Fate::Over(_) | Fate::NeverBegan => Vec::new(),

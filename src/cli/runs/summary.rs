@@ -1,14 +1,17 @@
 //! What became of a run, in a word and in a sentence.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use crate::cli::conduct::Existing;
+use crate::cli::context::UNDO;
 use crate::cli::refusal::Refusal;
 use crate::engine::{Ending, Progress, decode};
 use crate::exit::Exit;
 use crate::plan::{Plan, RunId};
-use crate::store::{RunStore, StoreError, StoredRun};
+use crate::store::{RunStore, StoredRun};
 
 /// A run as the store knows it.
 pub(in crate::cli) struct Summary {
@@ -59,26 +62,23 @@ impl Fate {
 
 impl Summary {
     /// What the store knows of a run.
-    pub(in crate::cli) fn of(store: &RunStore, run: &RunId) -> Result<Self> {
+    pub(in crate::cli) fn of(store: &RunStore, run: &RunId, undone: &Undone) -> Result<Self> {
         let StoredRun { plan, journal, .. } = store.read(run)?;
         let plan = Plan::from_json(&plan)
             .with_context(|| format!("the plan of run {run} can't be used"))?;
         let decoded =
             decode(&journal).with_context(|| format!("the journal of run {run} can't be used"))?;
         let progress = Progress::of(&decoded.records, &plan);
-        let busy = matches!(store.take(run), Err(StoreError::Busy { .. }));
-        let fate = match (&progress.ended, &progress.stopped) {
+        let busy = store.is_held(run);
+        let fate = match (&progress.ended, &progress.stopped, undone.by(run)) {
             _ if busy => Fate::Running,
-            (Some((ending, _)), _) => Fate::Over(match undone_by(store, run)? {
-                Some(by) => Ending::Undone { by: Some(by) },
-                None => ending.clone(),
+            (_, _, Some(by)) => Fate::Over(Ending::Undone {
+                by: Some(by.clone()),
             }),
-            (None, _) if progress.last_seq == 0 => Fate::NeverBegan,
-            (None, stopped) => match (undone_by(store, run)?, stopped) {
-                (Some(by), _) => Fate::Over(Ending::Undone { by: Some(by) }),
-                (None, Some((exit, ..))) => Fate::Stopped(*exit),
-                (None, None) => Fate::Died,
-            },
+            (Some((ending, _)), ..) => Fate::Over(ending.clone()),
+            (None, ..) if progress.last_seq == 0 => Fate::NeverBegan,
+            (None, Some((exit, ..)), _) => Fate::Stopped(*exit),
+            (None, None, _) => Fate::Died,
         };
         Ok(Self {
             run: run.clone(),
@@ -109,36 +109,30 @@ impl Summary {
     }
 }
 
-/// The run that took this one back, if one did.
-pub(in crate::cli) fn undone_by(store: &RunStore, run: &RunId) -> Result<Option<RunId>> {
-    for later in store
-        .list()?
-        .into_iter()
-        .rev()
-        .take_while(|later| later > run)
-    {
-        let Ok(stored) = store.read(&later) else {
-            continue;
-        };
-        let Ok(plan) = Plan::from_json(&stored.plan) else {
-            continue;
-        };
-        if plan.verb != "undo" {
-            continue;
-        }
-        let Ok(decoded) = decode(&stored.journal) else {
-            continue;
-        };
-        let progress = Progress::of(&decoded.records, &plan);
-        let undoes = progress
-            .start
-            .as_ref()
-            .and_then(|start| start.undoes.as_ref());
-        if undoes == Some(run) && matches!(progress.ended, Some((Ending::Done, _))) {
-            return Ok(Some(later));
-        }
+/// Which runs were taken back, and by which.
+pub(in crate::cli) struct Undone(BTreeMap<RunId, RunId>);
+
+impl Undone {
+    /// What the store knows of runs that were taken back.
+    pub(in crate::cli) fn of(store: &RunStore) -> Result<Self> {
+        let undos = store.list()?.into_iter().filter_map(|undo| {
+            // A run that can't be read tells so itself, where it is asked for.
+            let stored = store.read(&undo).ok()?;
+            let plan = Plan::from_json(&stored.plan).ok()?;
+            if plan.verb != UNDO {
+                return None;
+            }
+            let progress = Progress::of(&decode(&stored.journal).ok()?.records, &plan);
+            let complete = matches!(progress.ended, Some((Ending::Done, _)));
+            complete.then_some((progress.start?.undoes?, undo))
+        });
+        Ok(Self(undos.collect()))
     }
-    Ok(None)
+
+    /// The run that took this one back, if one did.
+    pub(in crate::cli) fn by(&self, run: &RunId) -> Option<&RunId> {
+        self.0.get(run)
+    }
 }
 
 /// Refuses to go on with a run that is over.
@@ -154,27 +148,26 @@ pub(in crate::cli) fn refuse_if_over(existing: &Existing, store: &RunStore) -> R
             .hint("clusterctl runs list")
             .into());
     }
-    refuse_if_undone(existing, store)
+    match Undone::of(store)?.by(&existing.run) {
+        Some(by) => Err(refuse_undone(&existing.run, by, store)),
+        None => Ok(()),
+    }
 }
 
-/// Refuses to take back what is taken back already, and what takes back another run.
-pub(in crate::cli) fn refuse_if_undone(existing: &Existing, store: &RunStore) -> Result<()> {
-    let run = &existing.run;
-    if let Some(by) = undone_by(store, run)? {
-        let what = format!("run {run} was taken back already, by run {by}");
-        return Err(Refusal::usage(what)
-            .hint(format!(
-                "clusterctl show {}   (the plan, which can be applied again)",
-                store.folder_of(run).join("plan.json").display()
-            ))
-            .into());
-    }
-    Ok(())
+/// Refuses to go on with a run that another took back.
+pub(in crate::cli) fn refuse_undone(run: &RunId, by: &RunId, store: &RunStore) -> anyhow::Error {
+    let plan = store.folder_of(run).join("plan.json");
+    Refusal::usage(format!("run {run} was taken back already, by run {by}"))
+        .hint(format!(
+            "clusterctl apply {}   (does it again)",
+            plan.display()
+        ))
+        .into()
 }
 
 /// Refuses to take back a run that itself takes back another.
-pub(in crate::cli) fn refuse_undo_of_undo(existing: &Existing) -> Result<()> {
-    if existing.plan.verb != "undo" {
+pub(in crate::cli) fn refuse_undo_of_undo(existing: &Existing, store: &RunStore) -> Result<()> {
+    if existing.plan.verb != UNDO {
         return Ok(());
     }
     let run = &existing.run;
@@ -190,7 +183,10 @@ pub(in crate::cli) fn refuse_undo_of_undo(existing: &Existing) -> Result<()> {
     refusal = if existing.progress.is_unfinished() {
         refusal.hint(format!("clusterctl resume {run}   (to complete it)"))
     } else if let Some(undone) = undone {
-        refusal.hint(format!("apply the plan of run {undone} again"))
+        refusal.hint(format!(
+            "clusterctl apply {}   (does again what run {undone} did)",
+            store.folder_of(undone).join("plan.json").display()
+        ))
     } else {
         refusal
     };

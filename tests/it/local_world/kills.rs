@@ -159,7 +159,7 @@ fn a_stopped_runner_keeps_its_hold_and_finds_itself_fenced_off_later() {
     kill_process(runner, Signal::STOP).unwrap();
     let hasty = bench.claim(&bench.wish());
     assert!(
-        matches!(hasty, Err(clusterctl::engine::ClaimError::EffectRuns(_))),
+        matches!(hasty, Err(clusterctl::engine::ClaimError::Held(_))),
         "{hasty:?}"
     );
     fs::write(&go, "").unwrap();

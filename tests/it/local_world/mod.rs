@@ -1,5 +1,5 @@
 //! The world of this machine: real files, real locks, real processes.
-mod bench;
+pub(crate) mod bench;
 mod claims;
 mod commands;
 mod files;
