@@ -242,7 +242,7 @@ mod tests {
                 9
             );
             let read = |name: &str| fs::read_to_string(path.join(name)).unwrap();
-            assert_eq!(read("step.exit"), "7-1 9\n", "{shell:?}");
+            assert_eq!(read("step.exit"), "7-1   9\n", "{shell:?}");
             assert_eq!(
                 (read("step.out"), read("step.err")),
                 ("out\n".into(), "err\n".into())

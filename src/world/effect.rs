@@ -198,8 +198,8 @@ impl<'a> Effect<'a> {
     /// The exit code that the command of this attempt left, also when nobody was there to see it.
     pub(super) fn exit_code(&self, record: &Record) -> Option<i64> {
         let text = fs::read_to_string(self.path("exit")).ok()?;
-        let (attempt, code) = text.trim_end().split_once(' ')?;
-        (attempt == record.attempt).then(|| code.parse().ok())?
+        let (attempt, code) = text.split_once(' ')?;
+        (attempt == record.attempt).then(|| code.trim().parse().ok())?
     }
 
     /// Whether the command of this attempt was started.

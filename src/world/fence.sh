@@ -45,6 +45,8 @@ read -r held_epoch held_run held_until <"$folder/lock" || exit 70
 cd "$dir" || exit 72
 : >"$base.out" || exit 73
 : >"$base.err" || exit 73
+# Room for the exit code, so that a disk that fills up can't keep it from being written.
+printf '%s    \n' "$attempt" >"$base.exit" || exit 73
 printf '%s %s\n' "$attempt" "$$" >"$base.pid" || exit 73
 
 # A signal to the group ends the command; the lock stays held until it has ended.
@@ -58,5 +60,5 @@ code=$?
 # A command that a signal ended: 128 and its number, also in shells that count from 256.
 [ "$code" -le 256 ] || code=$((code - 128))
 
-printf '%s %s\n' "$attempt" "$code" >"$base.exit.new" && mv -f "$base.exit.new" "$base.exit"
+printf '%s %3d\n' "$attempt" "$code" 1<>"$base.exit"
 exit "$code"

@@ -143,13 +143,15 @@ pub(super) fn claim(folder: &NodeFolder, claim: &Claim) -> Result<Epoch, ClaimEr
 }
 
 fn try_claim(folder: &NodeFolder, claim: &Claim) -> Result<Epoch, ClaimError> {
-    let _turn = record_lock(folder).map_err(ClaimError::Fault)?;
+    let turn = record_lock(folder);
     let record = Record::read(folder).map_err(ClaimError::Fault)?;
     if !record.admits(claim)
         && let Some(holder) = record.holder
     {
+        // So it is also when the holder's runner was put to sleep while it had the record locked.
         return Err(ClaimError::Held(Box::new(holder)));
     }
+    let _turn = turn.map_err(ClaimError::Fault)?;
     let lock = folder.effect_lock();
     let Some(_no_effect) = LockFile::take(&lock).map_err(ClaimError::Fault)? else {
         let how = format!("`fuser -v {}` shows it", lock.display());

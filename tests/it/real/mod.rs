@@ -1,10 +1,14 @@
 //! The program itself on this machine: real files, real processes, and kills at any instant.
 
+mod canaries;
 mod everything;
+mod full_disk;
+mod interrupts;
 mod kills;
 mod lab;
 mod outlives;
 mod processes;
 mod sketch;
+mod stopped;
 mod two_runners;
 mod walk;

@@ -13,16 +13,16 @@ use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
 /// Longer than anything takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits for a child to end, this long at most.
 pub(crate) fn ended(child: &mut Child, within: Duration) -> Option<ExitStatus> {
     let deadline = Instant::now() + within;
-    let handle = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).unwrap();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return Some(status);
         }
+        let handle = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).unwrap();
         if !readable(&handle, deadline) {
             return None;
         }
@@ -44,7 +44,8 @@ pub(crate) fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 
-fn readable(what: impl AsFd, deadline: Instant) -> bool {
+/// Waits until something can be read.
+pub(crate) fn readable(what: impl AsFd, deadline: Instant) -> bool {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let left = Timespec::try_from(left).unwrap();

@@ -1,0 +1,203 @@
+//! Runners that sleep past their lease: when they wake they do nothing more.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::lab::Lab;
+use super::processes::{Chance, Fifo, PATIENCE};
+use super::sketch::{node, plan, run, stage, step, text, write};
+use crate::scale::full;
+
+const SHORT_LEASE: &str =
+    "name = \"test\"\n[nodes.local]\n[run]\nlease = \"300ms\"\nheartbeat = \"100ms\"\n";
+
+const STEPS: usize = 24;
+
+/// The steps of which the node knows that they were begun.
+fn effects(nodes: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for run in fs::read_dir(nodes.join("n1/runs")).into_iter().flatten() {
+        for entry in fs::read_dir(run.unwrap().path().join("effects"))
+            .into_iter()
+            .flatten()
+        {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".do.json") {
+                found.push(name);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn markers(lab: &Lab) -> usize {
+    fs::read_dir(lab.path("tree")).unwrap().count()
+}
+
+/// Waits until the node's lease has lapsed: nobody renews it.
+fn let_the_lease_lapse() {
+    // Nothing tells of the passing of time but time itself.
+    let (reader, _writer) = std::os::unix::net::UnixStream::pair().unwrap();
+    reader
+        .set_read_timeout(Some(Duration::from_millis(400)))
+        .unwrap();
+    let _ = std::io::Read::read(&mut &reader, &mut [0]);
+}
+
+/// A plan of markers with a short lease.
+fn long_plan(lab: &Lab) -> (String, String) {
+    let cluster = lab.script("cluster.toml", SHORT_LEASE);
+    let n1 = node("n1");
+    let steps = (0..STEPS)
+        .map(|count| {
+            let slug = format!("mark-{count:02}");
+            let path = lab.path("tree").join(&slug);
+            if count % 3 == 2 {
+                step(
+                    &n1,
+                    &slug,
+                    run([
+                        "sh",
+                        "-c",
+                        "sleep 0.01; echo x >>\"$1\"",
+                        "mark",
+                        text(&path),
+                    ]),
+                )
+            } else {
+                write(&n1, &slug, &path)
+            }
+        })
+        .collect();
+    let plan = lab.save(&plan(
+        &lab.path("nodes"),
+        vec![stage("go", 1, vec![(&n1, steps)])],
+    ));
+    (cluster, plan)
+}
+
+#[test]
+fn a_runner_that_slept_past_its_lease_does_nothing_more() {
+    let tries = if full() { 100 } else { 3 };
+    let mut chance = Chance::new("stopped");
+    let (mut early, mut late, mut halted, mut in_the_lock) = (0, 0, 0, 0);
+    let length = {
+        let lab = Lab::new();
+        let (cluster, plan) = long_plan(&lab);
+        let began = std::time::Instant::now();
+        lab.must(&["-c", &cluster, "apply", &plan]);
+        began.elapsed()
+    };
+    for attempt in 0..tries {
+        let lab = Lab::new();
+        let (cluster, plan) = long_plan(&lab);
+        let mut sleeper = lab.start(&["-c", &cluster, "apply", &plan]);
+        let when = chance.instant_in(length);
+        if super::processes::ended(&mut sleeper.child, when).is_some() {
+            late += 1;
+            continue;
+        }
+        sleeper.signal(Signal::STOP);
+        let_the_lease_lapse();
+        let (begun, marked) = (effects(&lab.path("nodes")), markers(&lab));
+        let held =
+            fs::read_to_string(lab.path("nodes/n1/lock")).is_ok_and(|line| line.starts_with("1 2"));
+        // It sleeps while it has the record of the holder locked: nobody else can take the node before it wakes.
+        let record = fs::File::open(lab.path("nodes/n1/claim.lock"));
+        let locked = record.is_ok_and(|file| file.try_lock().is_err());
+        let what = format!("attempt {attempt}, stopped after {when:?}");
+        if held {
+            // Asleep or not, its run is in the way of all others, and nobody else may go on with it.
+            lab.call_as("another", &["-c", &cluster, "apply", &plan])
+                .is(20);
+            lab.call(&["-c", &cluster, "resume", "latest"]).is(20);
+        }
+        assert_eq!(effects(&lab.path("nodes")), begun, "{what}");
+        sleeper.signal(Signal::CONT);
+        let told = sleeper.end();
+        let after = effects(&lab.path("nodes"));
+        if !held {
+            // It slept before it had the node, or after it had given it up.
+            early += 1;
+            assert_eq!(told.code, 0, "{what}: {told:#?}");
+            continue;
+        }
+        if locked && told.code == 0 {
+            in_the_lock += 1;
+            assert_eq!(markers(&lab), STEPS, "{what}: {told:#?}");
+            continue;
+        }
+        assert_eq!(after, begun, "{what}: {told:#?}");
+        // What was under way when it fell asleep may have come to its end.
+        assert!(markers(&lab) <= marked + 1, "{what}");
+        if told.code == 0 {
+            assert_eq!(markers(&lab), STEPS, "{what}: {told:#?}");
+            late += 1;
+            continue;
+        }
+        halted += 1;
+        assert!(
+            told.code == 40 && told.err.contains("lease"),
+            "{what}: {told:#?}"
+        );
+        lab.must(&["-c", &cluster, "resume", "latest"]);
+        assert_eq!(markers(&lab), STEPS, "{what}");
+        for count in (2..STEPS).step_by(3) {
+            let content = fs::read_to_string(lab.path(&format!("tree/mark-{count:02}")));
+            assert_eq!(content.unwrap(), "x\n", "{what}");
+        }
+    }
+    println!(
+        "{tries} tries over {length:?}: {halted} woke up without the node, {early} before they had it, {late} too late, {in_the_lock} with the record locked"
+    );
+}
+
+#[test]
+fn a_runner_that_sleeps_in_the_midst_of_a_command_goes_no_further() {
+    let lab = Lab::new();
+    let cluster = lab.script("cluster.toml", SHORT_LEASE);
+    let (mut there, mut go) = (Fifo::new(lab.path("there")), Fifo::new(lab.path("go")));
+    let n1 = node("n1");
+    let script = r#"echo $$ >"$1"; read -r _ <"$2"; echo ran >>"$3""#;
+    let log = lab.path("var/log");
+    let steps = vec![
+        step(
+            &n1,
+            "work",
+            run([
+                "sh",
+                "-c",
+                script,
+                "work",
+                there.path(),
+                go.path(),
+                text(&log),
+            ]),
+        ),
+        write(&n1, "after", &lab.path("tree/after")),
+    ];
+    let plan = lab.save(&plan(
+        &lab.path("nodes"),
+        vec![stage("go", 1, vec![(&n1, steps)])],
+    ));
+    let sleeper = lab.start(&["-c", &cluster, "apply", &plan]);
+    let command: u32 = there.hear().parse().unwrap();
+    sleeper.signal(Signal::STOP);
+    let_the_lease_lapse();
+    lab.call_as("another", &["-c", &cluster, "apply", &plan])
+        .is(20);
+    lab.call(&["-c", &cluster, "resume", "latest"]).is(20);
+    go.tell();
+    assert!(super::processes::gone(command, PATIENCE));
+    sleeper.signal(Signal::CONT);
+    let told = sleeper.end().is(40);
+    assert!(told.err.contains("lease"), "{told:#?}");
+    assert!(!lab.path("tree/after").exists());
+    lab.must(&["-c", &cluster, "resume", "latest"]);
+    assert!(lab.path("tree/after").exists());
+    assert_eq!(fs::read_to_string(&log).unwrap(), "ran\n");
+}
