@@ -81,5 +81,6 @@ pub(super) fn run(args: &Apply, context: &mut Context) -> Result<Exit> {
     let cluster = context.cluster()?;
     let mut conductor = Conductor::new(context, &cluster, &args.running)?;
     conductor.approved_by.clone_from(&args.approved_by);
-    conductor.begin(&plan, given, None)
+    let (_, secrets) = conductor.world(&plan, given);
+    conductor.begin(&plan, secrets, None)
 }

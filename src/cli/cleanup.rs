@@ -107,9 +107,13 @@ pub(super) fn run(args: &Cleanup, context: &Context) -> Result<Exit> {
     context.io.out.print(&table.render(context.out_look()));
     if !args.yes {
         let older = args.older_than;
-        let runs: String = args.runs.iter().map(|run| format!(" {run}")).collect();
+        let words: Vec<_> = ["--yes"]
+            .into_iter()
+            .chain(args.runs.iter().map(String::as_str))
+            .collect();
         context.io.err.print(&format!(
-            "Nothing was removed. To remove it: clusterctl cleanup --older-than {older}{runs} --yes\n"
+            "Nothing was removed. To remove it: clusterctl cleanup --older-than {older} {}\n",
+            words.join(" ")
         ));
     }
     Ok(Exit::Done)

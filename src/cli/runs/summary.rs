@@ -162,6 +162,7 @@ pub(in crate::cli) fn refuse_undone(run: &RunId, by: &RunId, store: &RunStore) -
             "clusterctl apply {}   (does it again)",
             plan.display()
         ))
+        .hint("clusterctl runs list   (shows which others there are)")
         .into()
 }
 

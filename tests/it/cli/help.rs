@@ -1,5 +1,7 @@
 //! What the program says of itself.
 
+use std::fmt::Write as _;
+
 use clusterctl::exit::Exit;
 
 use super::lab::Lab;
@@ -38,7 +40,7 @@ fn the_reference() {
         // They are the same everywhere.
         let (own, rest) = help.split_once("\nGlobal options:\n").unwrap();
         let examples = rest.find("\nExamples:\n").map_or("", |at| &rest[at..]);
-        text += &format!("\n======== clusterctl {verb}\n\n{own}{examples}");
+        write!(text, "\n======== clusterctl {verb}\n\n{own}{examples}").unwrap();
     }
     lab.snapshot("reference", &text);
 }

@@ -1,5 +1,6 @@
 //! Saved plans: shown, approved, rehearsed and applied.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use clusterctl::exit::Exit;
@@ -91,7 +92,7 @@ fn a_rehearsal_touches_nothing() {
     let mut text = lab.run("rehearse plan.json").ends(Exit::Done).to_string();
     for kind in ["crash", "failed", "interrupt", "stale", "lost-outcome"] {
         let words = format!("rehearse plan.json --fault {kind}@local:edit-app.properties");
-        text += &format!("\n{}", lab.run(&words).ends(Exit::Done));
+        write!(text, "\n{}", lab.run(&words).ends(Exit::Done)).unwrap();
     }
     lab.snapshot("rehearsals", &text);
     let every = lab.run("rehearse plan.json --every-fault").ends(Exit::Done);
