@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::conduct::Conductor;
-use super::context::{Context, save_plan};
+use super::context::{Context, save_plan, typed};
 use super::global::{Changing, Running};
 use super::refusal::Refusal;
 use crate::config::{Cluster, SecretStore};
@@ -53,7 +53,7 @@ pub(super) fn decide(
     if changing.plan || changing.out.is_some() {
         context.print_plan(plan);
         if let Some(path) = &changing.out {
-            let shown = path.display();
+            let shown = typed(path);
             context.io.err.print(&format!(
                 "Saved as {shown}. To run it: clusterctl apply {shown} --expect-digest {}\n",
                 plan.digest()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 
-use crate::cli::context::{Context, TOOL, absolute, hooks, target, this_machine};
+use crate::cli::context::{Context, TOOL, absolute, hooks, target, this_machine, typed};
 use crate::cli::decide::{Secrets, decide};
 use crate::cli::global::Changing;
 use crate::cli::refusal::Refusal;
@@ -221,7 +221,7 @@ fn with_ways_out(
 ) -> anyhow::Error {
     use crate::properties::EditError;
     let verb = verb.replace('-', " ");
-    let file = file.display();
+    let file = typed(file);
     let mut refusal = Refusal::usage(error.to_string());
     refusal = match &error.error {
         EditError::Ambiguous { lines, .. } => {
