@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::conduct::Conductor;
-use super::context::Context;
+use super::context::{Context, typed};
 use super::decide::confirm;
 use super::given::given_again;
 use super::global::Running;
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Apply, context: &mut Context) -> Result<Exit> {
             return Err(Refusal::new(Exit::Forbidden, what)
                 .hint(format!(
                     "clusterctl show {}   (shows what it would do)",
-                    args.plan.display()
+                    typed(&args.plan)
                 ))
                 .into());
         }
@@ -81,5 +81,6 @@ pub(super) fn run(args: &Apply, context: &mut Context) -> Result<Exit> {
     let cluster = context.cluster()?;
     let mut conductor = Conductor::new(context, &cluster, &args.running)?;
     conductor.approved_by.clone_from(&args.approved_by);
-    conductor.begin(&plan, given, None)
+    let (_, secrets) = conductor.world(&plan, given);
+    conductor.begin(&plan, secrets, None)
 }

@@ -107,11 +107,13 @@ pub(super) fn run(args: &Cleanup, context: &Context) -> Result<Exit> {
     context.io.out.print(&table.render(context.out_look()));
     if !args.yes {
         let older = args.older_than;
-        let words =
-            std::iter::once("clusterctl cleanup").chain(args.runs.iter().map(String::as_str));
-        let command = words.collect::<Vec<_>>().join(" ");
+        let words: Vec<_> = ["--yes"]
+            .into_iter()
+            .chain(args.runs.iter().map(String::as_str))
+            .collect();
         context.io.err.print(&format!(
-            "Nothing was removed. To remove it: {command} --older-than {older} --yes\n"
+            "Nothing was removed. To remove it: clusterctl cleanup --older-than {older} {}\n",
+            words.join(" ")
         ));
     }
     Ok(Exit::Done)

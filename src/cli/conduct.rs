@@ -96,10 +96,10 @@ impl<'a> Conductor<'a> {
     pub(super) fn begin(
         &self,
         plan: &Plan,
-        given: GivenSecrets,
+        secrets: Arc<SecretStore>,
         undoes: Option<&RunId>,
     ) -> Result<Exit> {
-        let (world, secrets) = self.world(plan, given);
+        let world = LocalWorld::new(&plan.nodes, Arc::clone(&secrets));
         fetch(plan, &secrets, |_| true)?;
         let run = self.new_name()?;
         let folder = self.store.create(&run, &plan.to_json())?;

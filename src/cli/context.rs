@@ -282,6 +282,11 @@ pub(super) fn absolute(path: &Path) -> Result<RemotePath> {
     Ok(RemotePath::new(text))
 }
 
+/// A path as it is typed into a shell.
+pub(super) fn typed(path: &Path) -> String {
+    Argv::new([path.display().to_string()]).to_string()
+}
+
 /// Writes a plan to a file, whole or not at all.
 pub(super) fn save_plan(plan: &Plan, path: &Path) -> Result<()> {
     use std::io::Write as _;

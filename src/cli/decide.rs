@@ -1,15 +1,25 @@
 //! What becomes of a plan that a verb has made: shown, saved, or run.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 
 use super::conduct::Conductor;
-use super::context::{Context, save_plan};
+use super::context::{Context, save_plan, typed};
 use super::global::{Changing, Running};
 use super::refusal::Refusal;
-use crate::config::{Cluster, GivenSecrets};
+use crate::config::{Cluster, SecretStore};
 use crate::exit::Exit;
 use crate::plan::{Class, Plan, RunId};
 use crate::view::Look;
+
+/// The secrets of a plan, as far as they are known already.
+pub(super) struct Secrets {
+    /// Nobody is asked twice for what is found here.
+    pub(super) store: Arc<SecretStore>,
+    /// The keys whose values were given to this command only.
+    pub(super) unsaved: Vec<String>,
+}
 
 /// Shows, saves or runs a plan, as the command line says.
 pub(super) fn decide(
@@ -17,13 +27,14 @@ pub(super) fn decide(
     cluster: &Cluster,
     changing: &Changing,
     plan: &Plan,
-    given: GivenSecrets,
+    secrets: Secrets,
     undoes: Option<&RunId>,
 ) -> Result<Exit> {
     if let Some(path) = &changing.out {
-        if !given.is_empty() {
-            let keys: Vec<_> = given
-                .keys()
+        if !secrets.unsaved.is_empty() {
+            let keys: Vec<_> = secrets
+                .unsaved
+                .iter()
                 .map(|key| key.escape_debug().to_string())
                 .collect();
             let what = format!(
@@ -42,7 +53,7 @@ pub(super) fn decide(
     if changing.plan || changing.out.is_some() {
         context.print_plan(plan);
         if let Some(path) = &changing.out {
-            let shown = path.display();
+            let shown = typed(path);
             context.io.err.print(&format!(
                 "Saved as {shown}. To run it: clusterctl apply {shown} --expect-digest {}\n",
                 plan.digest()
@@ -60,7 +71,7 @@ pub(super) fn decide(
         context.io.err.print(&beforehand(context, plan));
     }
     confirm(context, plan, &changing.running)?;
-    Conductor::new(context, cluster, &changing.running)?.begin(plan, given, undoes)
+    Conductor::new(context, cluster, &changing.running)?.begin(plan, secrets.store, undoes)
 }
 
 /// What a person sees before the plan is run: the whole of it when users may notice, else what changes in files.

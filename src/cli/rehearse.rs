@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::context::Context;
+use super::context::{Context, typed};
 use super::refusal::Refusal;
 use crate::engine::{End, Happening};
 use crate::exit::Exit;
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Rehearse, context: &mut Context) -> Result<Exit> {
     let rehearsal = rehearse(&plan, &args.fault).map_err(|what| {
         Refusal::usage(what).hint(format!(
             "clusterctl show {}   (shows nodes and steps)",
-            args.plan.display()
+            typed(&args.plan)
         ))
     })?;
     let mut lines = Vec::new();

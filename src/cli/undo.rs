@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::conduct::{Conductor, Existing, Further};
 use super::context::{Context, TOOL};
-use super::decide::decide;
+use super::decide::{Secrets, decide};
 use super::given::given_again;
 use super::global::Changing;
 use super::refusal::Refusal;
@@ -90,7 +90,17 @@ pub(super) fn run(args: &Undo, context: &mut Context) -> Result<Exit> {
     }
     // From here on the run's own folder may be looked at by others again.
     drop(existing);
-    decide(context, &cluster, &args.changing, &plan, given, Some(&run))
+    let unsaved = given.keys().cloned().collect();
+    let (_, store) = conductor.world(&plan, given);
+    let secrets = Secrets { store, unsaved };
+    decide(
+        context,
+        &cluster,
+        &args.changing,
+        &plan,
+        secrets,
+        Some(&run),
+    )
 }
 
 /// A run that a later one on the same nodes followed can't be taken back before that one is.

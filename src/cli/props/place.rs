@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 
-use crate::cli::context::{Context, TOOL, absolute, hooks, local, target};
+use crate::cli::context::{Context, TOOL, absolute, hooks, local, target, typed};
+use crate::cli::decide::{Secrets, decide};
 use crate::cli::global::Changing;
 use crate::cli::refusal::Refusal;
-use crate::config::{Cluster, GivenSecrets, NodeName, Secret, SecretStore, Selection};
+use crate::config::{Cluster, GivenSecrets, NodeName, SecretStore, Selection};
 use crate::exit::Exit;
 use crate::plan::{Millis, Probe, Reading, RemotePath, Target, Value};
 use crate::primitives::edit_properties::{Circumstances, Found, Wish, plan};
@@ -138,14 +139,11 @@ pub(super) fn edit(
         .collect();
     let own = cluster.secrets().map(|(_, reference)| reference);
     let asked = references.iter().map(|(_, reference)| *reference);
-    let copy: GivenSecrets = given
-        .iter()
-        .map(|(key, secret)| (key.clone(), Secret::new(secret.expose().to_owned())))
-        .collect();
+    let unsaved: Vec<_> = given.keys().cloned().collect();
     let secrets = std::sync::Arc::new(
         SecretStore::new(own.chain(asked))
             .relative_to(cluster.folder())
-            .with_given(copy)
+            .with_given(given)
             .with_terminal(),
     );
     for (key, reference) in &references {
@@ -175,7 +173,11 @@ pub(super) fn edit(
     };
     let plan =
         plan(&found, &circumstances).map_err(|error| with_ways_out(error, verb, &at.place.file))?;
-    crate::cli::decide::decide(context, &cluster, changing, &plan, given, None)
+    let secrets = Secrets {
+        store: secrets,
+        unsaved,
+    };
+    decide(context, &cluster, changing, &plan, secrets, None)
 }
 
 /// The wishes but for secrets that the file has already, which only a comparison in memory can tell.
@@ -219,7 +221,7 @@ fn with_ways_out(
 ) -> anyhow::Error {
     use crate::properties::EditError;
     let verb = verb.replace('-', " ");
-    let file = file.display();
+    let file = typed(file);
     let mut refusal = Refusal::usage(error.to_string());
     refusal = match &error.error {
         EditError::Ambiguous { lines, .. } => {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use crate::cli::conduct::Existing;
-use crate::cli::context::UNDO;
+use crate::cli::context::{UNDO, typed};
 use crate::cli::refusal::Refusal;
 use crate::engine::{Ending, Progress, decode};
 use crate::exit::Exit;
@@ -160,8 +160,9 @@ pub(in crate::cli) fn refuse_undone(run: &RunId, by: &RunId, store: &RunStore) -
     Refusal::usage(format!("run {run} was taken back already, by run {by}"))
         .hint(format!(
             "clusterctl apply {}   (does it again)",
-            plan.display()
+            typed(&plan)
         ))
+        .hint("clusterctl runs list   (shows which others there are)")
         .into()
 }
 
@@ -185,7 +186,7 @@ pub(in crate::cli) fn refuse_undo_of_undo(existing: &Existing, store: &RunStore)
     } else if let Some(undone) = undone {
         refusal.hint(format!(
             "clusterctl apply {}   (does again what run {undone} did)",
-            store.folder_of(undone).join("plan.json").display()
+            typed(&store.folder_of(undone).join("plan.json"))
         ))
     } else {
         refusal

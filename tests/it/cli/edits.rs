@@ -1,5 +1,6 @@
 //! `props`: what becomes of files.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
@@ -212,7 +213,7 @@ fn what_is_there_is_read_and_compared() {
         ("props diff -f f f", Exit::Done),
     ] {
         let said = lab.run(words).ends(exit);
-        text += &format!("{said}\n");
+        writeln!(text, "{said}").unwrap();
     }
     lab.snapshot("what_is_there", &text);
 }

@@ -24,7 +24,11 @@ pub(crate) struct Lab {
 impl Lab {
     /// An empty one.
     pub(crate) fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("lab").tempdir().unwrap();
+        // Lines are broken where they are too long, so the folder's name must be as long everywhere.
+        let folder = tempfile::Builder::new()
+            .prefix("lab")
+            .tempdir_in("/tmp")
+            .unwrap();
         for name in ["work", "home"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }

@@ -1,5 +1,6 @@
 //! Saved plans: shown, approved, rehearsed and applied.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use clusterctl::exit::Exit;
@@ -88,10 +89,12 @@ fn a_plan_of_a_world_that_is_gone_is_stale() {
 fn a_rehearsal_touches_nothing() {
     let lab = saved();
     let before = lab.everything();
-    let mut text = lab.run("rehearse plan.json").ends(Exit::Done).to_string();
+    // Each has its own time, and names of runs tell it.
+    let settled = |words: &str| lab.settled(&lab.run(words).ends(Exit::Done).to_string());
+    let mut text = settled("rehearse plan.json");
     for kind in ["crash", "failed", "interrupt", "stale", "lost-outcome"] {
         let words = format!("rehearse plan.json --fault {kind}@local:edit-app.properties");
-        text += &format!("\n{}", lab.run(&words).ends(Exit::Done));
+        write!(text, "\n{}", settled(&words)).unwrap();
     }
     lab.snapshot("rehearsals", &text);
     let every = lab.run("rehearse plan.json --every-fault").ends(Exit::Done);

@@ -284,6 +284,17 @@ fn of_folders_that_are_in_the_way() {
 }
 
 #[test]
+fn what_to_type_next_can_be_typed() {
+    let lab = lab().file("a b.properties", "k=1\nk=2\n");
+    let call = lab.call("props set k=3 -f").arg("a b.properties");
+    let said = call.run().ends(Exit::Usage);
+    assert!(
+        said.err.contains("--file 'a b.properties' --line 2"),
+        "{said}"
+    );
+}
+
+#[test]
 fn programs_get_errors_as_json() {
     let lab = lab();
     let said = lab.run("props set -f a.properties twice=3 --json");

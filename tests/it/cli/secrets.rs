@@ -82,17 +82,18 @@ fn every_way_of_giving_one() {
 }
 
 #[test]
-fn what_a_command_prints() {
-    let lab = lab();
+fn what_a_command_prints_is_asked_for_once() {
+    let lab = lab().file("ask.sh", "echo asked >>asked; cat secret");
     let said = lab
         .call("props set -f app.properties --secret")
-        .arg("db.password=cmd:cat secret")
+        .arg("db.password=cmd:sh ask.sh")
         .run()
         .ends(Exit::Done);
     is_nowhere_else(&lab, &said);
     lab.run("props get -f app.properties db.password")
         .ends(Exit::Done)
         .says(&format!("{NEW}\n"));
+    assert_eq!(lab.bytes("asked"), b"asked\n");
 }
 
 #[test]
