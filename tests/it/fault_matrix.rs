@@ -808,3 +808,52 @@ fn the_journal_of_another_plan_is_refused() {
     assert_eq!(left.end.exit, Exit::Forbidden, "{:?}", left.end);
     assert_eq!(other.state, before);
 }
+
+fn strike(kind: StrikeKind, node: &str, step: &str) -> Strike {
+    Strike {
+        kind,
+        node: node.to_owned(),
+        step: step.to_owned(),
+    }
+}
+
+#[test]
+fn a_node_on_which_something_is_unclear_is_left_alone_by_giving_back() {
+    let plan = tolerant(0, 0, OnFailure::Stop);
+    let ends = Ends::of(&plan);
+    let mut scene = Scene::new(&plan);
+    scene.act(&How {
+        strikes: &[strike(StrikeKind::PowerLoss, "n1", "go")],
+        ..How::default()
+    });
+    let before = there(&scene.state, &scene.run);
+    let left = scene.act(&How {
+        what: What::GiveBack,
+        ..How::default()
+    });
+    assert_eq!(left.end.exit, Exit::Unsafe, "{:?}", left.end);
+    assert_true(&scene, &left, "power loss");
+    assert_eq!(there(&scene.state, &scene.run), before);
+    assert_eq!(
+        scene.progress().owed().len(),
+        2,
+        "drained and stopped still"
+    );
+    resume_to_the_end(&mut scene, "power loss");
+    assert_eq!(readings(&scene.state), ends.done);
+}
+
+#[test]
+fn what_was_done_and_taken_back_is_not_called_untouched() {
+    let plan = tolerant(0, 0, OnFailure::ReturnLane);
+    for kind in [StrikeKind::Stale, StrikeKind::Failed] {
+        let mut scene = Scene::new(&plan);
+        let left = scene.act(&How {
+            strikes: &[strike(kind, "n1", "make-id")],
+            ..How::default()
+        });
+        assert_eq!(left.end.exit, Exit::Undone, "{kind}: {:?}", left.end);
+        assert!(left.end.over && left.end.began, "its journal is kept");
+        assert!(free(&scene.state));
+    }
+}
