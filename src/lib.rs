@@ -42,17 +42,32 @@
 //!
 //! # Where new things go
 //!
-//! * **A verb**: a file in `cli/`, whose doc comment is its help, and a variant of
-//!   its enum of verbs. What it decides is a planner: a pure function that gives a
-//!   [`plan::Plan`], in `primitives/`, or in a folder of its product.
-//! * **A kind of action**: a variant of [`plan::Action`]. The compiler then names
-//!   every place that must know it: its sentence (`plan/in_words.rs`), its
-//!   instructions for a person (`plan/by_hand.rs`), its rules (`plan/rules.rs`), and
-//!   the world that performs it (`world/mod.rs`). The simulated world needs nothing:
-//!   performing an action makes its proof true. Add it to the plans of every kind
-//!   that the tests run (`tests/it/every_kind.rs`).
-//! * **A kind of probe**: a variant of [`plan::Probe`], in the same way; its check by
-//!   hand is in `plan/look_by_hand.rs`, its real answer in `world/observe.rs`.
+//! * **A verb**: a file in `cli/` (of a group: in `cli/GROUP/`), whose doc comment is its
+//!   help; a variant of the `Verb` in that folder's `mod.rs`, and its arm in `run`. A
+//!   verb that only looks calls what it needs (model: `cli/props/check.rs`). A verb that
+//!   changes something asks a planner, a pure function that gives a [`plan::Plan`], and
+//!   hands the plan to `cli/decide.rs` (model: `cli/props/set.rs` and
+//!   [`primitives::edit_properties`]). Planners live in `primitives/`, those of a vendor in
+//!   a folder of the product. The planner's error gets its exit code in `cli/refusal.rs`.
+//!   Help, manual and completions follow by themselves.
+//! * **A kind of action**: a variant of [`plan::Action`]. The compiler asks for its
+//!   kind (`plan/action.rs`), its sentence (`plan/in_words.rs`), its instructions for a
+//!   person (`plan/by_hand.rs`), its paths (`plan/rules.rs`) and what performs it
+//!   (`world/mod.rs`). Look also at the matches there that have a default: whether it
+//!   changes anything, its commands, its secrets, what it looks at. In `rehearse/`, an
+//!   action makes its proof true by itself; only what outlives its runner is named in
+//!   `goes_on_alone`. Then the tests ask for it in `tests/it/every_kind.rs` and
+//!   `tests/it/generate.rs`, and its real effect belongs into `tests/it/local_world/`.
+//! * **A kind of probe**: a variant of [`plan::Probe`], whose sentence and subject stand
+//!   beside it; its check by hand in `plan/look_by_hand.rs`, its real answer in
+//!   `world/observe.rs`; the same tests.
+//! * **A change of a format** that older programs can't read, such as a new kind,
+//!   raises [`plan::FORMAT`], [`engine::JOURNAL_FORMAT`] or [`engine::EVENT_FORMAT`].
+//! * **An exit code**: a variant in `exit.rs` with its meaning and its place in `ALL`;
+//!   the README's table. Who returns it: `engine/` for runs, `cli/refusal.rs` for the rest.
+//! * **A world**: an implementation of [`engine::World`] in `world/`. A run has one world
+//!   for all its nodes; `cli/conduct.rs` makes it.
+//! * **A room**: a line in the table above and in `tests/it/rooms.rs`.
 //! * **A promise**: a test that can fail, in `tests/it/`.
 
 pub mod cli;

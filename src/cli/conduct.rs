@@ -176,6 +176,16 @@ impl<'a> Conductor<'a> {
         })
     }
 
+    /// Whether a run is over and yet holds some node, because its runner was killed before it could let go.
+    pub(super) fn is_held_after_its_end(&self, existing: &Existing) -> bool {
+        let (world, _) = self.world(&existing.plan, GivenSecrets::new());
+        let held = |node: &NodeName| {
+            let record = world.holder(node);
+            record.is_ok_and(|record| record.holder.is_some_and(|h| h.run == existing.run))
+        };
+        existing.progress.ended.is_some() && existing.plan.changed().into_iter().any(held)
+    }
+
     /// Goes on with a run that is there already.
     pub(super) fn go_on(
         &self,

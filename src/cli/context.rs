@@ -190,10 +190,31 @@ fn user_state() -> Option<PathBuf> {
 }
 
 /// Where a node is reached, as a plan says it.
-pub(super) fn target(node: &ResolvedNode) -> Target {
-    Target {
+pub(super) fn target(node: &ResolvedNode) -> Result<Target> {
+    if node.name.is_local() && keeps_its_usual_folder(node) {
+        return Ok(this_machine()?.1);
+    }
+    Ok(Target {
         address: node.address.to_string(),
         state_dir: RemotePath::new(node.state_dir.as_str()),
+    })
+}
+
+/// Whether nothing but the default, or the environment, says where this machine keeps its lock.
+fn keeps_its_usual_folder(node: &ResolvedNode) -> bool {
+    let usual = Cluster::this_machine();
+    let usual = usual.node(&NodeName::local()).map(|node| &node.state_dir);
+    set("CLUSTERCTL_NODE_DIR").is_some() || usual == Some(&node.state_dir)
+}
+
+/// The node `local`: as the cluster file has it, or without one.
+///
+/// However this machine is named on the command line, there is one folder with
+/// one lock for it; two would let two runs at one file.
+pub(super) fn local(cluster: &Cluster) -> Result<(NodeName, Target)> {
+    match cluster.node(&NodeName::local()) {
+        Some(node) => Ok((node.name.clone(), target(node)?)),
+        None => this_machine(),
     }
 }
 
@@ -201,7 +222,7 @@ pub(super) fn target(node: &ResolvedNode) -> Target {
 ///
 /// Root keeps the lock where every runner looks for it; others can only lock
 /// out themselves, in a folder of their own.
-pub(super) fn this_machine() -> Result<(NodeName, Target)> {
+fn this_machine() -> Result<(NodeName, Target)> {
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
     let state_dir = match set("CLUSTERCTL_NODE_DIR") {
         Some(folder) => text(folder),

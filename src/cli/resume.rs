@@ -40,7 +40,10 @@ pub(super) fn run(args: &Resume, context: &mut Context) -> Result<Exit> {
     let cluster = context.cluster()?;
     let conductor = Conductor::new(context, &cluster, &args.running)?;
     let existing = conductor.open(context.find_run(&args.run)?)?;
-    super::runs::refuse_if_over(&existing, &context.runs()?)?;
+    // A runner that was killed after its run was over may still have to let go of nodes.
+    if !conductor.is_held_after_its_end(&existing) {
+        super::runs::refuse_if_over(&existing, &context.runs()?)?;
+    }
     let mut answers = BTreeMap::new();
     if let (Some(step), Some(evidence)) = (&args.answer, &args.evidence) {
         if existing.plan.step(step).is_none() {

@@ -212,10 +212,12 @@ impl Session<'_> {
             if self.failing(node, proof.conditions())?.is_none() {
                 return Ok(None);
             }
-            if began.elapsed() >= step.timeout.duration()
-                || !self.engine.world.pause(LOOK.duration(), cancel)
-            {
+            if began.elapsed() >= step.timeout.duration() {
                 break;
+            }
+            if !self.engine.world.pause(LOOK.duration(), cancel) {
+                let what = "it was broken off before its effect was seen";
+                return Err(Fault::new(FaultKind::Cancelled, what));
             }
         }
         self.failing(node, proof.conditions())

@@ -37,16 +37,19 @@ impl RunFolder {
             .map_err(|error| StoreError::io(&path, "made", error))?;
         let folder = Self::take(path, run)?;
         let file = folder.path.join(PLAN);
+        // A plan is there whole, or there is no run.
+        let fresh = folder.path.join("plan.new");
         let written = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&file)
+            .open(&fresh)
             .and_then(|mut file| {
                 file.write_all(plan.as_bytes())
                     .and_then(|()| file.sync_all())
             });
-        let synced = written.and_then(|()| sync_folder(&folder.path));
+        let named = written.and_then(|()| fs::rename(&fresh, &file));
+        let synced = named.and_then(|()| sync_folder(&folder.path));
         let synced = synced.and_then(|()| folder.path.parent().map_or(Ok(()), sync_folder));
         if let Err(error) = synced {
             folder.discard();

@@ -90,6 +90,8 @@ impl RunStore {
         };
         let mut runs: Vec<RunId> = entries
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            // A runner that was killed before it had saved the plan began nothing.
+            .filter(|run| self.folder_of(run).join(PLAN).exists())
             .collect();
         runs.sort();
         Ok(runs)

@@ -42,19 +42,19 @@ pub(super) fn perform(
         success: job.success.to_vec(),
         secrets: job.secrets,
     };
-    let record = {
-        let _alone = effect.alone(watch)?;
-        effect.begin(Some(commanded.clone()))?
-    };
+    let alone = effect.alone(watch)?;
+    let record = effect.begin(Some(commanded.clone()))?;
     let mut fence = process::command("/bin/sh", vault);
     fence
         .args(["-c", FENCE, "clusterctl-fence"])
         .args(effect.fence_arguments(&record))
-        .arg((watch.left().as_secs() + 1).to_string())
+        .arg("held")
         .arg(job.dir.map_or(Path::new("/"), RemotePath::local))
-        .args(job.argv.words());
+        .args(job.argv.words())
+        // Should we die now, either the fence has the lock or the command was never started.
+        .stdout(alone.hand_over());
     let what = format!("`{}`", commanded.shown);
-    let ended = Process::start(fence, job.input)
+    let ended = Process::start(fence, &job.input)
         .map_err(|error| {
             Fault::new(
                 FaultKind::Failed,
@@ -77,13 +77,18 @@ pub(super) fn perform(
     remember(effect, &record, was_started, outcome)
 }
 
-/// What the command of an earlier attempt came to, if it left an exit code.
+/// What the command of an earlier attempt came to, if it left an exit code. Under the effect lock.
+///
+/// One that was not started by now never will be, and is forgotten.
 pub(super) fn settled(
     effect: &Effect<'_>,
     record: &Record,
     vault: &Vault,
 ) -> Result<Option<Result<Outputs, Fault>>, Fault> {
     let (Some(command), Some(code)) = (&record.command, effect.exit_code(record)) else {
+        if record.command.is_some() && !effect.was_started(record) {
+            effect.forget_attempt()?;
+        }
         return Ok(None);
     };
     let outcome = judge(effect, command, code, vault);

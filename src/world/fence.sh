@@ -9,7 +9,9 @@
 #   epoch    the epoch with which it must hold the node
 #   base     where the effect's files go: BASE.pid, BASE.out, BASE.err, BASE.exit
 #   attempt  the name of this attempt, repeated in those files
-#   wait     for how many seconds at most the lock is waited for
+#   wait     for how many seconds at most the lock is waited for, or `held`:
+#            whoever starts this has it already, and hands it over as the
+#            standard output, so that no instant is without it
 #   dir      the folder that the command runs in
 #   ...      the command
 #
@@ -22,14 +24,18 @@ shift 7
 mask=$(umask)
 umask 077
 
-command -v flock >/dev/null || exit 69
-exec 9>>"$folder/effect.lock" || exit 73
-# Some shells hide what they opened from the programs they run, unless it is handed on.
-until flock -n 9 9>&9; do
-    [ "$wait" -gt 0 ] || exit 71
-    wait=$((wait - 1))
-    sleep 1
-done
+if [ "$wait" = held ]; then
+    exec 9>&1 >/dev/null
+else
+    command -v flock >/dev/null || exit 69
+    exec 9>>"$folder/effect.lock" || exit 73
+    # Some shells hide what they opened from the programs they run, unless it is handed on.
+    until flock -n 9 9>&9; do
+        [ "$wait" -gt 0 ] || exit 71
+        wait=$((wait - 1))
+        sleep 1
+    done
+fi
 
 read -r held_epoch held_run held_until <"$folder/lock" || exit 70
 [ "$held_epoch" = "$epoch" ] || exit 70

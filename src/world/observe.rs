@@ -6,8 +6,6 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
 use super::backup::Backup;
 use super::edit;
 use super::effect::{self, Stamp};
@@ -188,7 +186,7 @@ fn exit_code(argv: &Argv, watch: &mut Watch<'_>, vault: &Vault) -> Result<i64, F
     }
     let mut command = process::command(program, vault);
     command.args(arguments);
-    Process::start(command, Zeroizing::default())
+    Process::start(command, &[])
         .map_err(|error| failed(error.to_string()))?
         .wait(watch, &format!("`{shown}`"))
 }

@@ -1,14 +1,15 @@
 //! A command in a session of its own, which ends as a whole when its time is up.
 
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
-use zeroize::Zeroizing;
 
 use super::environment;
 use super::vault::Vault;
@@ -53,31 +54,21 @@ pub(super) fn command(program: &str, vault: &Vault) -> Command {
 /// A command that runs.
 pub(super) struct Process {
     child: Child,
-    input: Zeroizing<Vec<u8>>,
-    fed: usize,
 }
 
 impl Process {
-    /// Starts the command; it reads `input`.
-    pub(super) fn start(mut command: Command, input: Zeroizing<Vec<u8>>) -> io::Result<Self> {
+    /// Starts the command; it reads `input`, all of which is there before it starts, whatever becomes of us.
+    pub(super) fn start(mut command: Command, input: &[u8]) -> io::Result<Self> {
         if !input.is_empty() {
-            command.stdin(Stdio::piped());
+            command.stdin(in_memory(input)?);
         }
         let child = command.spawn()?;
-        if let Some(pipe) = &child.stdin {
-            rustix::io::ioctl_fionbio(pipe, true)?;
-        }
-        Ok(Self {
-            child,
-            input,
-            fed: 0,
-        })
+        Ok(Self { child })
     }
 
     /// Waits for its end. When the time is up, it and everything in its process group is ended.
     pub(super) fn wait(mut self, watch: &mut Watch<'_>, what: &str) -> Result<i64, Fault> {
         loop {
-            self.feed();
             match self.child.try_wait() {
                 Ok(Some(status)) => return Ok(code(status)),
                 Ok(None) => {}
@@ -94,25 +85,8 @@ impl Process {
         }
     }
 
-    /// Writes as much as the pipe takes. A command that does not read must not stop us, nor one that reads no further.
-    fn feed(&mut self) {
-        let Some(pipe) = &mut self.child.stdin else {
-            return;
-        };
-        while let Some(rest) = self.input.get(self.fed..).filter(|rest| !rest.is_empty()) {
-            match pipe.write(rest) {
-                Ok(count) => self.fed += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
-            }
-        }
-        self.child.stdin = None;
-    }
-
     /// Asks the group to end, and makes it end. The leader is buried last, so that its number stays its own.
     fn end(&mut self) {
-        self.child.stdin = None;
         let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) else {
             return;
         };
@@ -124,6 +98,14 @@ impl Process {
         signal(pid, Signal::KILL);
         let _ = self.child.wait();
     }
+}
+
+/// A file that is on no disk and has no name.
+fn in_memory(bytes: &[u8]) -> io::Result<File> {
+    let mut file = File::from(rustix::fs::memfd_create("input", MemfdFlags::CLOEXEC)?);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// The group, or the process alone as long as it has made no group yet.
@@ -173,7 +155,7 @@ pub(super) fn last_lines(path: &Path, vault: &Vault) -> String {
 
 /// The end of a file, from the beginning of a line: half a secret would not be recognised.
 fn end_of(path: &Path) -> io::Result<String> {
-    let mut file = std::fs::File::open(path)?;
+    let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let start = length.saturating_sub(TAIL_BYTES);
     file.seek(SeekFrom::Start(start))?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 
-use crate::cli::context::{Context, TOOL, absolute, hooks, target, this_machine, typed};
+use crate::cli::context::{Context, TOOL, absolute, hooks, local, target, typed};
 use crate::cli::decide::{Secrets, decide};
 use crate::cli::global::Changing;
 use crate::cli::refusal::Refusal;
@@ -72,7 +72,7 @@ impl Where {
     /// The nodes that are meant.
     fn nodes(&self, cluster: &Cluster) -> Result<Vec<(NodeName, Target)>> {
         let Some(selection) = &self.on else {
-            return Ok(vec![this_machine()?]);
+            return Ok(vec![local(cluster)?]);
         };
         let nodes = cluster.select(selection)?;
         if let Some(away) = nodes.iter().find(|node| !node.is_local()) {
@@ -85,10 +85,10 @@ impl Where {
             )
             .into());
         }
-        Ok(nodes
+        nodes
             .into_iter()
-            .map(|node| (node.name.clone(), target(node)))
-            .collect())
+            .map(|node| Ok((node.name.clone(), target(node)?)))
+            .collect()
     }
 }
 
