@@ -107,13 +107,11 @@ pub(super) fn run(args: &Cleanup, context: &Context) -> Result<Exit> {
     context.io.out.print(&table.render(context.out_look()));
     if !args.yes {
         let older = args.older_than;
-        let words: Vec<_> = ["--yes"]
-            .into_iter()
-            .chain(args.runs.iter().map(String::as_str))
-            .collect();
+        let words =
+            std::iter::once("clusterctl cleanup").chain(args.runs.iter().map(String::as_str));
+        let command = words.collect::<Vec<_>>().join(" ");
         context.io.err.print(&format!(
-            "Nothing was removed. To remove it: clusterctl cleanup --older-than {older} {}\n",
-            words.join(" ")
+            "Nothing was removed. To remove it: {command} --older-than {older} --yes\n"
         ));
     }
     Ok(Exit::Done)

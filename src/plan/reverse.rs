@@ -8,7 +8,7 @@ use super::{
     Action, Class, Condition, Lane, Millis, OnFailure, Outputs, Plan, Probe, Proof, RunId, Stage,
     Step, StepId, Undo, Value, Why, unified,
 };
-use crate::config::NodeName;
+use crate::config::{NodeName, SecretRef};
 
 /// Steps that were done and can't be taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -147,6 +147,22 @@ struct Backwards<'a> {
     before: BTreeMap<&'a StepId, &'a str>,
 }
 
+/// The conditions that can still be told: a secret that was given to one command alone can't be compared any more.
+fn tellable(conditions: &[Condition]) -> Vec<Condition> {
+    let given = |condition: &&Condition| {
+        let secrets = condition.probe.secrets();
+        !secrets
+            .iter()
+            .any(|secret| matches!(secret, SecretRef::Given(_)))
+    };
+    let tellable: Vec<_> = conditions.iter().filter(given).cloned().collect();
+    if tellable.is_empty() {
+        conditions.to_vec()
+    } else {
+        tellable
+    }
+}
+
 impl Backwards<'_> {
     /// The step that takes this one back; none where there is nothing to take back.
     fn step(&self, step: &Step) -> Result<Option<Step>, String> {
@@ -157,7 +173,7 @@ impl Backwards<'_> {
         };
         let undone = self.settled_proof(&step.proof);
         let guards = match &undone {
-            Ok(proof) => proof.conditions().to_vec(),
+            Ok(proof) => tellable(proof.conditions()),
             Err(missing) => return Err(missing.clone()),
         };
         let undo = match (self.settled(&step.action), undone) {

@@ -203,7 +203,11 @@ fn asked_twice_the_step_is_ended_and_what_was_temporary_is_given_back() {
     assert_eq!(midway.log(), "");
     assert!(midway.lab.path("var/up").exists(), "{told:#?}");
     // All is as before, so there is nothing to resume, and nothing in the way of the next run.
-    assert_eq!(midway.lab.latest(), None, "{told:#?}");
+    assert_eq!(
+        midway.lab.latest().unwrap().1,
+        "failed, undone",
+        "{told:#?}"
+    );
     let again = midway.lab.start(&["apply", &midway.plan]);
     midway.there.hear();
     midway.go.tell();
