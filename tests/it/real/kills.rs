@@ -188,12 +188,10 @@ fn clean_up(lab: &Lab, what: &str) {
     }
     let litter: Vec<_> = ["tree", "nodes", "runner"]
         .into_iter()
-        .flat_map(|name| match lab.path(name).is_dir() {
-            true => walk(&lab.path(name)).into_keys().collect::<Vec<_>>(),
-            false => vec![],
-        })
+        .filter(|name| lab.path(name).is_dir())
+        .flat_map(|name| walk(&lab.path(name)).into_keys())
         .filter(|name| {
-            name.contains(".clusterctl-") || name.ends_with(".new") || name.contains("runs/2")
+            name.contains(".clusterctl-") || name.contains(".new") || name.ends_with("plan.json")
         })
         .collect();
     assert!(litter.is_empty(), "{what}: {litter:#?}");
