@@ -52,6 +52,9 @@ pub(super) fn run(args: &Cleanup, context: &Context) -> Result<Exit> {
     };
     let conductor = Conductor::new(context, &cluster, &running)?;
     let old = old_runs(args, context, &store, &conductor)?;
+    if args.yes {
+        store.remove_unsaved()?;
+    }
     let mut table = Table::new([
         Column::new("run").whole(),
         Column::new("fate").goes(1),

@@ -134,6 +134,25 @@ impl RunStore {
         fs::remove_dir_all(&path).map_err(|error| StoreError::io(path, "removed", error))
     }
 
+    /// Removes what runners left that were killed before they had saved their plan.
+    pub fn remove_unsaved(&self) -> Result<(), StoreError> {
+        for entry in fs::read_dir(&self.runs).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let Some(run) = name.to_str().and_then(|name| name.parse::<RunId>().ok()) else {
+                continue;
+            };
+            if self.folder_of(&run).join(PLAN).exists() {
+                continue;
+            }
+            match self.take(&run) {
+                // Its runner is about to save it.
+                Err(StoreError::Busy { .. }) => {}
+                taken => taken?.discard(),
+            }
+        }
+        Ok(())
+    }
+
     fn no_such(&self, asked: &str) -> StoreError {
         StoreError::NoSuchRun {
             asked: asked.escape_debug().to_string(),

@@ -43,7 +43,7 @@ pub(super) fn perform(
         secrets: job.secrets,
     };
     let alone = effect.alone(watch)?;
-    let record = effect.begin(Some(commanded.clone()))?;
+    let record = effect.begin(Some(commanded.clone()), None)?;
     let mut fence = process::command("/bin/sh", vault);
     fence
         .args(["-c", FENCE, "clusterctl-fence"])

@@ -12,6 +12,8 @@ use super::errno::{self, OrFault as _};
 use super::hold;
 use super::lock_file::LockFile;
 use super::node_folder::NodeFolder;
+use super::replace::exists;
+use super::tree;
 use super::watch::Watch;
 use crate::config::SecretRef;
 use crate::engine::{Call, Direction, Epoch, Fault, FaultKind};
@@ -32,6 +34,9 @@ pub(super) struct Record {
     /// Set when a command does the work: what is needed to read its outcome without its runner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) command: Option<Commanded>,
+    /// What the work makes beside its place before it gets its name: of no use once the work was cut short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    beside: Option<PathBuf>,
     /// How it ended, when it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
@@ -91,10 +96,11 @@ impl<'a> Effect<'a> {
     pub(super) fn perform(
         &self,
         watch: &mut Watch<'_>,
+        beside: Option<PathBuf>,
         work: impl FnOnce(&Watch<'_>) -> Result<Outputs, Fault>,
     ) -> Result<Outputs, Fault> {
         let _alone = self.alone(watch)?;
-        let record = self.begin(None)?;
+        let record = self.begin(None, beside)?;
         let outcome = work(watch);
         match (self.end(&record, &outcome), outcome) {
             (Err(fault), Ok(_)) => Err(not_remembered(&fault)),
@@ -114,7 +120,11 @@ impl<'a> Effect<'a> {
     }
 
     /// Remembers that a new attempt begins, if the run holds the node. Under the effect lock.
-    pub(super) fn begin(&self, command: Option<Commanded>) -> Result<Record, Fault> {
+    pub(super) fn begin(
+        &self,
+        command: Option<Commanded>,
+        beside: Option<PathBuf>,
+    ) -> Result<Record, Fault> {
         self.guard()?;
         let effects = self.folder.effects(self.run);
         durable::make_folder(&effects).or_fault("made", &effects)?;
@@ -127,6 +137,7 @@ impl<'a> Effect<'a> {
             epoch: self.epoch,
             pid: std::process::id(),
             command,
+            beside,
             outcome: None,
         };
         self.write(&record)?;
@@ -151,6 +162,14 @@ impl<'a> Effect<'a> {
             self.forget(Direction::Do)?;
         }
         Ok(())
+    }
+
+    /// Clears away what an attempt that was cut short had made beside its place. Under the effect lock.
+    pub(super) fn clear(record: &Record) -> Result<(), Fault> {
+        match &record.beside {
+            Some(beside) if exists(beside) => tree::remove_any(beside),
+            _ => Ok(()),
+        }
     }
 
     /// Forgets an attempt that had no effect.

@@ -51,7 +51,7 @@ pub use original::read_file_bounded;
 pub use runner::this_runner;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,7 +116,10 @@ impl LocalWorld {
         let backup = Backup::at(folder.backup(call.run, call.step), call.direction);
         let run = call.run;
         let mut files = |work: &mut dyn FnMut(&Watch<'_>) -> Result<(), Fault>| {
-            effect.perform(&mut watch, |watch| work(watch).map(|()| Outputs::new()))
+            let beside = made_beside(action, run);
+            effect.perform(&mut watch, beside, |watch| {
+                work(watch).map(|()| Outputs::new())
+            })
         };
         match action {
             Action::EditProperties { path, edits, utf8 } => {
@@ -209,6 +212,23 @@ fn back_up(path: &Path, backup: &Backup, watch: &Watch<'_>) -> Result<(), Fault>
     }
 }
 
+/// Where an action makes what is then given its name.
+fn made_beside(action: &Action, run: &RunId) -> Option<PathBuf> {
+    match action {
+        Action::EditProperties { path, .. }
+        | Action::EditXml { path, .. }
+        | Action::WriteFile { path, .. }
+        | Action::Restore { path, .. } => {
+            let path = path.local();
+            let real = path.canonicalize();
+            Some(replace::beside(real.as_deref().unwrap_or(path), run, ""))
+        }
+        Action::CopyTree { to, .. } => Some(replace::beside(to.local(), run, "")),
+        Action::Link { path, .. } => Some(replace::beside(path.local(), run, "")),
+        _ => None,
+    }
+}
+
 fn out_of_reach(address: Option<&str>) -> String {
     match address {
         None => "the plan does not say where the node is".to_owned(),
@@ -264,14 +284,17 @@ impl World for LocalWorld {
         let mut watch = Watch::new(call.timeout, call.cancel);
         folder.make()?;
         let _alone = effect.alone(&mut watch)?;
-        match effect.last()? {
-            None => Ok(None),
-            Some(record) => match Effect::outcome(&record) {
-                Some(outcome) => Ok(Some(outcome.map(|_| ()))),
-                None => Ok(command::settled(&effect, &record, &self.vault)?
-                    .map(|outcome| outcome.map(|_| ()))),
-            },
-        }
+        let Some(record) = effect.last()? else {
+            return Ok(None);
+        };
+        let outcome = if let Some(outcome) = Effect::outcome(&record) {
+            Some(outcome)
+        } else {
+            // What is left then is in the way of nothing, and goes with the next attempt.
+            let _ = Effect::clear(&record);
+            command::settled(&effect, &record, &self.vault)?
+        };
+        Ok(outcome.map(|outcome| outcome.map(|_| ())))
     }
 
     fn claim(&self, node: &NodeName, claim: &Claim) -> Result<Epoch, ClaimError> {

@@ -62,6 +62,14 @@ pub(super) fn remove(path: &Path) -> Result<(), Fault> {
     }
 }
 
+/// Takes something of our own away, whatever it is.
+pub(super) fn remove_any(path: &Path) -> Result<(), Fault> {
+    if path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+        return remove(path);
+    }
+    fs::remove_file(path).or_fault("removed", path)
+}
+
 /// Lets us into folders that the copy made as closed as their originals.
 fn open_up(path: &Path) {
     let _ = fs::set_permissions(path, Permissions::from_mode(0o700));

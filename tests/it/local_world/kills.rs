@@ -169,6 +169,25 @@ fn a_stopped_runner_keeps_its_hold_and_finds_itself_fenced_off_later() {
     resume(&mut bench);
 }
 
+#[test]
+fn a_command_whose_runner_died_before_it_started_is_no_doubt() {
+    let bench = Bench::new();
+    let effects = bench.state(&format!("runs/{}/effects", bench.run));
+    fs::create_dir_all(&effects).unwrap();
+    let record = r#"{"format":1,"attempt":"1-2-3-4","epoch":1,"pid":1,
+        "command":{"shown":"true","success":[0],"secrets":[]}}"#;
+    fs::write(effects.join("test+local+step.do.json"), record).unwrap();
+    assert_eq!(bench.stamp("step"), Reading::text("begun"));
+    assert_eq!(bench.settle("step"), Ok(None));
+    assert_eq!(bench.stamp("step"), Reading::Absent);
+    // One that was started and left no exit code may have done anything.
+    fs::write(effects.join("test+local+step.do.json"), record).unwrap();
+    fs::write(effects.join("test+local+step.do.pid"), "1-2-3-4 1\n").unwrap();
+    fs::write(effects.join("test+local+step.do.exit"), "1-2-3-4    \n").unwrap();
+    assert_eq!(bench.settle("step"), Ok(None));
+    assert_eq!(bench.stamp("step"), Reading::text("begun"));
+}
+
 /// A file, and an edit that makes it much longer.
 fn long_edit() -> (Bench, PathBuf, Action, String) {
     let bench = Bench::unclaimed();

@@ -39,9 +39,17 @@ impl Unbroken {
         let plan = after.save(&everything.plan());
         let began = Instant::now();
         after.must(&["apply", &plan]);
-        let length = began.elapsed();
+        let mut length = began.elapsed();
         everything.judge(false, "unbroken");
         after.must(&["cleanup", "--yes", "--older-than", "1ms"]);
+        // A machine that was busy for a moment would have most kills come too late.
+        for _ in 0..2 {
+            let lab = Lab::new();
+            let plan = lab.save(&Everything::new(&lab, nodes()).plan());
+            let began = Instant::now();
+            lab.must(&["apply", &plan]);
+            length = length.min(began.elapsed());
+        }
         Self {
             before,
             after,

@@ -117,8 +117,10 @@ fn a_runner_that_slept_past_its_lease_does_nothing_more() {
         let what = format!("attempt {attempt}, stopped after {when:?}");
         if held {
             // Asleep or not, its run is in the way of all others, and nobody else may go on with it.
-            lab.call_as("another", &["-c", &cluster, "apply", &plan])
-                .is(20);
+            let other = lab.call_as("another", &["-c", &cluster, "apply", &plan]);
+            // Who has it can't be told as long as that is being written down.
+            let being_written = locked && other.code == 30 && other.err.contains("claim.lock");
+            assert!(other.code == 20 || being_written, "{what}: {other:#?}");
             lab.call(&["-c", &cluster, "resume", "latest"]).is(20);
         }
         assert_eq!(effects(&lab.path("nodes")), begun, "{what}");
@@ -126,9 +128,16 @@ fn a_runner_that_slept_past_its_lease_does_nothing_more() {
         let told = sleeper.end();
         let after = effects(&lab.path("nodes"));
         if !held {
-            // It slept before it had the node, or after it had given it up.
+            // It slept before it had the node, or while it took it, or after it had given it up.
             early += 1;
-            assert_eq!(told.code, 0, "{what}: {told:#?}");
+            if told.code != 0 {
+                assert!(
+                    told.code == 40 && told.err.contains("lease"),
+                    "{what}: {told:#?}"
+                );
+                lab.must(&["-c", &cluster, "resume", "latest"]);
+            }
+            assert_eq!(markers(&lab), STEPS, "{what}");
             continue;
         }
         if locked && told.code == 0 {
