@@ -1,5 +1,7 @@
 //! `props get`.
 
+use std::collections::HashSet;
+
 use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::json;
@@ -42,12 +44,14 @@ pub(super) fn run(args: &Get, context: &Context) -> Result<Exit> {
     file.check()
         .with_context(|| format!("Java can't load {path}"))?;
     // The last definition of a key is the one that counts.
-    let mut all: Vec<(String, String, usize)> = Vec::new();
-    for entry in file.entries() {
-        let key = entry.key.to_lossy();
-        all.retain(|(known, ..)| *known != key);
-        all.push((key, entry.value.to_lossy(), entry.line));
-    }
+    let mut seen = HashSet::new();
+    let mut all: Vec<(String, String, usize)> = file
+        .entries()
+        .rev()
+        .map(|entry| (entry.key.to_lossy(), entry.value.to_lossy(), entry.line))
+        .filter(|(key, ..)| seen.insert(key.clone()))
+        .collect();
+    all.reverse();
     let wanted = |key: &String| args.keys.is_empty() || args.keys.contains(key);
     let mut rows: Vec<_> = all.into_iter().filter(|(key, ..)| wanted(key)).collect();
     if args.keys.is_empty() && !args.show_secrets {
