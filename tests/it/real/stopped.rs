@@ -107,8 +107,13 @@ fn a_runner_that_slept_past_its_lease_does_nothing_more() {
         let held =
             fs::read_to_string(lab.path("nodes/n1/lock")).is_ok_and(|line| line.starts_with("1 2"));
         // It sleeps while it has the record of the holder locked: nobody else can take the node before it wakes.
-        let record = fs::File::open(lab.path("nodes/n1/claim.lock"));
-        let locked = record.is_ok_and(|file| file.try_lock().is_err());
+        let is_locked = |name: &str| {
+            let file = fs::File::open(lab.path("nodes/n1").join(name));
+            file.is_ok_and(|file| file.try_lock().is_err())
+        };
+        let locked = is_locked("claim.lock");
+        // So it is with an effect that is under way: it may come to its end, and keeps all others out until then.
+        let under_way = usize::from(is_locked("effect.lock"));
         let what = format!("attempt {attempt}, stopped after {when:?}");
         if held {
             // Asleep or not, its run is in the way of all others, and nobody else may go on with it.
@@ -140,9 +145,12 @@ fn a_runner_that_slept_past_its_lease_does_nothing_more() {
             assert_eq!(markers(&lab), STEPS, "{what}: {told:#?}");
             continue;
         }
-        assert_eq!(after, begun, "{what}: {told:#?}");
+        assert!(
+            after.len() <= begun.len() + under_way,
+            "{what}: {after:?} {told:#?}"
+        );
         // What was under way when it fell asleep may have come to its end.
-        assert!(markers(&lab) <= marked + 1, "{what}");
+        assert!(markers(&lab) <= marked + under_way, "{what}");
         if told.code == 0 {
             assert_eq!(markers(&lab), STEPS, "{what}: {told:#?}");
             late += 1;
