@@ -35,8 +35,7 @@
 //! | [`view`] | what people and programs see | `config`, `engine`, `plan` |
 //! | [`cli`] | the command line; wires the rooms together | all |
 //!
-//! Arrows only point down this list of dependencies; a test reads the sources and
-//! keeps it so. Planners do no I/O and read no clock. The engine reaches a node
+//! A room knows no other than these; a test reads the sources and keeps it so. Planners do no I/O and read no clock. The engine reaches a node
 //! only through [`engine::World`], a person only through [`engine::Desk`], its
 //! disk only through [`engine::Log`].
 //!
@@ -45,24 +44,30 @@
 //! * **A verb**: a file in `cli/` (of a group: in `cli/GROUP/`), whose doc comment is its
 //!   help; a variant of the `Verb` in that folder's `mod.rs`, and its arm in `run`. A
 //!   verb that only looks calls what it needs (model: `cli/props/check.rs`). A verb that
-//!   changes something asks a planner, a pure function that gives a [`plan::Plan`], and
-//!   hands the plan to `cli/decide.rs` (model: `cli/props/set.rs` and
+//!   changes something says so in `untouched` (of a group: `changes`) beside the arm; it asks
+//!   a planner, a pure function that gives a [`plan::Plan`], and hands the plan to
+//!   `cli/decide.rs` (models: `cli/undo.rs`, and `edit` in `cli/props/place.rs` with
 //!   [`primitives::edit_properties`]). Planners live in `primitives/`, those of a vendor in
 //!   a folder of the product. The planner's error gets its exit code in `cli/refusal.rs`.
-//!   Help, manual and completions follow by themselves.
+//!   Help, manual and completions follow by themselves; the list of verbs and the snapshot
+//!   in `tests/it/cli/help.rs`, and the README's table, do not.
 //! * **A kind of action**: a variant of [`plan::Action`]. The compiler asks for its
-//!   kind (`plan/action.rs`), its sentence (`plan/in_words.rs`), its instructions for a
-//!   person (`plan/by_hand.rs`), its paths (`plan/rules.rs`) and what performs it
-//!   (`world/mod.rs`). Look also at the matches there that have a default: whether it
-//!   changes anything, its commands, its secrets, what it looks at. In `rehearse/`, an
-//!   action makes its proof true by itself; only what outlives its runner is named in
-//!   `goes_on_alone`. Then the tests ask for it in `tests/it/every_kind.rs` and
-//!   `tests/it/generate.rs`, and its real effect belongs into `tests/it/local_world/`.
+//!   kind and its values (`plan/action.rs`), its sentence (`plan/in_words.rs`), its
+//!   instructions for a person (`plan/by_hand.rs`), its paths (`plan/rules.rs`) and what
+//!   performs it (`world/mod.rs`). Matches with a default that it does not ask for:
+//!   `secrets` in `plan/action.rs`; `changes`, `subjects`, `looks`, `commands` and
+//!   `judge_action` in `plan/rules.rs`; `copied` and `keeps_a_file` in `plan/by_hand.rs`;
+//!   `settled` in `plan/reverse.rs`; `refuses` in `world/mod.rs`. In `rehearse/sim_world.rs` an
+//!   action makes its proof true by itself; `goes_on_alone` names what outlives its runner.
+//!   Then the tests ask for it in `tests/it/every_kind.rs` and `tests/it/generate.rs` (whose
+//!   kinds `plan_file.rs` counts); its real effect belongs into `tests/it/local_world/`.
 //! * **A kind of probe**: a variant of [`plan::Probe`], whose sentence and subject stand
-//!   beside it; its check by hand in `plan/look_by_hand.rs`, its real answer in
-//!   `world/observe.rs`; the same tests.
+//!   beside it, and whose `values_mut` and `secrets` have a default; its path in
+//!   `plan/rules.rs`, its check by hand in `plan/look_by_hand.rs`, its real answer in
+//!   `world/observe.rs`; in `tests/it/generate.rs` and `tests/it/local_world/probes.rs`.
 //! * **A change of a format** that older programs can't read, such as a new kind,
-//!   raises [`plan::FORMAT`], [`engine::JOURNAL_FORMAT`] or [`engine::EVENT_FORMAT`].
+//!   raises [`plan::FORMAT`], [`engine::JOURNAL_FORMAT`] or [`engine::EVENT_FORMAT`]; what
+//!   was saved with an older one is still read.
 //! * **An exit code**: a variant in `exit.rs` with its meaning and its place in `ALL`;
 //!   the README's table. Who returns it: `engine/` for runs, `cli/refusal.rs` for the rest.
 //! * **A world**: an implementation of [`engine::World`] in `world/`. A run has one world

@@ -371,6 +371,7 @@ impl<'a> Conductor<'a> {
             err: self.context.io.err.clone(),
             suspend: suspend.clone(),
             interactive: self.context.io.interactive,
+            told: self.context.err_look() != Look::Json,
             secrets,
         }
     }

@@ -17,6 +17,8 @@ pub(super) struct TerminalDesk {
     pub(super) err: Stream,
     pub(super) suspend: Suspend,
     pub(super) interactive: bool,
+    /// Whether the view tells people what is asked of them.
+    pub(super) told: bool,
     pub(super) secrets: Arc<SecretStore>,
 }
 
@@ -26,10 +28,15 @@ impl Desk for TerminalDesk {
             return Answer::Nobody;
         }
         let _terminal = self.suspend.hold();
+        // The view has told the request, unless it speaks to a program.
+        let request = if self.told {
+            String::new()
+        } else {
+            format!("{}\n", shown(request))
+        };
         self.err.print(&format!(
-            "\n{}\n\n  {}\n\nEvidence: {}\nType the evidence when it is done, or an empty line to stop here.\n> ",
+            "\n{}\n{request}Evidence: {}\nType the evidence when it is done, or an empty line to stop here.\n> ",
             shown(&step.title),
-            shown(request).replace('\n', "\n  "),
             shown(evidence),
         ));
         let mut line = String::new();

@@ -91,7 +91,7 @@ pub enum PlanProblem {
     /// A command without a program.
     #[error("{0} runs a command that has no words")]
     EmptyCommand(StepId),
-    /// A plan of a format that this program does not write.
+    /// A plan of a format that this program does not know.
     #[error("the plan says that it has format {0}")]
     OtherFormat(u32),
     /// A plan that nobody could read.
@@ -171,7 +171,7 @@ impl Plan {
     /// Every rule that the plan breaks.
     pub fn problems(&self) -> Vec<PlanProblem> {
         let mut found = Vec::new();
-        if self.format != super::FORMAT {
+        if !(1..=super::FORMAT).contains(&self.format) {
             found.push(PlanProblem::OtherFormat(self.format));
         }
         let steps = self.steps().count();

@@ -3,7 +3,7 @@
 //! The page stands alone. It says what must be true before the first step, gives
 //! each step its commands, how to see that it worked and how to take it back, and ends
 //! with the whole way back. The instructions of actions and probes come from
-//! [`by_hand`](super::by_hand); this file arranges them.
+//! `by_hand`; this file arranges them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

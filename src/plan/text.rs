@@ -401,7 +401,9 @@ impl Page<'_> {
     fn change(&mut self, pad: &str, step: &Step) {
         match &step.action {
             Action::AskOperator { request, evidence } => {
-                self.say(&format!("{pad}| "), Ink::Magenta, &line(request));
+                for row in lines(request) {
+                    self.say(&format!("{pad}| "), Ink::Magenta, &row);
+                }
                 let text = format!("Asked for as evidence: {}", line(evidence));
                 self.say(&format!("{pad}| "), Ink::Magenta, &text);
             }
