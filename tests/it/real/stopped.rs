@@ -161,8 +161,10 @@ fn a_runner_that_slept_past_its_lease_does_nothing_more() {
             continue;
         }
         halted += 1;
+        // While one of its threads slept with the record locked, another may have waited for it too long.
+        let waited = locked && told.err.contains("claim.lock");
         assert!(
-            told.code == 40 && told.err.contains("lease"),
+            told.code == 40 && (waited || told.err.contains("lease")),
             "{what}: {told:#?}"
         );
         lab.must(&["-c", &cluster, "resume", "latest"]);
