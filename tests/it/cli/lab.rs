@@ -29,7 +29,7 @@ impl Lab {
             .prefix("lab")
             .tempdir_in("/tmp")
             .unwrap();
-        for name in ["work", "home"] {
+        for name in ["desk", "home"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         Self { folder }
@@ -53,7 +53,7 @@ impl Lab {
 
     /// Where a file is, or would be.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join("work").join(name)
+        self.folder.path().join("desk").join(name)
     }
 
     /// The folder in which the program keeps runs.
