@@ -87,7 +87,7 @@ pub(super) fn settled(
 ) -> Result<Option<Result<Outputs, Fault>>, Fault> {
     let (Some(command), Some(code)) = (&record.command, effect.exit_code(record)) else {
         if record.command.is_some() && !effect.was_started(record) {
-            effect.forget_attempt()?;
+            effect.withdraw(record)?;
         }
         return Ok(None);
     };
@@ -176,7 +176,7 @@ fn remember(
         .and_then(|_alone| match effect.last()? {
             Some(last) if last.attempt != record.attempt => Ok(()),
             Some(_) if was_started => effect.end(record, &outcome),
-            Some(_) => effect.forget_attempt(),
+            Some(_) => effect.withdraw(record),
             None => Ok(()),
         });
     match (outcome, kept) {
@@ -225,12 +225,12 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path();
             let run = |held: &str, argv: &[&str]| fence(shell, path, held, "0", argv);
-            let in_force = "7 run-a 99999999999\n";
+            let in_force = "7 run-a 99999999999999\n";
             for held in [
                 "",
                 "\n",
-                "8 run-a 99999999999\n",
-                "7 run-b 99999999999\n",
+                "8 run-a 99999999999999\n",
+                "7 run-b 99999999999999\n",
                 "7 run-a 1\n",
                 "7 - 0\n",
             ] {

@@ -40,6 +40,9 @@ pub(super) struct Record {
     /// How it ended, when it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
+    /// The attempt before this one, whose record is put back when this one had no effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<Box<Record>>,
 }
 
 /// A command that an effect runs.
@@ -120,6 +123,9 @@ impl<'a> Effect<'a> {
     }
 
     /// Remembers that a new attempt begins, if the run holds the node. Under the effect lock.
+    ///
+    /// Whether it does is looked at again in the end: writing the record takes a while, and the runner may be put to
+    /// sleep in it. So only what had a record before its runner fell asleep can be done when it wakes.
     pub(super) fn begin(
         &self,
         command: Option<Commanded>,
@@ -131,6 +137,10 @@ impl<'a> Effect<'a> {
         if self.direction == Direction::Do {
             self.forget_what_was_taken_back()?;
         }
+        let before = self.last()?.map(|last| Record {
+            before: None,
+            ..last
+        });
         let record = Record {
             format: FORMAT,
             attempt: new_attempt(self.epoch),
@@ -139,9 +149,16 @@ impl<'a> Effect<'a> {
             command,
             beside,
             outcome: None,
+            before: before.map(Box::new),
         };
         self.write(&record)?;
-        Ok(record)
+        match self.guard() {
+            Ok(()) => Ok(record),
+            Err(fault) => {
+                self.withdraw(&record)?;
+                Err(fault)
+            }
+        }
     }
 
     /// Remembers how the attempt ended. Under the effect lock.
@@ -155,6 +172,7 @@ impl<'a> Effect<'a> {
                 Ok(outputs) => Outcome::Done(outputs.clone()),
                 Err(fault) => Outcome::Failed(fault.clone()),
             }),
+            before: None,
             ..begun.clone()
         };
         self.write(&record)?;
@@ -172,9 +190,12 @@ impl<'a> Effect<'a> {
         }
     }
 
-    /// Forgets an attempt that had no effect.
-    pub(super) fn forget_attempt(&self) -> Result<(), Fault> {
-        self.forget(self.direction)
+    /// Forgets an attempt that had no effect; what the node knew before it stands again. Under the effect lock.
+    pub(super) fn withdraw(&self, begun: &Record) -> Result<(), Fault> {
+        match &begun.before {
+            Some(before) => self.write(before),
+            None => self.forget(self.direction),
+        }
     }
 
     /// The record of the last attempt.

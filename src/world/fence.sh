@@ -37,16 +37,26 @@ else
     done
 fi
 
-read -r held_epoch held_run held_until <"$folder/lock" || exit 70
-[ "$held_epoch" = "$epoch" ] || exit 70
-[ "$held_run" = "$run" ] || exit 70
-[ "$(date +%s)" -lt "$held_until" ] || exit 70
+holds_the_node() {
+    read -r held_epoch held_run held_until <"$folder/lock" || return 1
+    [ "$held_epoch" = "$epoch" ] || return 1
+    [ "$held_run" = "$run" ] || return 1
+    now=$(date +%s%3N)
+    case $now in
+    # Where the clock tells only seconds, the next one is taken: better too early than too late.
+    *[!0-9]*) now=$(($(date +%s) + 1))000 ;;
+    esac
+    [ "$now" -lt "$held_until" ]
+}
+holds_the_node || exit 70
 
 cd "$dir" || exit 72
 : >"$base.out" || exit 73
 : >"$base.err" || exit 73
 # Room for the exit code, so that a disk that fills up can't keep it from being written.
 printf '%s    \n' "$attempt" >"$base.exit" || exit 73
+# Once more: whoever was put to sleep since may have lost the node.
+holds_the_node || exit 70
 printf '%s %s\n' "$attempt" "$$" >"$base.pid" || exit 73
 
 # A signal to the group ends the command; the lock stays held until it has ended.

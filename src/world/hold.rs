@@ -92,14 +92,12 @@ impl Record {
         durable::replace(&path, &json).or_fault("written", &path)
     }
 
-    /// Epoch, run, and the first second in which the lease is over.
+    /// Epoch, run, and when the lease is over, in milliseconds of the node's clock.
     fn line(&self) -> String {
         let run = self.holder.as_ref().map_or("-", |h| h.run.as_str());
         let until = self.holder.as_ref().and_then(|holder| holder.until);
-        let second = until.map_or(0, |until| {
-            until.as_second() + i64::from(until.subsec_nanosecond() > 0)
-        });
-        format!("{} {run} {second}\n", self.epoch.0)
+        let until = until.map_or(0, Timestamp::as_millisecond);
+        format!("{} {run} {until}\n", self.epoch.0)
     }
 
     /// Whether this claim may take the node, if no effect runs there.
@@ -121,11 +119,9 @@ fn is_over(holder: &Holder) -> bool {
     holder.until.is_none_or(|until| until <= Timestamp::now())
 }
 
-fn lease_from_now(lease: Millis) -> Timestamp {
+fn end_of_lease(from: Timestamp, lease: Millis) -> Timestamp {
     let length = SignedDuration::from_millis(i64::try_from(lease.0).unwrap_or(i64::MAX));
-    Timestamp::now()
-        .checked_add(length)
-        .unwrap_or(Timestamp::MAX)
+    from.checked_add(length).unwrap_or(Timestamp::MAX)
 }
 
 /// Takes the node for a run.
@@ -143,6 +139,8 @@ pub(super) fn claim(folder: &NodeFolder, claim: &Claim) -> Result<Epoch, ClaimEr
 }
 
 fn try_claim(folder: &NodeFolder, claim: &Claim) -> Result<Epoch, ClaimError> {
+    // A lease counts from here: whoever is put to sleep while it takes the node may find that over when it wakes.
+    let now = Timestamp::now();
     let turn = record_lock(folder);
     let record = Record::read(folder).map_err(ClaimError::Fault)?;
     if !record.admits(claim)
@@ -157,10 +155,15 @@ fn try_claim(folder: &NodeFolder, claim: &Claim) -> Result<Epoch, ClaimError> {
         let how = format!("`fuser -v {}` shows it", lock.display());
         return Err(ClaimError::EffectRuns(how));
     };
-    take(folder, &record, claim).map_err(ClaimError::Fault)
+    take(folder, &record, claim, now).map_err(ClaimError::Fault)
 }
 
-fn take(folder: &NodeFolder, record: &Record, claim: &Claim) -> Result<Epoch, Fault> {
+fn take(
+    folder: &NodeFolder,
+    record: &Record,
+    claim: &Claim,
+    now: Timestamp,
+) -> Result<Epoch, Fault> {
     if let Some(former) = &record.holder {
         History::read(folder)?.with(&former.run).write(folder)?;
     }
@@ -175,7 +178,7 @@ fn take(folder: &NodeFolder, record: &Record, claim: &Claim) -> Result<Epoch, Fa
             runner: claim.runner.clone(),
             reason: claim.reason.clone(),
             epoch,
-            until: Some(lease_from_now(claim.lease)),
+            until: Some(end_of_lease(now, claim.lease)),
         }),
         before: match &record.holder {
             Some(former) if former.run != claim.run => Some(former.clone()),
@@ -193,8 +196,10 @@ pub(super) fn renew(folder: &NodeFolder, holding: &Holding) -> Result<(), Fault>
     let _turn = record_lock(folder)?;
     let mut record = Record::read(folder)?;
     let holder = held_by(&mut record, &holding.run, holding.epoch)?;
-    in_lease(holder)?;
-    holder.until = Some(lease_from_now(holding.lease));
+    // One look at the clock: whoever is put to sleep after it does not prolong what has run out meanwhile.
+    let now = Timestamp::now();
+    in_lease(holder, now)?;
+    holder.until = Some(end_of_lease(now, holding.lease));
     record.write(folder)
 }
 
@@ -259,7 +264,7 @@ pub(super) fn keep(folder: &NodeFolder, holding: &Holding, line: &[u8]) -> Resul
 /// Refuses whoever does not hold the node now. Only under the effect lock does the answer stay true.
 pub(super) fn guard(folder: &NodeFolder, run: &RunId, epoch: Epoch) -> Result<(), Fault> {
     let mut record = Record::read(folder)?;
-    in_lease(held_by(&mut record, run, epoch)?)
+    in_lease(held_by(&mut record, run, epoch)?, Timestamp::now())
 }
 
 fn held_by<'r>(record: &'r mut Record, run: &RunId, epoch: Epoch) -> Result<&'r mut Holder, Fault> {
@@ -279,10 +284,10 @@ fn held_by<'r>(record: &'r mut Record, run: &RunId, epoch: Epoch) -> Result<&'r 
     }
 }
 
-fn in_lease(holder: &Holder) -> Result<(), Fault> {
+fn in_lease(holder: &Holder, now: Timestamp) -> Result<(), Fault> {
     let run = &holder.run;
     match holder.until {
-        Some(until) if until > Timestamp::now() => Ok(()),
+        Some(until) if until > now => Ok(()),
         Some(until) => Err(Fault::new(
             FaultKind::Fenced,
             format!("the lease of run {run} on the node ended at {until}"),

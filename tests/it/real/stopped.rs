@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -34,8 +34,25 @@ fn effects(nodes: &Path) -> Vec<String> {
     found
 }
 
-fn markers(lab: &Lab) -> usize {
-    fs::read_dir(lab.path("tree")).unwrap().count()
+/// The steps whose work is there.
+fn markers(lab: &Lab) -> Vec<String> {
+    let mut found: Vec<_> = fs::read_dir(lab.path("tree"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("mark-"))
+        .collect();
+    found.sort();
+    found
+}
+
+/// Waits until the first effect is under way, and says whether the runner still lives then.
+fn first_effect(lab: &Lab, runner: &mut std::process::Child) -> bool {
+    while effects(&lab.path("nodes")).is_empty() {
+        if super::processes::ended(runner, Duration::from_micros(200)).is_some() {
+            return false;
+        }
+    }
+    true
 }
 
 /// Waits until the node's lease has lapsed: nobody renews it.
@@ -84,36 +101,41 @@ fn long_plan(lab: &Lab) -> (String, String) {
 fn a_runner_that_slept_past_its_lease_does_nothing_more() {
     let tries = if full() { 100 } else { 3 };
     let mut chance = Chance::new("stopped");
-    let (mut early, mut late, mut halted, mut in_the_lock) = (0, 0, 0, 0);
-    let length = {
+    let (mut early, mut late, mut halted) = (0, 0, 0);
+    let (whole, steps) = {
         let lab = Lab::new();
         let (cluster, plan) = long_plan(&lab);
-        let began = std::time::Instant::now();
-        lab.must(&["-c", &cluster, "apply", &plan]);
-        began.elapsed()
+        let began = Instant::now();
+        let mut runner = lab.start(&["-c", &cluster, "apply", &plan]);
+        assert!(first_effect(&lab, &mut runner.child));
+        let first = Instant::now();
+        runner.end().is(0);
+        (began.elapsed(), first.elapsed())
     };
     for attempt in 0..tries {
         let lab = Lab::new();
         let (cluster, plan) = long_plan(&lab);
         let mut sleeper = lab.start(&["-c", &cluster, "apply", &plan]);
-        let when = chance.instant_in(length);
+        // Most sleep while steps run; some before, when the node is taken.
+        let when = if chance.one_in(5) {
+            chance.instant_in(whole)
+        } else if first_effect(&lab, &mut sleeper.child) {
+            chance.instant_in(steps) * 4 / 5
+        } else {
+            Duration::ZERO
+        };
         if super::processes::ended(&mut sleeper.child, when).is_some() {
             late += 1;
             continue;
         }
         sleeper.signal(Signal::STOP);
         let_the_lease_lapse();
-        let (begun, marked) = (effects(&lab.path("nodes")), markers(&lab));
+        let begun = effects(&lab.path("nodes"));
         let held =
             fs::read_to_string(lab.path("nodes/n1/lock")).is_ok_and(|line| line.starts_with("1 2"));
         // It sleeps while it has the record of the holder locked: nobody else can take the node before it wakes.
-        let is_locked = |name: &str| {
-            let file = fs::File::open(lab.path(name));
-            file.is_ok_and(|file| file.try_lock().is_err())
-        };
-        let locked = is_locked("nodes/n1/claim.lock");
-        // It sleeps in the midst of an effect, for which it has the node's lock: nobody can take over before that ends.
-        let under_way = is_locked("nodes/n1/effect.lock");
+        let locked = fs::File::open(lab.path("nodes/n1/claim.lock"))
+            .is_ok_and(|file| file.try_lock().is_err());
         let what = format!("attempt {attempt}, stopped after {when:?}");
         if held {
             // Asleep or not, its run is in the way of all others, and nobody else may go on with it.
@@ -126,7 +148,7 @@ fn a_runner_that_slept_past_its_lease_does_nothing_more() {
         assert_eq!(effects(&lab.path("nodes")), begun, "{what}");
         sleeper.signal(Signal::CONT);
         let told = sleeper.end();
-        let after = effects(&lab.path("nodes"));
+        let (after, marked) = (effects(&lab.path("nodes")), markers(&lab));
         if !held {
             // It slept before it had the node, or while it took it, or after it had given it up.
             early += 1;
@@ -137,26 +159,19 @@ fn a_runner_that_slept_past_its_lease_does_nothing_more() {
                 );
                 lab.must(&["-c", &cluster, "resume", "latest"]);
             }
-            assert_eq!(markers(&lab), STEPS, "{what}");
+            assert_eq!(markers(&lab).len(), STEPS, "{what}");
             continue;
         }
-        if locked && told.code == 0 {
-            in_the_lock += 1;
-            assert_eq!(markers(&lab), STEPS, "{what}: {told:#?}");
-            continue;
+        for effect in &after {
+            assert!(begun.contains(effect), "{what}: {effect} {told:#?}");
         }
-        let more = after
-            .iter()
-            .filter(|effect| !begun.contains(effect))
-            .count();
-        assert!(
-            more <= usize::from(under_way),
-            "{what}: {begun:?} {after:?} {told:#?}"
-        );
-        // What was under way when it fell asleep may have come to its end.
-        assert!(markers(&lab) <= marked + usize::from(under_way), "{what}");
+        // What was under way when it fell asleep may have come to its end, and nothing else.
+        for mark in &marked {
+            let known = begun.iter().any(|effect| effect.contains(mark.as_str()));
+            assert!(known, "{what}: {mark} {begun:?} {told:#?}");
+        }
         if told.code == 0 {
-            assert_eq!(markers(&lab), STEPS, "{what}: {told:#?}");
+            assert_eq!(marked.len(), STEPS, "{what}: {told:#?}");
             late += 1;
             continue;
         }
@@ -168,15 +183,16 @@ fn a_runner_that_slept_past_its_lease_does_nothing_more() {
             "{what}: {told:#?}"
         );
         lab.must(&["-c", &cluster, "resume", "latest"]);
-        assert_eq!(markers(&lab), STEPS, "{what}");
+        assert_eq!(markers(&lab).len(), STEPS, "{what}");
         for count in (2..STEPS).step_by(3) {
             let content = fs::read_to_string(lab.path(&format!("tree/mark-{count:02}")));
             assert_eq!(content.unwrap(), "x\n", "{what}");
         }
     }
     println!(
-        "{tries} tries over {length:?}: {halted} woke up without the node, {early} before they had it, {late} too late, {in_the_lock} with the record locked"
+        "{tries} tries, steps took {steps:?} of {whole:?}: {halted} woke up without the node, {early} before they had it, {late} too late"
     );
+    assert!(halted > 0 || tries < 20, "nobody slept while steps ran");
 }
 
 #[test]
