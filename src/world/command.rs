@@ -74,6 +74,9 @@ pub(super) fn perform(
         Err(fault) if was_started => Err(with_last_lines(fault, effect, vault)),
         Err(fault) => Err(fault),
     };
+    if was_started {
+        mask_output(effect, &commanded, vault);
+    }
     remember(effect, &record, was_started, outcome)
 }
 
@@ -92,6 +95,7 @@ pub(super) fn settled(
         return Ok(None);
     };
     let outcome = judge(effect, command, code, vault);
+    mask_output(effect, command, vault);
     effect.end(record, &outcome)?;
     Ok(Some(outcome))
 }
@@ -108,12 +112,31 @@ fn judge(
     let what = format!("`{}` ended with exit code {code}", command.shown);
     let fault = Fault::new(FaultKind::Failed, what);
     // What could not be recognised in the output could not be masked.
-    let all_known = command.secrets.iter().all(|r| vault.secret(r).is_ok());
-    Err(if all_known {
+    Err(if all_known(command, vault) {
         with_last_lines(fault, effect, vault)
     } else {
         fault.hint(where_output_is(effect))
     })
+}
+
+fn all_known(command: &Commanded, vault: &Vault) -> bool {
+    command.secrets.iter().all(|r| vault.secret(r).is_ok())
+}
+
+/// A command may repeat the secrets that it read: they don't stay on the node.
+fn mask_output(effect: &Effect<'_>, command: &Commanded, vault: &Vault) {
+    if command.secrets.is_empty() {
+        return;
+    }
+    for ending in ["out", "err"] {
+        let path = effect.path(ending);
+        // Where that can't be done, the file stays as it is: for the eyes of its owner only.
+        let _ = if all_known(command, vault) {
+            process::mask_file(&path, vault)
+        } else {
+            process::withhold_file(&path)
+        };
+    }
 }
 
 fn with_last_lines(mut fault: Fault, effect: &Effect<'_>, vault: &Vault) -> Fault {

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use zeroize::Zeroizing;
 
 use super::environment;
+use super::original::LARGEST;
 use super::vault::Vault;
 use super::watch::Watch;
 use crate::engine::{Fault, FaultKind};
@@ -151,6 +153,26 @@ pub(super) fn last_lines(path: &Path, vault: &Vault) -> String {
         }));
         shown
     })
+}
+
+/// Masks secrets in what a command wrote. A command that still writes there goes on after it.
+pub(super) fn mask_file(path: &Path, vault: &Vault) -> io::Result<()> {
+    let mut file = File::options().read(true).write(true).open(path)?;
+    let mut bytes = Zeroizing::new(Vec::new());
+    (&mut file).take(LARGEST).read_to_end(&mut bytes)?;
+    let Some(masked) = vault.mask_bytes(&bytes) else {
+        return Ok(());
+    };
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(&masked)?;
+    file.sync_data()
+}
+
+/// Leaves nothing of what a command wrote but a word why.
+pub(super) fn withhold_file(path: &Path) -> io::Result<()> {
+    let why = "What the command wrote was not kept: it may repeat a secret, and that could not be resolved any more.\n";
+    std::fs::write(path, why)
 }
 
 /// The end of a file, from the beginning of a line: half a secret would not be recognised.

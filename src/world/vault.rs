@@ -75,14 +75,43 @@ impl Vault {
     /// The text with every secret that was resolved so far replaced, whole or by the line.
     pub(super) fn mask(&self, text: &str) -> String {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut needles: Vec<&str> = known
-            .iter()
-            .flat_map(|secret| std::iter::once(secret.expose()).chain(secret.expose().lines()))
-            .filter(|needle| !needle.trim().is_empty())
-            .collect();
-        needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
-        needles
+        needles(&known)
             .into_iter()
             .fold(text.to_owned(), |text, needle| text.replace(needle, MASK))
     }
+
+    /// The same for bytes; `None` when there is no secret in them.
+    pub(super) fn mask_bytes(&self, bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut masked: Option<Zeroizing<Vec<u8>>> = None;
+        for needle in needles(&known) {
+            let text = masked.as_deref().map_or(bytes, Vec::as_slice);
+            let finder = memchr::memmem::Finder::new(needle);
+            let found: Vec<usize> = finder.find_iter(text).collect();
+            if found.is_empty() {
+                continue;
+            }
+            let mut fresh = Zeroizing::new(Vec::with_capacity(text.len() + 4 * found.len()));
+            let mut from = 0;
+            for at in found {
+                fresh.extend_from_slice(&text[from..at]);
+                fresh.extend_from_slice(MASK.as_bytes());
+                from = at + needle.len();
+            }
+            fresh.extend_from_slice(&text[from..]);
+            masked = Some(fresh);
+        }
+        masked
+    }
+}
+
+/// What must not be seen, the longest first.
+fn needles(known: &[Arc<Secret>]) -> Vec<&str> {
+    let mut needles: Vec<&str> = known
+        .iter()
+        .flat_map(|secret| std::iter::once(secret.expose()).chain(secret.expose().lines()))
+        .filter(|needle| !needle.trim().is_empty())
+        .collect();
+    needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
+    needles
 }

@@ -112,7 +112,7 @@ fn a_failure_says_what_the_command_said_without_secrets() {
 fn secrets_are_read_from_standard_input_and_seen_nowhere_else() {
     let bench = Bench::new();
     let seen = bench.path("seen");
-    let script = "cat >\"$1\"; cat /proc/self/environ /proc/$$/cmdline /proc/$PPID/cmdline \
+    let script = "cat >\"$1\"; cat \"$1\"; cat \"$1\" >&2; cat /proc/self/environ /proc/$$/cmdline /proc/$PPID/cmdline \
                   /proc/$PPID/environ | tr '\\0' '\\n'";
     let action = Action::Run {
         argv: Argv::new(["sh", "-c", script, "sh", seen.to_str().unwrap()]),
@@ -134,7 +134,11 @@ fn secrets_are_read_from_standard_input_and_seen_nowhere_else() {
         looked_at += content.len();
     }
     assert!(looked_at > 500, "the command told what it saw");
+    // What the command repeated is masked as soon as it has ended.
+    let err = fs::read_to_string(effects.join("test+local+login.do.err")).unwrap();
+    assert_eq!(err, "user ****\n");
     let out = fs::read_to_string(effects.join("test+local+login.do.out")).unwrap();
+    assert!(out.starts_with("user ****\n"), "{out}");
     for line in out.lines().filter(|line| line.contains('=')) {
         let name = line.split('=').next().unwrap();
         let known = [

@@ -65,7 +65,7 @@ impl Canaries {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let found = path.symlink_metadata().unwrap();
-            if but.contains(&path.as_path()) || path.ends_with("backups") || is_output(&path) {
+            if but.contains(&path.as_path()) || path.ends_with("backups") {
                 assert_private(&path);
             } else if found.is_dir() {
                 count += self.assert_none_below(&path, but);
@@ -118,18 +118,7 @@ impl Canaries {
     }
 }
 
-/// Whether a file holds what a command wrote, which may repeat its input.
-fn is_output(path: &Path) -> bool {
-    let of_an_effect = path
-        .parent()
-        .is_some_and(|parent| parent.ends_with("effects"));
-    of_an_effect
-        && path
-            .extension()
-            .is_some_and(|ending| ending == "out" || ending == "err")
-}
-
-/// Files in which secrets may be, as backups and the output of commands, are for the owner's eyes only.
+/// Files in which secrets may be, as backups, are for the owner's eyes only.
 fn assert_private(path: &Path) {
     let found = path.symlink_metadata().unwrap();
     if found.is_dir() {
