@@ -30,7 +30,8 @@
 //! | [`primitives`] | planners of everyday verbs | `config`, `plan`, `properties` |
 //! | [`engine`] | running a plan: journal, holds, judging, events; the trait [`engine::World`] | `config`, `exit`, `plan` |
 //! | [`store`] | the runner's folder of runs | `plan`, and `engine` for its trait [`engine::Log`] |
-//! | [`world`] | the real world: actions and probes on this machine | `config`, `engine`, `plan`, `properties` |
+//! | [`remote`] | machines that commands run on: this one, and others over SSH | `config` |
+//! | [`world`] | the real world: actions and probes on nodes | `config`, `engine`, `plan`, `properties`, `remote` |
 //! | [`rehearse`] | the simulated world, faults to order | `config`, `engine`, `plan` |
 //! | [`view`] | what people and programs see | `config`, `engine`, `plan` |
 //! | [`cli`] | the command line; wires the rooms together | all |
@@ -83,6 +84,7 @@ pub mod plan;
 pub mod primitives;
 pub mod properties;
 pub mod rehearse;
+pub mod remote;
 pub mod store;
 pub mod view;
 pub mod world;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms that it may know.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("properties", &[]),
     ("config", &[]),
     ("exit", &[]),
@@ -13,7 +13,11 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("primitives", &["config", "plan", "properties"]),
     ("engine", &["config", "exit", "plan"]),
     ("store", &["engine", "plan"]),
-    ("world", &["config", "engine", "plan", "properties"]),
+    ("remote", &["config"]),
+    (
+        "world",
+        &["config", "engine", "plan", "properties", "remote"],
+    ),
     ("rehearse", &["config", "engine", "plan"]),
     ("view", &["config", "engine", "plan"]),
     (
@@ -26,6 +30,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
             "primitives",
             "properties",
             "rehearse",
+            "remote",
             "store",
             "view",
             "world",

@@ -1,0 +1,165 @@
+//! A command as the line that a login shell reads: the one place where anything is quoted for a machine.
+//!
+//! Which shell reads it is not known: it may be `bash`, `dash`, `zsh`, `csh` or `fish`. All of these leave what stands
+//! between single quotes alone, but for the quote itself, and: `\` in `fish`, `!` and a line's end in `csh`. A command
+//! with one of these is written in letters that no shell knows a meaning for, and read back by `/bin/sh`.
+
+use std::fmt::Write as _;
+
+/// A command for a machine: the program and its arguments.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Line {
+    words: Vec<String>,
+}
+
+/// Why words make no command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotALine {
+    /// There is no program.
+    #[error("the command is empty")]
+    Empty,
+    /// The operating system's calls end a text at a zero byte.
+    #[error("an argument of the command contains a zero byte, which no program can be given")]
+    ZeroByte,
+}
+
+impl Line {
+    /// A command from its words.
+    pub fn new<I, S>(words: I) -> Result<Self, NotALine>
+    where
+        I: IntoIterator<Item = S>,
+        S: Into<String>,
+    {
+        let words: Vec<String> = words.into_iter().map(Into::into).collect();
+        if words.first().is_none_or(String::is_empty) {
+            return Err(NotALine::Empty);
+        }
+        if words.iter().any(|word| word.contains('\0')) {
+            return Err(NotALine::ZeroByte);
+        }
+        Ok(Self { words })
+    }
+
+    /// A script for `/bin/sh`, and its arguments, which it finds as `$1` and so on.
+    pub fn script<I, S>(text: &str, name: &str, arguments: I) -> Result<Self, NotALine>
+    where
+        I: IntoIterator<Item = S>,
+        S: Into<String>,
+    {
+        let start = ["/bin/sh", "-c", text, name].map(str::to_owned);
+        Self::new(
+            start
+                .into_iter()
+                .chain(arguments.into_iter().map(Into::into)),
+        )
+    }
+
+    /// The program and its arguments.
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    /// The command run by another one, such as `sudo`.
+    #[must_use]
+    pub fn under(&self, words: &[&str]) -> Self {
+        let before = words.iter().map(|word| (*word).to_owned());
+        Self {
+            words: before.chain(self.words.iter().cloned()).collect(),
+        }
+    }
+
+    /// What a login shell is given.
+    pub fn for_login_shell(&self) -> String {
+        let plain = |word: &String| !word.contains(['\'', '\\', '!', '\n', '\r']);
+        let line = if self.words.iter().all(plain) {
+            self.words
+                .iter()
+                .map(|word| quote(word))
+                .collect::<Vec<_>>()
+                .join(" ")
+        } else {
+            let words = self
+                .words
+                .iter()
+                .map(|word| quote(word))
+                .collect::<Vec<_>>()
+                .join(" ");
+            let encoded = base64(format!("exec {words}").as_bytes());
+            format!("/bin/sh -c 'eval \"$(echo {encoded} | base64 -d)\"'")
+        };
+        format!("exec {line}")
+    }
+}
+
+/// What it says is for a person: never more than the program.
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let program = self.words.first().map_or("", String::as_str);
+        write!(
+            f,
+            "Line({program} and {} arguments)",
+            self.words.len().saturating_sub(1)
+        )
+    }
+}
+
+/// One word for a POSIX shell: bare when no shell could misread it, else in single quotes.
+fn quote(word: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "+,-./:@_".contains(c);
+    if !word.is_empty() && word.chars().all(bare) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    bytes.chunks(3).fold(String::new(), |mut text, chunk| {
+        let number = (0..3).fold(0_u32, |number, at| {
+            number << 8 | u32::from(chunk.get(at).copied().unwrap_or(0))
+        });
+        for at in 0..4 {
+            let letter = LETTERS[(number >> (18 - 6 * at)) as usize & 63];
+            let _ = text.write_char(if at <= chunk.len() {
+                char::from(letter)
+            } else {
+                '='
+            });
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_what_others_read() {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+        ] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn words_that_every_shell_reads_alike_stay_readable() {
+        let line = Line::new(["/opt/x/bin/server", "a b", "", "$x", "~"]).unwrap();
+        assert_eq!(
+            line.for_login_shell(),
+            "exec /opt/x/bin/server 'a b' '' '$x' '~'"
+        );
+        let line = Line::new(["echo", "it's"]).unwrap();
+        assert!(
+            line.for_login_shell()
+                .starts_with("exec /bin/sh -c 'eval \"$(echo ")
+        );
+        assert_eq!(Line::new([""; 1]), Err(NotALine::Empty));
+        assert_eq!(Line::new(["a", "b\0"]), Err(NotALine::ZeroByte));
+    }
+}

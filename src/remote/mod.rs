@@ -1,0 +1,23 @@
+//! Machines on which commands run: this one, and others over SSH.
+//!
+//! [`Host`] is the one door: it runs a command to its end, with streams and a
+//! limit of time. There are three ways through it:
+//!
+//! * `local`: a process on this machine;
+//! * `ssh2`: a session of our own;
+//! * `system`: the user's own `ssh`, for what the first can't do.
+//!
+//! Everything else, such as reading and writing files, is a
+//! command too, so that `sudo` and another user apply to it alike.
+//!
+//! What goes to a shell is a [`Line`], quoted in one place for whatever shell the
+//! user may have there. This room knows machines and bytes; it knows no plan, no
+//! run, no lock.
+
+mod error;
+mod host;
+mod line;
+
+pub use error::{RemoteError, RemoteErrorKind, Retry};
+pub use host::{BackEnd, Exit, Host, Input, Output, Patience, Streams};
+pub use line::{Line, NotALine};
