@@ -72,9 +72,6 @@ use crate::engine::{
 };
 use crate::plan::{Action, Outputs, Probe, Reading, RunId, ServiceState, Target};
 
-/// The address of this machine.
-const LOCAL: &str = "local";
-
 /// Nodes on this machine, each with a folder of its own.
 pub struct LocalWorld {
     nodes: BTreeMap<NodeName, Target>,
@@ -102,9 +99,7 @@ impl LocalWorld {
 
     fn folder(&self, node: &NodeName) -> Result<NodeFolder, Fault> {
         match self.nodes.get(node) {
-            Some(target) if target.address == LOCAL => {
-                Ok(NodeFolder::new(target.state_dir.local()))
-            }
+            Some(target) if target.is_local() => Ok(NodeFolder::new(target.state_dir.local())),
             other => Err(Fault::new(
                 FaultKind::Unreachable,
                 out_of_reach(other.map(|target| target.address.as_str())),
@@ -236,7 +231,8 @@ fn out_of_reach(address: Option<&str>) -> String {
     match address {
         None => "the plan does not say where the node is".to_owned(),
         Some(address) => format!(
-            "the node is at {address}, and only nodes with the address `{LOCAL}` can be reached"
+            "the node is at {address}, and only nodes with the address `{}` can be reached",
+            Target::LOCAL
         ),
     }
 }
