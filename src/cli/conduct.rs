@@ -21,7 +21,7 @@ use crate::engine::{
     Reporter, Settings, World, decode, union,
 };
 use crate::exit::Exit;
-use crate::plan::{Millis, Plan, RunId, StepId, Undo};
+use crate::plan::{Millis, Plan, RunId, StepId, Target, Undo};
 use crate::store::{RunFolder, RunStore};
 use crate::view::{Look, Manner, Suspend};
 use crate::world::{LocalWorld, this_runner};
@@ -446,7 +446,7 @@ fn record(events: mpsc::Receiver<Event>, folder: &Path, pass_on: &impl Fn(Event)
 
 /// Where a plan's secrets are found: in what it does and looks at, forwards and back.
 fn references(plan: &Plan) -> Vec<SecretRef> {
-    let mut all = Vec::new();
+    let mut all: Vec<_> = plan.nodes.values().flat_map(Target::secrets).collect();
     for (_, step) in plan.steps() {
         all.extend(needed(step));
         if let Undo::By { action, proof } = &step.undo {
