@@ -53,7 +53,7 @@ impl Lab {
         let folder = self.path(name);
         fs::create_dir(&folder).unwrap();
         let wishes = wishes(Wishes::default());
-        let server = Server::start(folder, &self.path("authorized_keys"), wishes);
+        let server = Server::start(folder, &self.path("authorized_keys"), &wishes);
         let keys = server.host_keys();
         for key in keys {
             self.know(server.address(), &key);

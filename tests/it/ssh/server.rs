@@ -84,7 +84,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a server in an empty folder that lets in whoever has one of the keys in the file `authorized`.
-    pub(crate) fn start(folder: PathBuf, authorized: &Path, wishes: Wishes) -> Self {
+    pub(crate) fn start(folder: PathBuf, authorized: &Path, wishes: &Wishes) -> Self {
         assert!(
             Path::new(SSHD).exists(),
             "{SSHD} is missing: .ci/install installs openssh-server"
@@ -109,7 +109,7 @@ impl Server {
         let socket = listener();
         let address = socket.local_addr().unwrap();
         drop(socket);
-        let config = config(&folder, address, authorized, &keys, &wishes);
+        let config = config(&folder, address, authorized, &keys, wishes);
         fs::write(folder.join("sshd_config"), config).unwrap();
         let mut pid_file = Fifo::new(folder.join("pid"));
         let child = launch(&folder, &mut pid_file);
