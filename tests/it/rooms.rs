@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms that it may know.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("properties", &[]),
     ("config", &[]),
     ("exit", &[]),
@@ -19,13 +19,14 @@ const ROOMS: [(&str, &[&str]); 12] = [
         &["config", "engine", "plan", "properties", "remote"],
     ),
     ("rehearse", &["config", "engine", "plan"]),
-    ("view", &["config", "engine", "plan"]),
+    ("view", &["config", "engine", "fleet", "plan"]),
     (
         "cli",
         &[
             "config",
             "engine",
             "exit",
+            "fleet",
             "plan",
             "primitives",
             "properties",
