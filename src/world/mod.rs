@@ -33,6 +33,8 @@ mod errno;
 mod hold;
 mod lock_file;
 mod manifest;
+#[expect(dead_code, reason = "the fence that runs its jobs is next")]
+mod node;
 mod node_folder;
 mod observe;
 mod original;
@@ -47,6 +49,7 @@ mod xml;
 
 pub use cleanup::Leftovers;
 pub use manifest::manifest_digest;
+pub use node::Connect;
 pub use original::read_file_bounded;
 pub use runner::this_runner;
 
