@@ -17,8 +17,8 @@ use super::signals::Listening;
 use super::terminal_desk::TerminalDesk;
 use crate::config::{Cluster, GivenSecrets, NodeName, SecretRef, SecretStore};
 use crate::engine::{
-    Claim, ClaimError, End, Engine, Event, Holding, Interrupt, Log as _, Progress, Record, Release,
-    Reporter, Settings, World, decode, union,
+    Claim, ClaimError, End, Engine, Event, Happening, Holding, Interrupt, Log as _, Progress,
+    Record, Release, Reporter, Settings, World, decode, union,
 };
 use crate::exit::Exit;
 use crate::plan::{Millis, Plan, RunId, StepId, Target, Undo};
@@ -404,7 +404,10 @@ impl<'a> Conductor<'a> {
             let manner = &manner;
             let view = scope.spawn(move || crate::view::watch(&shown, manner, Box::new(to)));
             let engine = self.engine(plan, run, world, &desk, &interrupt, tell);
-            let listening = Listening::begin(Arc::clone(&interrupt), engine.reporter.clone());
+            let reporter = engine.reporter.clone();
+            let listening = Listening::begin(Arc::clone(&interrupt), move |times| {
+                reporter.say(Happening::Interrupted { times });
+            });
             let end = work(&engine);
             drop(listening);
             drop(engine);

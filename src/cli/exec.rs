@@ -13,7 +13,7 @@ use super::reach::Reach;
 use super::refusal::Refusal;
 use super::signals::Listening;
 use crate::config::Selection;
-use crate::engine::{Interrupt, Reporter};
+use crate::engine::Interrupt;
 use crate::exit::Exit;
 use crate::fleet::{Errand, visit};
 use crate::remote::Line;
@@ -91,7 +91,12 @@ pub(super) fn run(args: &Exec, context: &Context) -> Result<Exit> {
         width: usize::from(args.parallel),
     };
     let interrupt = Arc::new(Interrupt::default());
-    let _listening = Listening::begin(Arc::clone(&interrupt), Reporter::silent());
+    let err = context.io.err.clone();
+    let _listening = Listening::begin(Arc::clone(&interrupt), move |times| {
+        if times == 1 {
+            err.print("Stopping: what runs is broken off, and nothing more is begun.\n");
+        }
+    });
     let mut view = ErrandView::new(context.out_look(), context.err_look(), &nodes);
     let show = |said: &crate::view::Said| {
         if !said.out.is_empty() {

@@ -8,9 +8,11 @@
 
 mod lines;
 mod news;
+mod survey;
 mod visit;
 
 pub use news::{End, News, Stream};
+pub use survey::Survey;
 pub use visit::{Dial, Errand, visit};
 
 use lines::Lines;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::NodeName;
-use crate::remote::{Exit, RemoteError};
+use crate::remote::{BackEnd, Exit, RemoteError};
 
 /// Something was heard.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub enum News {
     Begun {
         /// The machine.
         node: NodeName,
+        /// How it is reached.
+        back_end: BackEnd,
     },
     /// The command wrote a line.
     Line {

@@ -106,7 +106,10 @@ fn one(
     let run = || {
         let input = errand.input.as_deref().map(open).transpose()?;
         let host = dial(node, &patience)?;
-        let _ = news.send(News::Begun { node: node.clone() });
+        let _ = news.send(News::Begun {
+            node: node.clone(),
+            back_end: host.back_end(),
+        });
         let lines = |stream, ending| {
             let copy = errand.copies.as_deref();
             let copy = copy

@@ -112,7 +112,7 @@ impl ErrandView {
     pub fn hear(&mut self, news: Option<News>) -> Said {
         match news {
             None => self.still(),
-            Some(News::Begun { node }) => {
+            Some(News::Begun { node, .. }) => {
                 self.running.insert(node);
                 Said::default()
             }
@@ -143,7 +143,10 @@ impl ErrandView {
         for (node, end, _) in &self.ended {
             if let End::Failed(error) = end {
                 let name = self.err_tone(Tone::Strong, node.as_str());
-                text.push_str(&format!("{name}: {}.\n", printable::line(error.what.trim_end_matches('.'))));
+                text.push_str(&format!(
+                    "{name}: {}.\n",
+                    printable::line(error.what.trim_end_matches('.'))
+                ));
                 for hint in error.hint.iter().flat_map(|hint| hint.lines()) {
                     text.push_str(&format!("  hint: {}\n", printable::line(hint)));
                 }
@@ -221,7 +224,12 @@ impl ErrandView {
             return Said::default();
         }
         let all = self.running.len();
-        let mut names: Vec<_> = self.running.iter().take(NAMED).map(NodeName::as_str).collect();
+        let mut names: Vec<_> = self
+            .running
+            .iter()
+            .take(NAMED)
+            .map(NodeName::as_str)
+            .collect();
         let more = format!("{} more", all.saturating_sub(NAMED));
         if all > NAMED {
             names.push(&more);
@@ -246,9 +254,15 @@ impl ErrandView {
                 continue;
             }
             let (code, said, tone) = match end {
-                End::Exit(exit) if exit.is_success() => (exit.code().to_string(), "done", Tone::Good),
+                End::Exit(exit) if exit.is_success() => {
+                    (exit.code().to_string(), "done", Tone::Good)
+                }
                 End::Exit(exit) => {
-                    let by = if exit.signal().is_some() { "ended by a signal" } else { "failed" };
+                    let by = if exit.signal().is_some() {
+                        "ended by a signal"
+                    } else {
+                        "failed"
+                    };
                     (exit.code().to_string(), by, Tone::Bad)
                 }
                 End::Failed(_) if end.is_unreached() => (String::new(), "not reached", Tone::Bad),
@@ -276,21 +290,37 @@ impl ErrandView {
 
 /// `998 of 1000 nodes: done; 1 failed, 1 not reached.`
 fn sentence(tally: Tally) -> String {
-    let Tally { succeeded, failed, unreached, skipped } = tally;
+    let Tally {
+        succeeded,
+        failed,
+        unreached,
+        skipped,
+    } = tally;
     let all = succeeded + failed + unreached + skipped;
-    let others: Vec<_> = [(failed, "failed"), (unreached, "not reached"), (skipped, "not begun")]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
+    let others: Vec<_> = [
+        (failed, "failed"),
+        (unreached, "not reached"),
+        (skipped, "not begun"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} {what}"))
+    .collect();
     if others.is_empty() {
         return format!("{}: done.\n", printable::count(all, "node"));
     }
-    format!("{succeeded} of {}: done; {}.\n", printable::count(all, "node"), others.join(", "))
+    format!(
+        "{succeeded} of {}: done; {}.\n",
+        printable::count(all, "node"),
+        others.join(", ")
+    )
 }
 
 fn json(what: What<'_>) -> Said {
-    let told = Told { format: FORMAT, what };
+    let told = Told {
+        format: FORMAT,
+        what,
+    };
     // Everything in it is a string, a number or a truth.
     let text = serde_json::to_string(&told).unwrap_or_default();
     Said {
