@@ -45,10 +45,8 @@ impl Survey {
         let text = || value.to_owned();
         match key {
             "now" => {
-                self.clock_ahead = value
-                    .parse()
-                    .ok()
-                    .map(|theirs: i64| theirs.saturating_sub(now))
+                let theirs = value.parse::<i64>().ok();
+                self.clock_ahead = theirs.map(|theirs| theirs.saturating_sub(now));
             }
             "user" => self.user = text(),
             "shell" => self.shell = text(),
@@ -97,8 +95,8 @@ impl Survey {
             let way = if ahead > 0 { "ahead of" } else { "behind" };
             found.push((
                 format!(
-                    "its clock is {:.1}s {way} this machine's",
-                    ahead.unsigned_abs() as f64 / 1000.0
+                    "its clock is {}s {way} this machine's",
+                    ahead.unsigned_abs() / 1000
                 ),
                 "set the clock: chronyc makestep, or timedatectl set-ntp true".to_owned(),
             ));

@@ -1,6 +1,7 @@
 //! One errand on many machines: its lines as they come, and what came of it.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -143,12 +144,10 @@ impl ErrandView {
         for (node, end, _) in &self.ended {
             if let End::Failed(error) = end {
                 let name = self.err_tone(Tone::Strong, node.as_str());
-                text.push_str(&format!(
-                    "{name}: {}.\n",
-                    printable::line(error.what.trim_end_matches('.'))
-                ));
+                let what = printable::line(error.what.trim_end_matches('.'));
+                let _ = writeln!(text, "{name}: {what}.");
                 for hint in error.hint.iter().flat_map(|hint| hint.lines()) {
-                    text.push_str(&format!("  hint: {}\n", printable::line(hint)));
+                    let _ = writeln!(text, "  hint: {}", printable::line(hint));
                 }
             }
         }

@@ -14,6 +14,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("engine", &["config", "exit", "plan"]),
     ("store", &["engine", "plan"]),
     ("remote", &["config"]),
+    ("fleet", &["config", "remote"]),
     (
         "world",
         &["config", "engine", "plan", "properties", "remote"],
