@@ -28,7 +28,6 @@ mod command;
 mod durable;
 mod edit;
 mod effect;
-mod environment;
 mod errno;
 mod hold;
 mod lock_file;
