@@ -174,10 +174,7 @@ fn own() -> String {
 impl PracticeServer {
     fn target(&self) -> Target {
         let state_dir = RemotePath::new(self.home.join("clusterctl").display().to_string());
-        Target {
-            address: "local".to_owned(),
-            state_dir,
-        }
+        Target::at(Target::LOCAL, state_dir)
     }
 
     fn stage(&self) -> Result<Stage, String> {

@@ -1,5 +1,6 @@
 //! What a verb works with: the streams, the cluster file, the runs, the time.
 
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -7,10 +8,10 @@ use anyhow::{Context as _, Result};
 use super::global::Global;
 use super::io::Io;
 use super::refusal::Refusal;
-use crate::config::{Cluster, NodeName, ResolvedNode};
+use crate::config::{Cluster, NodeName, ResolvedNode, SecretName, SecretRef};
 use crate::exit::Exit;
 use crate::plan::text::{Style, Verbosity};
-use crate::plan::{Argv, Hook, Hooks, Millis, Plan, RemotePath, RunId, Target};
+use crate::plan::{Argv, Hook, Hooks, Login, Millis, Plan, RemotePath, RunId, Sudo, Target};
 use crate::store::RunStore;
 use crate::view::{Look, Wanted};
 
@@ -190,14 +191,38 @@ fn user_state() -> Option<PathBuf> {
 }
 
 /// Where a node is reached, as a plan says it.
-pub(super) fn target(node: &ResolvedNode) -> Result<Target> {
+pub(super) fn target(cluster: &Cluster, node: &ResolvedNode) -> Result<Target> {
     if node.name.is_local() && keeps_its_usual_folder(node) {
         return Ok(this_machine()?.1);
     }
+    let state_dir = RemotePath::new(node.state_dir.as_str());
+    let sudo = node.sudo.as_ref().map(|sudo| Sudo {
+        user: sudo.user.clone(),
+        password: found(cluster, sudo.password.as_ref()),
+    });
+    let at = Target {
+        sudo,
+        ..Target::at(node.address.to_string(), state_dir)
+    };
+    if node.is_local() {
+        return Ok(at);
+    }
     Ok(Target {
-        address: node.address.to_string(),
-        state_dir: RemotePath::new(node.state_dir.as_str()),
+        port: node.port.and_then(NonZeroU16::new),
+        user: node.user.clone(),
+        login: Login {
+            back_end: node.ssh.back_end,
+            host_keys: node.ssh.host_keys,
+            password: found(cluster, node.ssh.password.as_ref()),
+            passphrase: found(cluster, node.ssh.passphrase.as_ref()),
+        },
+        ..at
     })
+}
+
+/// Where a secret of the cluster file is found; the file was refused if it names none.
+fn found(cluster: &Cluster, name: Option<&SecretName>) -> Option<SecretRef> {
+    name.and_then(|name| cluster.secret(name)).cloned()
 }
 
 /// Whether nothing but the default, or the environment, says where this machine keeps its lock.
@@ -213,7 +238,7 @@ fn keeps_its_usual_folder(node: &ResolvedNode) -> bool {
 /// one lock for it; two would let two runs at one file.
 pub(super) fn local(cluster: &Cluster) -> Result<(NodeName, Target)> {
     match cluster.node(&NodeName::local()) {
-        Some(node) => Ok((node.name.clone(), target(node)?)),
+        Some(node) => Ok((node.name.clone(), target(cluster, node)?)),
         None => this_machine(),
     }
 }
@@ -244,10 +269,7 @@ fn this_machine() -> Result<(NodeName, Target)> {
         let what = format!("CLUSTERCTL_NODE_DIR is `{state_dir}`, which is not an absolute path");
         return Err(Refusal::usage(what).into());
     }
-    let target = Target {
-        address: "local".to_owned(),
-        state_dir: RemotePath::new(state_dir),
-    };
+    let target = Target::at(Target::LOCAL, RemotePath::new(state_dir));
     Ok((NodeName::local(), target))
 }
 

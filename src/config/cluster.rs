@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::cluster_file::{ClusterFile, FORMAT, NodeSettings};
 use super::config_error::Findings;
 use super::document::Document;
+use super::nearest::nearest;
 use super::schema::shape;
 use super::source::Source;
 use super::{
@@ -17,6 +18,9 @@ use super::{
 
 /// The largest cluster file: room for tens of thousands of nodes.
 const LARGEST: usize = 16 * 1024 * 1024;
+
+/// The port of SSH.
+const PORT: u16 = 22;
 
 /// With so few dots, no document nests too deep for an ordinary stack.
 const FEW_DOTS: usize = 500;
@@ -33,7 +37,7 @@ const DEEP_STACK: usize = 128 * 1024 * 1024;
 ///
 /// let cluster = Cluster::parse("name = 'demo'\n[nodes.ucd1]\naddress = '10.0.0.11'", "cluster.toml")?;
 /// let node = cluster.node(&"ucd1".parse()?).ok_or("no such node")?;
-/// assert_eq!(node.port, 22);
+/// assert_eq!(node.port, None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -313,6 +317,7 @@ fn resolve(mut file: ClusterFile, document: &Document<'_>, findings: &mut Findin
         .map(|(name, own)| (name.clone(), ResolvedNode::new(name, own, &file.defaults)))
         .collect();
     shared_state(&nodes, document, findings);
+    connections(&file, document, findings);
     Cluster {
         name: file.name,
         product: file.product,
@@ -324,6 +329,51 @@ fn resolve(mut file: ClusterFile, document: &Document<'_>, findings: &mut Findin
     }
 }
 
+/// What the settings of connections mean together: each secret is there, and nothing about `sudo` is said in vain.
+fn connections(file: &ClusterFile, document: &Document<'_>, findings: &mut Findings) {
+    let tables = file
+        .nodes
+        .iter()
+        .map(|(name, node)| (vec!["nodes", name.as_str()], node))
+        .chain(std::iter::once((vec!["defaults"], &file.defaults)));
+    for (path, settings) in tables {
+        let names = [
+            ("ssh", "password", &settings.ssh.password),
+            ("ssh", "passphrase", &settings.ssh.passphrase),
+            ("sudo", "password", &settings.sudo.password),
+        ];
+        let span = |table, key| {
+            let path: Vec<&str> = path.iter().copied().chain([table, key]).collect();
+            document.span(&path)
+        };
+        for (table, key, name) in names {
+            let Some(name) = name else { continue };
+            if !file.secrets.contains_key(name) {
+                let near = nearest(name.as_str(), file.secrets.keys().map(SecretName::as_str));
+                let near =
+                    near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                // What stands here may be the secret itself: it is not repeated.
+                let message = format!(
+                    "`{table}.{key}` is the name of no secret in [secrets]{near}\nhint: say there where it is found, such as login_password = \"prompt\", and put that name here"
+                );
+                findings.add(span(table, key), message);
+            }
+        }
+        let somewhere = path.len() == 1 && file.nodes.values().any(|node| node.sudo.used.is_some());
+        let said = settings.sudo.used.or(file.defaults.sudo.used).is_some();
+        let in_vain = match (&settings.sudo.user, &settings.sudo.password) {
+            _ if said || somewhere => None,
+            (Some(_), _) => Some("user"),
+            (None, Some(_)) => Some("password"),
+            (None, None) => None,
+        };
+        if let Some(key) = in_vain {
+            let message = "sudo is not used, so this has no effect\nhint: sudo.use = true";
+            findings.add(span("sudo", key), message);
+        }
+    }
+}
+
 /// Two nodes with one folder of state would take each other's lock.
 fn shared_state(
     nodes: &BTreeMap<NodeName, ResolvedNode>,
@@ -332,7 +382,11 @@ fn shared_state(
 ) {
     let mut seen = BTreeMap::new();
     for node in nodes.values() {
-        let port = if node.is_local() { 0 } else { node.port };
+        let port = if node.is_local() {
+            0
+        } else {
+            node.port.unwrap_or(PORT)
+        };
         if let Some(other) = seen.insert((&node.address, port, &node.state_dir), &node.name) {
             findings.add(
                 document.span(&["nodes", node.name.as_str(), "address"]),

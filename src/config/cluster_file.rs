@@ -18,9 +18,6 @@ pub(super) const FORMAT: u32 = 1;
 /// The default of `state_dir`.
 pub(super) const STATE_DIR: &str = "/var/lib/clusterctl";
 
-/// The default of `port`.
-pub(super) const PORT: u16 = 22;
-
 /// The default of a hook's `deadline`.
 const HOOK_DEADLINE: HumanDuration = HumanDuration::seconds(30);
 
@@ -95,10 +92,16 @@ pub(super) struct NodeSettings {
     #[serde(default)]
     #[schemars(length(min = 1), extend("examples" = ["deploy"]))]
     pub(super) user: Option<UserName>,
-    /// The port to log in at.
+    /// The port to log in at. Without it, whatever the connection's own configuration says, else 22.
     #[serde(default)]
-    #[schemars(extend("default" = PORT))]
+    #[schemars(extend("examples" = [2222]))]
     pub(super) port: Option<NonZeroU16>,
+    /// How the node is logged in to.
+    #[serde(default)]
+    pub(super) ssh: SshTable,
+    /// Whose rights commands have on the node.
+    #[serde(default)]
+    pub(super) sudo: SudoTable,
     /// Words that group nodes; `--on @tag` selects them.
     #[serde(default)]
     #[schemars(extend("examples" = [["server", "site-a"]]))]
@@ -113,6 +116,67 @@ pub(super) struct NodeSettings {
     /// The commands that control the product's service.
     #[serde(default)]
     pub(super) service: ServiceSettings,
+}
+
+/// How a node is logged in to.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SshTable {
+    /// What connects: `auto`, `ssh2` (built in) or `system` (the `ssh` of this machine).
+    #[serde(default)]
+    #[schemars(extend("default" = "auto"))]
+    pub(super) back_end: Option<SshBackEnd>,
+    /// What becomes of a host whose key is not known: `strict` refuses it, `accept-new` remembers the key.
+    #[serde(default)]
+    #[schemars(extend("default" = "strict"))]
+    pub(super) host_keys: Option<HostKeyPolicy>,
+    /// The secret, by its name in `secrets`, that is the user's password on the node.
+    #[serde(default)]
+    pub(super) password: Option<SecretName>,
+    /// The secret, by its name in `secrets`, that opens the user's private key.
+    #[serde(default)]
+    pub(super) passphrase: Option<SecretName>,
+}
+
+/// What connects to a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SshBackEnd {
+    /// The built-in one, unless the host's own configuration asks for what it can't do.
+    #[default]
+    Auto,
+    /// The built-in one.
+    Ssh2,
+    /// The `ssh` of this machine.
+    System,
+}
+
+/// What becomes of a host whose key is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostKeyPolicy {
+    /// It is refused.
+    #[default]
+    Strict,
+    /// Its key is remembered.
+    AcceptNew,
+}
+
+/// Whose rights commands have on a node.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SudoTable {
+    /// Whether commands are run by `sudo`.
+    #[serde(default, rename = "use")]
+    #[schemars(extend("default" = false))]
+    pub(super) used: Option<bool>,
+    /// The user that commands are run as.
+    #[serde(default)]
+    #[schemars(extend("default" = "root"))]
+    pub(super) user: Option<UserName>,
+    /// The secret, by its name in `secrets`, that `sudo` asks for. Without it, sudo must ask for none.
+    #[serde(default)]
+    pub(super) password: Option<SecretName>,
 }
 
 /// The commands that control the product's service on a node.

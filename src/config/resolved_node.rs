@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::cluster_file::{NodeSettings, PORT, STATE_DIR};
-use super::{Address, Argv, NodeName, NodePath, Tag};
+use super::cluster_file::{NodeSettings, STATE_DIR};
+use super::{Address, Argv, HostKeyPolicy, NodeName, NodePath, SecretName, SshBackEnd, Tag};
 
 /// A node as the rest of the program sees it: nothing is left to look up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +15,12 @@ pub struct ResolvedNode {
     pub address: Address,
     /// The user to log in as, if the cluster file says.
     pub user: Option<String>,
-    /// The port to log in at.
-    pub port: u16,
+    /// The port to log in at, if the cluster file says.
+    pub port: Option<u16>,
+    /// How it is logged in to.
+    pub ssh: SshSettings,
+    /// By whom its commands are run, if not by the user who logs in.
+    pub sudo: Option<SudoSettings>,
     /// The words that group it with others.
     pub tags: BTreeSet<Tag>,
     /// The folder that holds its lock, its copy of the journal and backups.
@@ -25,6 +29,30 @@ pub struct ResolvedNode {
     pub install_dir: Option<NodePath>,
     /// The commands that control the product's service.
     pub service: ServiceCommands,
+}
+
+/// How a node is logged in to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SshSettings {
+    /// What connects.
+    pub back_end: SshBackEnd,
+    /// What becomes of a host whose key is not known.
+    pub host_keys: HostKeyPolicy,
+    /// The user's password on the node.
+    pub password: Option<SecretName>,
+    /// What opens the user's private key.
+    pub passphrase: Option<SecretName>,
+}
+
+/// How commands get the rights of another user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SudoSettings {
+    /// The user that they are run as; without one, root.
+    pub user: Option<String>,
+    /// What `sudo` asks for, if it asks.
+    pub password: Option<SecretName>,
 }
 
 /// The commands that control the product's service, as far as the cluster file
@@ -57,10 +85,34 @@ impl ResolvedNode {
             name: name.clone(),
             address,
             user: first(own.user.as_ref(), defaults.user.as_ref()).map(|user| user.0),
-            port: own
-                .port
-                .or(defaults.port)
-                .map_or(PORT, std::num::NonZeroU16::get),
+            port: own.port.or(defaults.port).map(std::num::NonZeroU16::get),
+            ssh: SshSettings {
+                back_end: own
+                    .ssh
+                    .back_end
+                    .or(defaults.ssh.back_end)
+                    .unwrap_or_default(),
+                host_keys: own
+                    .ssh
+                    .host_keys
+                    .or(defaults.ssh.host_keys)
+                    .unwrap_or_default(),
+                password: first(own.ssh.password.as_ref(), defaults.ssh.password.as_ref()),
+                passphrase: first(
+                    own.ssh.passphrase.as_ref(),
+                    defaults.ssh.passphrase.as_ref(),
+                ),
+            },
+            sudo: own
+                .sudo
+                .used
+                .or(defaults.sudo.used)
+                .unwrap_or_default()
+                .then(|| SudoSettings {
+                    user: first(own.sudo.user.as_ref(), defaults.sudo.user.as_ref())
+                        .map(|user| user.0),
+                    password: first(own.sudo.password.as_ref(), defaults.sudo.password.as_ref()),
+                }),
             tags: first(own.tags.as_ref(), defaults.tags.as_ref()).unwrap_or_default(),
             state_dir: first(own.state_dir.as_ref(), defaults.state_dir.as_ref())
                 .unwrap_or_else(|| NodePath::constant(STATE_DIR)),

@@ -362,10 +362,7 @@ mod tests {
             ..step("enable", PoolState::Enabled)
         };
         let steps = vec![drain, step("work", PoolState::Enabled), enable];
-        let target = Target {
-            address: "a".to_owned(),
-            state_dir: crate::plan::RemotePath::new("/s"),
-        };
+        let target = Target::at("a".to_owned(), crate::plan::RemotePath::new("/s"));
         Plan {
             format: crate::plan::FORMAT,
             verb: "v".to_owned(),

@@ -46,6 +46,7 @@ mod shell;
 mod stage;
 mod step;
 mod step_id;
+mod target;
 pub mod text;
 mod unified;
 mod value;
@@ -68,6 +69,7 @@ pub use sha::Sha256;
 pub use stage::{Lane, OnFailure, Stage};
 pub use step::{Class, Step, Temporary, Undo, Why};
 pub use step_id::StepId;
+pub use target::{Login, Sudo, Target};
 pub use value::{Outputs, Value};
 
 use std::collections::BTreeMap;
@@ -101,16 +103,6 @@ pub struct Plan {
     pub hooks: Hooks,
     /// What is done, stage after stage.
     pub stages: Vec<Stage>,
-}
-
-/// Where a node is reached, and where it keeps its lock and its copy of the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Target {
-    /// `local` for the machine that the program runs on.
-    pub address: String,
-    /// The folder on the node that holds its lock and its records of runs.
-    pub state_dir: RemotePath,
 }
 
 impl Plan {

@@ -100,6 +100,14 @@ pub enum PlanProblem {
     /// A step's name that could not be read back from a file.
     #[error("`{}` can't be the name of a step", .0.as_str().escape_debug())]
     BadName(StepId),
+    /// A user's name that is none.
+    #[error("`{user}` can't be the name of a user on {node}")]
+    BadUser {
+        /// The node.
+        node: NodeName,
+        /// The name.
+        user: String,
+    },
     /// A node's address that is none.
     #[error("`{address}` can't be the address of {node}")]
     BadAddress {
@@ -221,13 +229,20 @@ impl Plan {
                     dir: dir.as_str().escape_debug().to_string(),
                 });
             }
-            let address = &target.address;
             let odd = |c: char| c.is_whitespace() || !super::printable::shows(c);
             // What begins with `-` would be read as an option by whoever is given it.
-            if address.is_empty() || address.starts_with('-') || address.contains(odd) {
+            let bad = |word: &str| word.is_empty() || word.starts_with('-') || word.contains(odd);
+            if bad(&target.address) {
                 found.push(PlanProblem::BadAddress {
                     node: node.clone(),
-                    address: address.escape_debug().to_string(),
+                    address: target.address.escape_debug().to_string(),
+                });
+            }
+            let sudo = target.sudo.as_ref().and_then(|sudo| sudo.user.as_ref());
+            for user in target.user.iter().chain(sudo).filter(|user| bad(user)) {
+                found.push(PlanProblem::BadUser {
+                    node: node.clone(),
+                    user: user.escape_debug().to_string(),
                 });
             }
         }

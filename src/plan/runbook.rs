@@ -101,9 +101,10 @@ impl<'a> Page<'a> {
                 .filter(|(_, (n, _))| *n == node)
                 .map(|(at, _)| at + 1)
                 .collect();
-            let address = match target.address.as_str() {
-                "local" => "this machine".to_owned(),
-                address => text(address),
+            let address = if target.is_local() {
+                "this machine".to_owned()
+            } else {
+                text(&target.to_string())
             };
             let steps = if steps.is_empty() {
                 "none".to_owned()

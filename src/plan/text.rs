@@ -280,7 +280,7 @@ impl Page<'_> {
         let named: Vec<_> = plan
             .nodes
             .iter()
-            .map(|(node, target)| (node, line(node.as_str()), line(&target.address)))
+            .map(|(node, target)| (node, line(node.as_str()), line(&target.to_string())))
             .collect();
         let name = widest(&mut named.iter().map(|(_, name, _)| name.chars().count()));
         let address = widest(&mut named.iter().map(|(_, _, a)| a.chars().count())).min(40);

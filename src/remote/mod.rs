@@ -17,16 +17,21 @@
 //! user may have there. This room knows machines and bytes; it knows no plan, no
 //! run, no lock.
 
+pub(crate) mod environment;
 mod error;
 mod host;
 mod known_hosts;
 mod line;
+mod local_host;
+mod pipes;
+mod process;
 mod ssh_config;
 
 pub use error::{RemoteError, RemoteErrorKind, Retry};
 pub use host::{BackEnd, Exit, Host, Input, Output, Patience, Streams};
 pub use known_hosts::{HostKey, KeyStanding, KnownHosts, KnownKey};
 pub use line::{Line, NotALine};
+pub use local_host::LocalHost;
 pub use ssh_config::{
     AddressFamily, Algorithms, HostConfig, IdentityAgent, IdentityFile, Place, SshConfig,
     SshConfigError, SshConfigProblem, StrictHostKeyChecking, Surroundings, User,

@@ -28,11 +28,12 @@ mod command;
 mod durable;
 mod edit;
 mod effect;
-mod environment;
 mod errno;
 mod hold;
 mod lock_file;
 mod manifest;
+#[expect(dead_code, reason = "the fence that runs its jobs is next")]
+mod node;
 mod node_folder;
 mod observe;
 mod original;
@@ -47,6 +48,7 @@ mod xml;
 
 pub use cleanup::Leftovers;
 pub use manifest::manifest_digest;
+pub use node::Connect;
 pub use original::read_file_bounded;
 pub use runner::this_runner;
 
@@ -68,9 +70,6 @@ use crate::engine::{
     World,
 };
 use crate::plan::{Action, Outputs, Probe, Reading, RunId, ServiceState, Target};
-
-/// The address of this machine.
-const LOCAL: &str = "local";
 
 /// Nodes on this machine, each with a folder of its own.
 pub struct LocalWorld {
@@ -99,9 +98,7 @@ impl LocalWorld {
 
     fn folder(&self, node: &NodeName) -> Result<NodeFolder, Fault> {
         match self.nodes.get(node) {
-            Some(target) if target.address == LOCAL => {
-                Ok(NodeFolder::new(target.state_dir.local()))
-            }
+            Some(target) if target.is_local() => Ok(NodeFolder::new(target.state_dir.local())),
             other => Err(Fault::new(
                 FaultKind::Unreachable,
                 out_of_reach(other.map(|target| target.address.as_str())),
@@ -233,7 +230,8 @@ fn out_of_reach(address: Option<&str>) -> String {
     match address {
         None => "the plan does not say where the node is".to_owned(),
         Some(address) => format!(
-            "the node is at {address}, and only nodes with the address `{LOCAL}` can be reached"
+            "the node is at {address}, and only nodes with the address `{}` can be reached",
+            Target::LOCAL
         ),
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::{Cancel, Fault, FaultKind};
 use crate::plan::Millis;
+use crate::remote::Patience;
 
 /// The longest pause between two looks at something that is waited for.
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
@@ -43,9 +44,19 @@ impl<'a> Watch<'a> {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
+    /// The same for what is asked of a machine.
+    pub(super) fn patience<'p>(&self, broken_off: &'p (dyn Fn() -> bool + Sync)) -> Patience<'p> {
+        Patience::new(self.left(), broken_off)
+    }
+
+    /// Whether somebody broke it off.
+    pub(super) fn is_broken_off(&self) -> bool {
+        self.cancel.is_some_and(Cancel::is_cancelled)
+    }
+
     /// A fault when the time is up or somebody broke it off; `what` was going on.
     pub(super) fn check(&self, what: &str) -> Result<(), Fault> {
-        if self.cancel.is_some_and(Cancel::is_cancelled) {
+        if self.is_broken_off() {
             return Err(Fault::new(
                 FaultKind::Cancelled,
                 format!("{what} was broken off"),

@@ -48,10 +48,7 @@ pub(crate) fn plan(verb: &str, title: &str, nodes: &[(&str, &str)]) -> Plan {
         nodes: nodes
             .iter()
             .map(|(name, address)| {
-                let target = Target {
-                    address: (*address).to_owned(),
-                    state_dir: path("/var/lib/clusterctl"),
-                };
+                let target = Target::at((*address).to_owned(), path("/var/lib/clusterctl"));
                 (node(name), target)
             })
             .collect(),

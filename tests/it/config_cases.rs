@@ -170,7 +170,7 @@ fn nodes_get_the_defaults_and_their_own() {
         "ucd2",
         "a node without an address is found by its name"
     );
-    assert_eq!((first.port, second.port), (22, 2222));
+    assert_eq!((first.port, second.port), (None, Some(2222)));
     assert_eq!(first.user.as_deref(), Some("deploy"));
     assert_eq!(second.user.as_deref(), Some("root"));
     assert_eq!(first.tags.len(), 2);

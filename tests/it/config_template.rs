@@ -2,7 +2,7 @@
 //! is and with everything uncommented, names every key, and tells the truth
 //! about defaults.
 
-use clusterctl::config::{Cluster, schema};
+use clusterctl::config::{Cluster, HostKeyPolicy, SshBackEnd, schema};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,7 +87,7 @@ fn the_template_parses_with_everything_in_force() {
     let cluster =
         Cluster::parse(&uncommented(), "uncommented").unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(cluster.nodes().len(), 2);
-    assert_eq!(cluster.secrets().len(), 4);
+    assert_eq!(cluster.secrets().len(), 6);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn the_documented_defaults_are_the_real_ones() {
         );
         checked.insert(key);
     }
-    assert_eq!(checked.len(), 4 + 5, "{checked:?}");
+    assert_eq!(checked.len(), 4 + 8, "{checked:?}");
 
     // The schema tells the truth about what the types do.
     let bare = Cluster::parse(
@@ -136,7 +136,11 @@ fn the_documented_defaults_are_the_real_ones() {
     let is = |key: &str, real: Value| assert_eq!(keys[key], Some(real), "{key}");
     is("run.lease", bare.run().lease.to_string().into());
     is("run.heartbeat", bare.run().heartbeat.to_string().into());
-    is("defaults.port", node.port.into());
+    is("defaults.sudo.use", node.sudo.is_some().into());
+    assert_eq!(node.ssh.back_end, SshBackEnd::Auto);
+    is("defaults.ssh.back_end", "auto".into());
+    assert_eq!(node.ssh.host_keys, HostKeyPolicy::Strict);
+    is("defaults.ssh.host_keys", "strict".into());
     is("defaults.state_dir", node.state_dir.as_str().into());
     is(
         "hooks.on_end.deadline",
@@ -158,9 +162,12 @@ fn comment_above(name: &str, key: &str) -> String {
         line.starts_with(&format!("{name} = ")) || line.starts_with(&format!("{short} = "))
     };
     let lines: Vec<_> = TEMPLATE.lines().collect();
-    let line = lines
-        .iter()
-        .position(|line| sets(line))
+    // A table of its own comes first where several have a key of this name.
+    let table = key.rsplit_once('.').map_or("", |(table, _)| table);
+    let header = format!("[{table}]");
+    let start = lines.iter().position(|line| *line == header).unwrap_or(0);
+    let line = (start..lines.len())
+        .find(|line| sets(lines[*line]))
         .unwrap_or_else(|| panic!("{key} is not set"));
     let mut above: Vec<_> = lines[..line]
         .iter()
@@ -176,7 +183,9 @@ fn comment_above(name: &str, key: &str) -> String {
 fn every_setting_has_a_comment_that_says_its_default() {
     for key in schema_keys().into_keys() {
         let name = key.rsplit('.').next().unwrap();
-        let tables = ["defaults", "nodes", "secrets", "hooks", "run", "service"];
+        let tables = [
+            "defaults", "nodes", "secrets", "hooks", "run", "service", "ssh", "sudo",
+        ];
         let hooks = ["before_step", "after_step", "on_failure", "on_end"];
         if tables.contains(&name) || hooks.contains(&name) {
             continue;

@@ -74,13 +74,7 @@ pub(crate) fn plan(seed: u64) -> Plan {
             .iter()
             .map(|node| {
                 let state_dir = RemotePath::new("/var/lib/clusterctl");
-                (
-                    node.clone(),
-                    Target {
-                        address: "simulated".to_owned(),
-                        state_dir,
-                    },
-                )
+                (node.clone(), Target::at("simulated", state_dir))
             })
             .collect::<BTreeMap<_, _>>(),
         hooks: Hooks::default(),

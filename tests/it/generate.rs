@@ -5,11 +5,11 @@
 //! performing an action makes its proof true, a whole plan can be run, broken off,
 //! resumed and taken back.
 
-use clusterctl::config::{NodeName, SecretRef};
+use clusterctl::config::{HostKeyPolicy, NodeName, SecretRef, SshBackEnd};
 use clusterctl::plan::{
     Action, Argv, BackupRef, Class, Condition, Expect, Hook, Hooks, Lane, Method, Millis,
     OnFailure, OnTimeout, Plan, PoolState, Probe, Proof, PropertyEdit, Reading, RemotePath,
-    Service, ServiceState, Sha256, Stage, Step, StepId, Target, Temporary, Undo, Value, Why,
+    Service, ServiceState, Sha256, Stage, Step, StepId, Sudo, Target, Temporary, Undo, Value, Why,
     XmlEdit,
 };
 
@@ -124,13 +124,7 @@ pub(crate) fn sized(seed: u64, most: usize) -> Plan {
         },
         nodes: nodes
             .iter()
-            .map(|node| {
-                let target = Target {
-                    address: format!("{node}.example.com"),
-                    state_dir: RemotePath::new("/var/lib/clusterctl"),
-                };
-                (node.clone(), target)
-            })
+            .map(|node| (node.clone(), make.target(node)))
             .collect(),
         stages,
     }
@@ -231,6 +225,28 @@ impl Making {
             argv = argv.arg(self.text());
         }
         argv
+    }
+
+    fn target(&mut self, node: &NodeName) -> Target {
+        let state_dir = RemotePath::new("/var/lib/clusterctl");
+        let mut target = Target::at(format!("{node}.example.com"), state_dir);
+        if self.draw.chance(30) {
+            target.user = Some("deploy".to_owned());
+            target.port = std::num::NonZeroU16::new(2222);
+        }
+        if self.draw.chance(30) {
+            target.login.back_end = *self.draw.pick(&[SshBackEnd::Ssh2, SshBackEnd::System]);
+            target.login.host_keys = HostKeyPolicy::AcceptNew;
+            target.login.password = Some(self.secret());
+            target.login.passphrase = Some(self.secret());
+        }
+        if self.draw.chance(30) {
+            target.sudo = Some(Sudo {
+                user: self.draw.chance(50).then(|| "ucd".to_owned()),
+                password: self.draw.chance(50).then(|| self.secret()),
+            });
+        }
+        target
     }
 
     fn secret(&mut self) -> SecretRef {

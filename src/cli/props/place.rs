@@ -87,7 +87,7 @@ impl Where {
         }
         nodes
             .into_iter()
-            .map(|node| Ok((node.name.clone(), target(node)?)))
+            .map(|node| Ok((node.name.clone(), target(cluster, node)?)))
             .collect()
     }
 }

@@ -198,10 +198,7 @@ impl Bench {
 
 /// A world of one node whose folder is here.
 pub(crate) fn world_in(folder: &Path) -> LocalWorld {
-    let target = Target {
-        address: "local".to_owned(),
-        state_dir: remote(&folder.join("state")),
-    };
+    let target = Target::at("local".to_owned(), remote(&folder.join("state")));
     LocalWorld::new(
         &BTreeMap::from([(NodeName::local(), target)]),
         Arc::new(secrets()),

@@ -171,10 +171,7 @@ fn a_folder_that_may_not_be_read_is_named() {
 fn what_is_out_of_reach_is_refused() {
     let bench = Bench::unclaimed();
     let far: NodeName = "ucd2".parse().unwrap();
-    let target = |address: &str| Target {
-        address: address.to_owned(),
-        state_dir: remote(&bench.path("state")),
-    };
+    let target = |address: &str| Target::at(address.to_owned(), remote(&bench.path("state")));
     let targets = [
         (NodeName::local(), target("local")),
         (far.clone(), target("10.0.0.2")),

@@ -29,7 +29,7 @@ pub(crate) fn plan(nodes: &Path, stages: Vec<Stage>) -> Plan {
     let targets = names.map(|lane| {
         let state_dir = remote(&nodes.join(lane.node.as_str()));
         let address = "local".to_owned();
-        (lane.node.clone(), Target { address, state_dir })
+        (lane.node.clone(), Target::at(address, state_dir))
     });
     let plan = Plan {
         format: FORMAT,

@@ -1,0 +1,80 @@
+//! Connections to nodes: made when they are needed, kept, and made again when they broke.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::trouble::ends_the_connection;
+use crate::config::NodeName;
+use crate::remote::{Exit, Host, Line, Patience, RemoteError, Streams};
+
+/// Makes connections to nodes.
+pub trait Connect: Send + Sync {
+    /// A new connection to the node.
+    fn connect(
+        &self,
+        node: &NodeName,
+        patience: &Patience<'_>,
+    ) -> Result<Arc<dyn Host>, RemoteError>;
+}
+
+/// One kept connection for each node.
+pub(super) struct Connections {
+    connector: Arc<dyn Connect>,
+    /// A lock a node, so that a node that does not answer keeps nobody from the others.
+    kept: BTreeMap<NodeName, Mutex<Option<Arc<dyn Host>>>>,
+}
+
+impl Connections {
+    pub(super) fn new<'n>(
+        connector: Arc<dyn Connect>,
+        nodes: impl IntoIterator<Item = &'n NodeName>,
+    ) -> Self {
+        let none = |node: &NodeName| (node.clone(), Mutex::default());
+        Self {
+            connector,
+            kept: nodes.into_iter().map(none).collect(),
+        }
+    }
+
+    /// Runs a command on the node.
+    pub(super) fn exec(
+        &self,
+        node: &NodeName,
+        line: &Line,
+        streams: Streams<'_>,
+        patience: &Patience<'_>,
+    ) -> Result<Exit, RemoteError> {
+        let host = self.host(node, patience)?;
+        let ended = host.exec(line, streams, patience);
+        if let Err(error) = &ended
+            && ends_the_connection(error.kind)
+        {
+            self.forget(node, &host);
+        }
+        ended
+    }
+
+    fn host(&self, node: &NodeName, patience: &Patience<'_>) -> Result<Arc<dyn Host>, RemoteError> {
+        let Some(kept) = self.kept.get(node) else {
+            return self.connector.connect(node, patience);
+        };
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = &*kept {
+            return Ok(Arc::clone(host));
+        }
+        let host = self.connector.connect(node, patience)?;
+        *kept = Some(Arc::clone(&host));
+        Ok(host)
+    }
+
+    /// The next command gets a new connection, unless another thread has made one by now.
+    fn forget(&self, node: &NodeName, broken: &Arc<dyn Host>) {
+        let Some(kept) = self.kept.get(node) else {
+            return;
+        };
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.as_ref().is_some_and(|host| Arc::ptr_eq(host, broken)) {
+            *kept = None;
+        }
+    }
+}

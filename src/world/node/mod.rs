@@ -1,0 +1,16 @@
+//! The remote half of the real world: nodes on which nothing of ours is installed.
+//!
+//! Everything that happens on a node is a script for its `/bin/sh`, run through
+//! [`remote::Host`](crate::remote::Host). The node's folder has the same format
+//! as that of a node on this machine, so that either can take over from the other.
+
+mod connections;
+mod job;
+#[expect(
+    clippy::module_inception,
+    reason = "a type is found by its file's name"
+)]
+mod node;
+mod trouble;
+
+pub use connections::Connect;
