@@ -4,16 +4,19 @@
 //! turn what comes back into output and an exit code.
 
 mod apply;
+mod check;
 mod cleanup;
 mod completions;
 mod conduct;
 mod context;
 mod decide;
+mod exec;
 mod given;
 mod global;
 mod io;
 mod man;
 mod props;
+mod reach;
 mod refusal;
 mod rehearse;
 mod resume;
@@ -56,6 +59,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Props(props::Props),
+    Exec(exec::Exec),
+    Check(check::Check),
     Show(show::Show),
     Apply(apply::Apply),
     Rehearse(rehearse::Rehearse),
@@ -96,6 +101,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: Io) -> Exit {
     };
     let result = match cli.verb {
         Verb::Props(args) => props::run(args, &mut context),
+        Verb::Exec(args) => exec::run(&args, &context),
+        Verb::Check(args) => check::run(&args, &context),
         Verb::Show(args) => show::run(&args, &mut context),
         Verb::Apply(args) => apply::run(&args, &mut context),
         Verb::Rehearse(args) => rehearse::run(&args, &mut context),
