@@ -16,6 +16,8 @@
 
 pub(crate) mod environment;
 mod error;
+mod file_error;
+mod files;
 mod host;
 mod line;
 mod local_host;
@@ -23,6 +25,8 @@ mod pipes;
 mod process;
 
 pub use error::{RemoteError, RemoteErrorKind, Retry};
+pub use file_error::{FileError, FileErrorKind};
+pub use files::{Content, Entry, Files, Identity, Kind, OnlyIf, Stat, Writing};
 pub use host::{BackEnd, Exit, Host, Input, Output, Patience, Streams};
 pub use line::{Line, NotALine};
 pub use local_host::LocalHost;
