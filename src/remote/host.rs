@@ -94,6 +94,14 @@ impl Exit {
         }
     }
 
+    /// The signal that ended it.
+    pub fn signal(&self) -> Option<&str> {
+        match self {
+            Self::Code(_) => None,
+            Self::Signal(name) => Some(name),
+        }
+    }
+
     /// Whether it ended well.
     pub fn is_success(&self) -> bool {
         *self == Self::Code(0)

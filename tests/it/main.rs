@@ -31,5 +31,6 @@ mod sample;
 mod scale;
 mod scene;
 mod secret_store;
+mod ssh;
 mod store;
 mod takeover;
