@@ -29,7 +29,6 @@ mod content;
 mod durable;
 mod edit;
 mod effect;
-mod environment;
 mod errno;
 mod hold;
 mod kept;
