@@ -136,23 +136,23 @@ struct Compared {
 }
 
 impl Compared {
-    fn kept_digest(self) -> Option<Sha256> {
-        match self.kept? {
+    fn kept_digest(&self) -> Option<Sha256> {
+        match self.kept.as_ref()? {
             Kept::Nothing => Some(Sha256::of("nothing")),
             Kept::Link { target } => Some(Sha256::of(target.as_bytes())),
-            Kept::File { .. } | Kept::Tree | Kept::Aside { .. } => self.held,
+            Kept::File { .. } | Kept::Tree | Kept::Aside { .. } => self.held.clone(),
         }
     }
 
     /// Whether what was kept stands at the path; `None` where nothing does.
-    fn is_there(mut self) -> Option<bool> {
-        let now = self.now.take();
+    fn is_there(&self) -> Option<bool> {
+        let now = self.now.as_ref();
         let same = match &self.kept {
             None => return Some(false),
             Some(Kept::Nothing) => return Some(now.is_none()),
             // What was put aside is there when it is no longer aside.
             Some(Kept::Aside { .. }) => self.held.is_none(),
-            Some(_) => self.kept_digest() == now,
+            Some(_) => self.kept_digest().as_ref() == now,
         };
         now.map(|_| same)
     }
@@ -176,10 +176,24 @@ fn look_at_backup(
         None => None,
     };
     if let Some(Kept::Aside { at }) = &kept {
-        let answer = ask(node, "portrait", &[&at.path()], watch)?;
-        held = portrait(&mut Parts::of(&answer))?;
+        held = put_aside(node, &at.path(), path.is_none(), watch)?;
     }
     Ok(Compared { kept, held, now })
+}
+
+/// The fingerprint of what was put aside; any one will do where it only matters whether it is there.
+fn put_aside(
+    node: &Node<'_>,
+    at: &Path,
+    whole: bool,
+    watch: &Watch<'_>,
+) -> Result<Option<Sha256>, Fault> {
+    if whole {
+        let answer = ask(node, "portrait", &[at], watch)?;
+        return portrait(&mut Parts::of(&answer));
+    }
+    let found = what_stands_at(node, at, watch)?;
+    Ok((found != Reading::Absent).then(|| Sha256::of("")))
 }
 
 /// The fingerprint of what stands somewhere.

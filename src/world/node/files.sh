@@ -62,10 +62,11 @@ LC_ALL=C
 PATH=${PATH:-}:/usr/bin:/bin:/usr/sbin:/sbin
 export LC_ALL PATH
 
-# What must not stay when this ends, however it ends.
-litter=
+# What must not stay when this ends, however it ends: what gets its name last, and a backup that is not complete.
+litter= half=
 sweep() {
     [ -z "$litter" ] || away "$litter" 2>/dev/null
+    [ -z "$half" ] || away "$half" 2>/dev/null
 }
 trap sweep EXIT
 trap 'exit 143' HUP INT TERM PIPE
@@ -386,12 +387,16 @@ begin() {
     else
         attempt removed "$1" away "$1"
     fi
+    half=$1
     attempt made "$1" mkdir -p -- "$1"
 }
 
 # Puts a file of our own there, whole and on disk.
 place() {
-    attempt written "$1" say_into "$1.new" "$2"
+    said=$(say_into "$1.new" "$2" 2>&1) || {
+        rm -f -- "$1.new"
+        blame written "$1" "$said"
+    }
     on_disk "$1.new"
     attempt written "$1" mv -f -- "$1.new" "$1"
     folder_of "$1"
@@ -401,6 +406,7 @@ place() {
 # The record is written last: with it, the backup is complete.
 complete() {
     place "$1/kept.json" "$2"
+    half=
     folder_of "$1"
     on_disk "$folder"
 }
@@ -514,24 +520,24 @@ put() {
     read_changes "$3"
 
     still_at "$path" "$real" "$seen"
-    done='replaced'
+    deed=replaced
     fresh=$beside
     stays=
     if [ "$seen" = - ]; then
-        done='made'
+        deed=made
     elif must_stay "$real"; then
         stays=yes
         folder_of "$backup"
         attempt made "$folder" mkdir -p -- "$folder"
         fresh=$backup.fresh
     fi
-    attempt "$done" "$path" away "$fresh"
+    attempt "$deed" "$path" away "$fresh"
     litter=$fresh
     if [ "$source" = - ]; then
-        attempt "$done" "$real" fill "$fresh"
+        attempt "$deed" "$real" fill "$fresh"
     else
         [ -e "$source" ] || stop $EX_FAILED "the backup $source is gone"
-        attempt "$done" "$real" fill_from "$fresh" "$source"
+        attempt "$deed" "$real" fill_from "$fresh" "$source"
     fi
     if [ "$seen" != - ] && [ "$as_is" = yes ] && has_content "$fresh" "$real"; then
         # What is put back as it is needs no backup of itself.
@@ -1061,6 +1067,9 @@ weigh() {
     done
 }
 
+for tool in stat readlink find xargs sort sha256sum head od cat cp mv rm ln mkdir chmod chown touch sync cmp dd truncate; do
+    command -v "$tool" >/dev/null || stop $EX_FAILED "the node has no program \`$tool\`, which is needed for work on files"
+done
 verb=$1
 shift
 case $verb in

@@ -64,26 +64,26 @@ pub(super) fn read(parts: &mut Parts<'_>) -> Result<Listing, Fault> {
             record => records.push(record),
         }
     }
-    let hashes = parts.next()?;
-    let mark = mark(&mut records, hashes);
+    let fingerprints = parts.next()?;
+    let mark = mark(&mut records, fingerprints);
     let mut entries: Vec<Entry<'_>> = records
         .iter()
         .map(|record| Entry::read(record))
         .collect::<Result<_, _>>()?;
-    let hashes = Hashes::read(hashes, &entries)?;
+    let hashes = Hashes::read(fingerprints, &entries)?;
     entries.sort_by(|a, b| a.order().cmp(b.order()));
     digest(&entries, &hashes).map(|digest| Listing { digest, mark })
 }
 
 /// As the script makes it: of the sorted records and the fingerprints.
-fn mark(records: &mut [&[u8]], hashes: &[u8]) -> Sha256 {
+fn mark(records: &mut [&[u8]], fingerprints: &[u8]) -> Sha256 {
     records.sort_unstable();
     let mut hasher = sha2::Sha256::new();
-    for record in records {
-        hasher.update(&*record);
+    for entry in records.iter() {
+        hasher.update(entry);
         hasher.update([0]);
     }
-    hasher.update(hashes);
+    hasher.update(fingerprints);
     Sha256::from_raw(&hasher.finalize())
 }
 

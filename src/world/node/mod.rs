@@ -5,6 +5,7 @@
 //! as that of a node on this machine, so that either can take over from the other.
 
 mod connections;
+mod file_jobs;
 mod file_probes;
 mod files;
 mod job;
