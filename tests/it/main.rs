@@ -30,5 +30,6 @@ mod sample;
 mod scale;
 mod scene;
 mod secret_store;
+mod ssh;
 mod store;
 mod takeover;
