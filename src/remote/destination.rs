@@ -38,7 +38,7 @@ pub enum HostKeys {
 }
 
 /// The address that means this machine itself.
-pub const LOCAL: &str = "local";
+pub(super) const LOCAL: &str = "local";
 
 impl Destination {
     /// A machine of which only the address is known.

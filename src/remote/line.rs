@@ -149,9 +149,7 @@ mod tests {
         let text = line.for_login_shell(&mark);
         assert!(text.starts_with("exec /bin/sh -c 'echo clusterctl-"));
         assert!(text.ends_with("; exec \"$@\"' sh /opt/x/bin/server 'a b' '' '$x' '~'"));
-        let text = Line::new(["echo", "it's"])
-            .unwrap()
-            .for_login_shell(&mark);
+        let text = Line::new(["echo", "it's"]).unwrap().for_login_shell(&mark);
         assert!(text.contains("; eval \"$(echo "));
         assert_eq!(Line::new([""; 1]), Err(NotALine::Empty));
         assert_eq!(Line::new(["a", "b\0"]), Err(NotALine::ZeroByte));

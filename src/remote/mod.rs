@@ -17,16 +17,23 @@
 //! user may have there. This room knows machines and bytes; it knows no plan, no
 //! run, no lock.
 
+mod destination;
+mod dialer;
 pub(crate) mod environment;
 mod error;
+mod gate;
 mod host;
 mod known_hosts;
 mod line;
 mod local_host;
+mod mark;
 mod pipes;
 mod process;
+mod ssh2_host;
 mod ssh_config;
 
+pub use destination::{Destination, HostKeys};
+pub use dialer::{Choice, DialSettings, Dialer};
 pub use error::{RemoteError, RemoteErrorKind, Retry};
 pub use host::{BackEnd, Exit, Host, Input, Output, Patience, Streams};
 pub use known_hosts::{HostKey, KeyStanding, KnownHosts, KnownKey};

@@ -70,10 +70,7 @@ pub(super) fn expect(
 
 fn wait(socket: &TcpStream, longest: Duration) {
     let longest = Timespec::try_from(longest).unwrap_or_default();
-    let _ = poll(
-        &mut [PollFd::new(socket, PollFlags::IN)],
-        Some(&longest),
-    );
+    let _ = poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&longest));
 }
 
 /// Whether the other side has closed the connection, though there is still something to read.
@@ -125,7 +122,10 @@ fn closed(said: &[u8]) -> RemoteError {
 }
 
 fn garbage(said: &[u8]) -> RemoteError {
-    let what = format!("what answers does not speak SSH: it says `{}`", printable(said));
+    let what = format!(
+        "what answers does not speak SSH: it says `{}`",
+        printable(said)
+    );
     RemoteError::new(RemoteErrorKind::Garbage, what)
         .hint("see whether the address and the port are those of the SSH server")
 }

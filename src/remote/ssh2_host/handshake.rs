@@ -25,8 +25,10 @@ const KEY_EXCHANGES: [&str; 9] = [
     "diffie-hellman-group-exchange-sha256",
 ];
 /// Strong enough, but only where a file asks for them.
-const FURTHER_KEY_EXCHANGES: [&str; 2] =
-    ["diffie-hellman-group14-sha256", "diffie-hellman-group14-sha1"];
+const FURTHER_KEY_EXCHANGES: [&str; 2] = [
+    "diffie-hellman-group14-sha256",
+    "diffie-hellman-group14-sha1",
+];
 const CIPHERS: [&str; 6] = [
     "chacha20-poly1305@openssh.com",
     "aes128-ctr",
@@ -92,9 +94,7 @@ fn offer(link: &Link, way: &Way) -> Result<(), RemoteError> {
     let all_exchanges = [&KEY_EXCHANGES[..], &FURTHER_KEY_EXCHANGES].concat();
     let (kinds, all_kinds) = (&HOST_KEYS[..], &HOST_KEYS[..]);
     let kinds = config.host_key_algorithms.choose(kinds, all_kinds);
-    let exchanges = config
-        .kex_algorithms
-        .choose(&KEY_EXCHANGES, &all_exchanges);
+    let exchanges = config.kex_algorithms.choose(&KEY_EXCHANGES, &all_exchanges);
     let both = |method| match method {
         Direction::Ciphers => (MethodType::CryptCs, MethodType::CryptSc),
         Direction::Macs => (MethodType::MacCs, MethodType::MacSc),
@@ -144,12 +144,7 @@ fn known_first(kinds: Vec<String>, way: &Way) -> Vec<String> {
     first
 }
 
-fn set(
-    link: &Link,
-    method: MethodType,
-    option: &str,
-    names: &[String],
-) -> Result<(), RemoteError> {
+fn set(link: &Link, method: MethodType, option: &str, names: &[String]) -> Result<(), RemoteError> {
     let set = link.session.method_pref(method, &names.join(","));
     set.map_err(|_| {
         let what = format!("nothing of what `{option}` in ssh_config asks for is known here");
@@ -177,7 +172,10 @@ fn trouble(error: &ssh2::Error, way: &Way) -> RemoteError {
             ))
         }
         _ => {
-            let what = format!("the server does not speak SSH as it should: {}", error.message());
+            let what = format!(
+                "the server does not speak SSH as it should: {}",
+                error.message()
+            );
             RemoteError::new(RemoteErrorKind::Garbage, what)
                 .hint("see whether the address and the port are those of the SSH server")
         }

@@ -81,14 +81,15 @@ impl Link {
 
     /// Waits a short while until the socket can be read, or written if that is what is wanted.
     pub(super) fn wait(&mut self) {
-        let mut flags = PollFlags::IN;
-        if self.wants_to_send() {
-            flags |= PollFlags::OUT;
-        }
+        let flags = match self.wants_to_send() {
+            // Until it is sent nothing is read, and what could be read would not be waited for.
+            true => PollFlags::OUT,
+            false => PollFlags::IN,
+        };
         let glance = Timespec::try_from(GLANCE).unwrap_or_default();
         let mut fds = [PollFd::new(&*self.socket, flags)];
         let _ = poll(&mut fds, Some(&glance));
-        if fds[0].revents().contains(PollFlags::IN) {
+        if !fds[0].revents().is_empty() {
             self.heard = Instant::now();
         }
     }

@@ -63,9 +63,8 @@ fn addresses(
     let found: Vec<_> = found.into_iter().filter(fits).collect();
     if found.is_empty() {
         return Err(
-            RemoteError::new(RemoteErrorKind::NoSuchHost, no_address(config)).hint(
-                "the name has addresses, but none of the kind that `AddressFamily` asks for",
-            ),
+            RemoteError::new(RemoteErrorKind::NoSuchHost, no_address(config))
+                .hint("the name has addresses, but none of the kind that `AddressFamily` asks for"),
         );
     }
     Ok(found)
