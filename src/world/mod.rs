@@ -28,9 +28,11 @@ mod command;
 mod durable;
 mod edit;
 mod effect;
+mod ending;
 mod environment;
 mod errno;
 mod hold;
+mod local_hold;
 mod lock_file;
 mod manifest;
 #[expect(dead_code, reason = "the fence that runs its jobs is next")]
@@ -286,7 +288,7 @@ impl World for LocalWorld {
         let Some(record) = effect.last()? else {
             return Ok(None);
         };
-        let outcome = if let Some(outcome) = Effect::outcome(&record) {
+        let outcome = if let Some(outcome) = record.outcome() {
             Some(outcome)
         } else {
             // What is left then is in the way of nothing, and goes with the next attempt.
@@ -298,23 +300,23 @@ impl World for LocalWorld {
 
     fn claim(&self, node: &NodeName, claim: &Claim) -> Result<Epoch, ClaimError> {
         let folder = self.folder(node).map_err(ClaimError::Fault)?;
-        hold::claim(&folder, claim)
+        local_hold::claim(&folder, claim)
     }
 
     fn renew(&self, node: &NodeName, holding: &Holding) -> Result<(), Fault> {
-        hold::renew(&self.folder(node)?, holding)
+        local_hold::renew(&self.folder(node)?, holding)
     }
 
     fn release(&self, node: &NodeName, holding: &Holding, release: &Release) -> Result<(), Fault> {
-        hold::release(&self.folder(node)?, holding, release)
+        local_hold::release(&self.folder(node)?, holding, release)
     }
 
     fn holder(&self, node: &NodeName) -> Result<NodeRecord, Fault> {
-        hold::holder(&self.folder(node)?)
+        local_hold::holder(&self.folder(node)?)
     }
 
     fn keep(&self, node: &NodeName, holding: &Holding, line: &[u8]) -> Result<(), Fault> {
-        hold::keep(&self.folder(node)?, holding, line)
+        local_hold::keep(&self.folder(node)?, holding, line)
     }
 
     fn kept(&self, node: &NodeName, run: &RunId) -> Result<Vec<u8>, Fault> {

@@ -74,6 +74,11 @@ impl NodeFolder {
         self.path.join("effect.lock")
     }
 
+    /// How a person sees who has that lock.
+    pub(super) fn how_to_see_effects(&self) -> String {
+        format!("`fuser -v {}` shows it", self.effect_lock().display())
+    }
+
     /// The runs that changed the node, one a line, oldest first.
     pub(super) fn history(&self) -> PathBuf {
         self.path.join("history")
