@@ -5,12 +5,16 @@
 //! as that of a node on this machine, so that either can take over from the other.
 
 mod connections;
+mod effect;
+mod hold;
 mod job;
 #[expect(
     clippy::module_inception,
     reason = "a type is found by its file's name"
 )]
 mod node;
+mod scripts;
+mod sections;
 mod trouble;
 
 pub use connections::Connect;

@@ -18,10 +18,29 @@ const LONGEST_LINE: usize = 96 << 10;
 const MOST_ERRORS: usize = 64 << 10;
 
 /// A script for `/bin/sh`, and the name under which it is seen on the node.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Script {
-    pub(super) name: &'static str,
-    pub(super) text: &'static str,
+    name: &'static str,
+    text: String,
+}
+
+impl Script {
+    /// A script of these parts. Its comments are for who reads them here, and don't travel.
+    pub(super) fn new(name: &'static str, parts: &[&str]) -> Self {
+        let lines = parts.iter().flat_map(|part| part.lines());
+        let text = lines
+            .filter(|line| !line.is_empty() && !line.trim_start().starts_with('#'))
+            .fold(String::new(), |text, line| text + line + "\n");
+        Self { name, text }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
 }
 
 /// What a script answered.
@@ -49,7 +68,7 @@ impl Node<'_> {
     /// What it writes may have `most` bytes.
     pub(super) fn look(
         &self,
-        script: Script,
+        script: &Script,
         arguments: &[String],
         input: &[u8],
         most: usize,
@@ -68,7 +87,7 @@ impl Node<'_> {
     /// Runs a script once.
     pub(super) fn run(
         &self,
-        script: Script,
+        script: &Script,
         arguments: &[String],
         input: &[u8],
         most: usize,
@@ -99,9 +118,9 @@ impl Node<'_> {
     }
 }
 
-fn line(script: Script, arguments: &[String]) -> Result<Line, RemoteError> {
+fn line(script: &Script, arguments: &[String]) -> Result<Line, RemoteError> {
     let here = |what: String| RemoteError::new(RemoteErrorKind::Here, what);
-    let line = Line::script(script.text, script.name, arguments.iter().cloned())
+    let line = Line::script(&script.text, script.name, arguments.iter().cloned())
         .map_err(|error| here(error.to_string()))?;
     let length: usize = line.words().iter().map(|word| word.len() + 3).sum();
     if length * 4 / 3 > LONGEST_LINE {
@@ -111,7 +130,7 @@ fn line(script: Script, arguments: &[String]) -> Result<Line, RemoteError> {
 }
 
 /// The fault of an answer that makes no sense.
-pub(super) fn nonsense(script: Script, answer: &Answer) -> Fault {
+pub(super) fn nonsense(script: &Script, answer: &Answer) -> Fault {
     let said = answer.err.lines().next_back().unwrap_or_default();
     let what = format!(
         "the script {} ended with exit code {} on the node and said: {}",
