@@ -31,9 +31,10 @@
 //! | [`engine`] | running a plan: journal, holds, judging, events; the trait [`engine::World`] | `config`, `exit`, `plan` |
 //! | [`store`] | the runner's folder of runs | `plan`, and `engine` for its trait [`engine::Log`] |
 //! | [`remote`] | machines that commands run on: this one, and others over SSH | `config` |
+//! | [`fleet`] | one errand on many machines at once | `config`, `remote` |
 //! | [`world`] | the real world: actions and probes on nodes | `config`, `engine`, `plan`, `properties`, `remote` |
 //! | [`rehearse`] | the simulated world, faults to order | `config`, `engine`, `plan` |
-//! | [`view`] | what people and programs see | `config`, `engine`, `plan` |
+//! | [`view`] | what people and programs see | `config`, `engine`, `fleet`, `plan` |
 //! | [`cli`] | the command line; wires the rooms together | all |
 //!
 //! A room knows no other than these; a test reads the sources and keeps it so. Planners do no I/O and read no clock. The engine reaches a node
@@ -80,6 +81,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod exit;
+pub mod fleet;
 pub mod plan;
 pub mod primitives;
 pub mod properties;

@@ -17,8 +17,8 @@ use super::signals::Listening;
 use super::terminal_desk::TerminalDesk;
 use crate::config::{Cluster, GivenSecrets, NodeName, SecretRef, SecretStore};
 use crate::engine::{
-    Claim, ClaimError, End, Engine, Event, Holding, Interrupt, Log as _, Progress, Record, Release,
-    Reporter, Settings, World, decode, union,
+    Claim, ClaimError, End, Engine, Event, Happening, Holding, Interrupt, Log as _, Progress,
+    Record, Release, Reporter, Settings, World, decode, union,
 };
 use crate::exit::Exit;
 use crate::plan::{Millis, Plan, RunId, StepId, Target, Undo};
@@ -48,6 +48,8 @@ pub(super) struct Existing {
     pub(super) plan: Plan,
     pub(super) records: Vec<Record>,
     pub(super) progress: Progress,
+    /// The run that it takes back.
+    undoes: Option<RunId>,
     folder: RunFolder,
     /// How many bytes of the runner's own journal are whole.
     whole: u64,
@@ -102,7 +104,7 @@ impl<'a> Conductor<'a> {
         let world = LocalWorld::new(&plan.nodes, Arc::clone(&secrets));
         fetch(plan, &secrets, |_| true)?;
         let run = self.new_name()?;
-        let folder = self.store.create(&run, &plan.to_json())?;
+        let folder = self.store.create(&run, &plan.to_json(), undoes)?;
         let log = folder.journal(0)?;
         let end = self.with_engine(plan, &run, &world, secrets, folder.path(), |engine| {
             engine.start(Box::new(log), undoes)
@@ -170,6 +172,7 @@ impl<'a> Conductor<'a> {
             plan,
             records,
             progress,
+            undoes: stored.undoes,
             folder,
             whole,
             last_seq,
@@ -198,10 +201,13 @@ impl<'a> Conductor<'a> {
             plan,
             records,
             progress,
+            undoes,
             folder,
             whole,
             last_seq,
         } = existing;
+        let started = progress.start.as_ref();
+        let undoes = started.and_then(|start| start.undoes.clone()).or(undoes);
         let (world, secrets) = self.world(&plan, given);
         if matches!(further, Further::Resume(_)) {
             fetch(&plan, &secrets, |step| !progress.is_done(step))?;
@@ -220,17 +226,13 @@ impl<'a> Conductor<'a> {
                 secrets,
                 folder.path(),
                 |engine| match further {
-                    _ if records.is_empty() => engine.start(log, None),
+                    _ if records.is_empty() => engine.start(log, undoes.as_ref()),
                     Further::Resume(answers) => engine.resume(log, &records, answers),
                     Further::GiveBack => engine.give_back(log, &records),
                     Further::Abandon(reason) => engine.abandon(log, &records, reason),
                 },
             );
-        if let Some(undone) = progress
-            .start
-            .as_ref()
-            .and_then(|start| start.undoes.as_ref())
-        {
+        if let Some(undone) = &undoes {
             self.free_after(&end, &world, &plan, &run, undone)?;
         }
         Ok(end.exit)
@@ -404,7 +406,10 @@ impl<'a> Conductor<'a> {
             let manner = &manner;
             let view = scope.spawn(move || crate::view::watch(&shown, manner, Box::new(to)));
             let engine = self.engine(plan, run, world, &desk, &interrupt, tell);
-            let listening = Listening::begin(Arc::clone(&interrupt), engine.reporter.clone());
+            let reporter = engine.reporter.clone();
+            let listening = Listening::begin(Arc::clone(&interrupt), move |times| {
+                reporter.say(Happening::Interrupted { times });
+            });
             let end = work(&engine);
             drop(listening);
             drop(engine);

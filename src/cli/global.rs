@@ -93,7 +93,7 @@ fn color() -> impl TypedValueParser<Value = ColourChoice> {
 }
 
 /// A length of time as people write it; `0s` is allowed.
-fn length(text: &str) -> Result<std::time::Duration, String> {
+pub(super) fn length(text: &str) -> Result<std::time::Duration, String> {
     if ["0", "0s"].contains(&text) {
         return Ok(std::time::Duration::ZERO);
     }

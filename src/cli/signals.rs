@@ -5,7 +5,7 @@ use std::sync::Arc;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
-use crate::engine::{Happening, Interrupt, Reporter};
+use crate::engine::Interrupt;
 use crate::exit::Exit;
 
 /// Listens for signals while it lives.
@@ -15,8 +15,9 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// From now on each signal asks the run to stop; the third Ctrl-C ends the program at once.
-    pub(super) fn begin(interrupt: Arc<Interrupt>, reporter: Reporter) -> Self {
+    /// From now on each signal asks the run to stop, and `tell` is told how often that makes; the third Ctrl-C ends the
+    /// program at once.
+    pub(super) fn begin(interrupt: Arc<Interrupt>, tell: impl Fn(u32) + Send + 'static) -> Self {
         // Without signals a run can still be ended; it only can't be asked to stop.
         let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else {
             return Self {
@@ -35,7 +36,7 @@ impl Listening {
                 if times >= 3 {
                     std::process::exit(i32::from(Exit::Interrupted.code()));
                 }
-                reporter.say(Happening::Interrupted { times });
+                tell(times);
             }
         });
         Self {

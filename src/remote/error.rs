@@ -1,6 +1,6 @@
 //! Why a command did not run on a machine, or why its end is not known.
 
-use std::fmt;
+use std::{fmt, io};
 
 /// Whether the same call may succeed when it is made again, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +118,17 @@ impl RemoteError {
             what: what.into(),
             hint: None,
         }
+    }
+
+    /// What a command wrote can't be passed on: there is too much of it, or a stream on this side failed.
+    pub fn of_stream(error: &io::Error) -> Self {
+        // A disk that is full is told by a system call; that there was too much, by nobody but an `Output`.
+        if error.kind() == io::ErrorKind::StorageFull && error.raw_os_error().is_none() {
+            let what = format!("the command wrote {error}, which is more than is taken");
+            return Self::new(RemoteErrorKind::TooMuch, what);
+        }
+        let what = format!("what the command wrote can't be passed on: {error}");
+        Self::new(RemoteErrorKind::Stream, what)
     }
 
     /// The same error with what to do next.

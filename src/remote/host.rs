@@ -65,6 +65,17 @@ pub enum Input<'a> {
     Reader(&'a mut (dyn Read + Send)),
 }
 
+impl Input<'_> {
+    /// The same input, lent for as long as a command runs.
+    pub fn lent(&mut self) -> Input<'_> {
+        match self {
+            Self::Nothing => Input::Nothing,
+            Self::Bytes(bytes) => Input::Bytes(bytes),
+            Self::Reader(reader) => Input::Reader(&mut **reader),
+        }
+    }
+}
+
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exit {
@@ -83,6 +94,14 @@ impl Exit {
         }
     }
 
+    /// The signal that ended it.
+    pub fn signal(&self) -> Option<&str> {
+        match self {
+            Self::Code(_) => None,
+            Self::Signal(name) => Some(name),
+        }
+    }
+
     /// Whether it ended well.
     pub fn is_success(&self) -> bool {
         *self == Self::Code(0)
@@ -98,23 +117,36 @@ impl fmt::Display for Exit {
     }
 }
 
+/// The signals that Linux numbers alike on every processor we know of.
+const SIGNALS: [(&str, i32); 16] = [
+    ("HUP", 1),
+    ("INT", 2),
+    ("QUIT", 3),
+    ("ILL", 4),
+    ("TRAP", 5),
+    ("ABRT", 6),
+    ("BUS", 7),
+    ("FPE", 8),
+    ("KILL", 9),
+    ("USR1", 10),
+    ("SEGV", 11),
+    ("USR2", 12),
+    ("PIPE", 13),
+    ("ALRM", 14),
+    ("TERM", 15),
+    ("XCPU", 24),
+];
+
 fn signal_number(name: &str) -> i64 {
-    const NAMES: [(&str, i64); 12] = [
-        ("HUP", 1),
-        ("INT", 2),
-        ("QUIT", 3),
-        ("ILL", 4),
-        ("ABRT", 6),
-        ("FPE", 8),
-        ("KILL", 9),
-        ("SEGV", 11),
-        ("PIPE", 13),
-        ("ALRM", 14),
-        ("TERM", 15),
-        ("XCPU", 24),
-    ];
-    let known = NAMES.iter().find(|(known, _)| *known == name);
-    known.map_or(127, |(_, number)| *number)
+    let known = SIGNALS.iter().find(|(known, _)| *known == name);
+    let number = known.map(|(_, number)| *number);
+    number.or_else(|| name.parse().ok()).unwrap_or(127).into()
+}
+
+/// A signal's name, or its number where it has none here.
+pub(super) fn signal_name(number: i32) -> String {
+    let known = SIGNALS.iter().find(|(_, known)| *known == number);
+    known.map_or_else(|| number.to_string(), |(name, _)| (*name).to_owned())
 }
 
 /// Until when to wait, and whether somebody has broken it off.

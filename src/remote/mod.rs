@@ -14,10 +14,15 @@
 //! user may have there. This room knows machines and bytes; it knows no plan, no
 //! run, no lock.
 
+pub(crate) mod environment;
 mod error;
 mod host;
 mod line;
+mod local_host;
+mod pipes;
+mod process;
 
 pub use error::{RemoteError, RemoteErrorKind, Retry};
 pub use host::{BackEnd, Exit, Host, Input, Output, Patience, Streams};
 pub use line::{Line, NotALine};
+pub use local_host::LocalHost;

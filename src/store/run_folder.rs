@@ -12,6 +12,7 @@ use crate::plan::RunId;
 
 pub(super) const PLAN: &str = "plan.json";
 pub(super) const JOURNAL: &str = "journal.jsonl";
+pub(super) const UNDOES: &str = "undoes";
 const LOCK: &str = "lock";
 
 /// How often somebody who only looks may be in the way.
@@ -26,7 +27,12 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    pub(super) fn create(path: PathBuf, run: &RunId, plan: &str) -> Result<Self, StoreError> {
+    pub(super) fn create(
+        path: PathBuf,
+        run: &RunId,
+        plan: &str,
+        undoes: Option<&RunId>,
+    ) -> Result<Self, StoreError> {
         if let Some(runs) = path.parent() {
             make_folder(runs)?;
         }
@@ -39,15 +45,19 @@ impl RunFolder {
         let file = folder.path.join(PLAN);
         // A plan is there whole, or there is no run.
         let fresh = folder.path.join("plan.new");
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&fresh)
-            .and_then(|mut file| {
-                file.write_all(plan.as_bytes())
-                    .and_then(|()| file.sync_all())
-            });
+        let write = |path: &Path, text: &str| {
+            let mut options = OpenOptions::new();
+            let mut file = options
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(path)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        };
+        // It must be known before the plan is: a runner may be killed before its journal says it.
+        let undoes = undoes.map(|run| write(&folder.path.join(UNDOES), run.as_str()));
+        let written = undoes.unwrap_or(Ok(())).and_then(|()| write(&fresh, plan));
         let named = written.and_then(|()| fs::rename(&fresh, &file));
         let synced = named.and_then(|()| sync_folder(&folder.path));
         let synced = synced.and_then(|()| folder.path.parent().map_or(Ok(()), sync_folder));

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
-use super::run_folder::{JOURNAL, PLAN, RunFolder};
+use super::run_folder::{JOURNAL, PLAN, RunFolder, UNDOES};
 use crate::plan::RunId;
 
 /// All runs of this runner, in one folder.
@@ -23,6 +23,8 @@ pub struct StoredRun {
     pub plan: Vec<u8>,
     /// The bytes of its journal.
     pub journal: Vec<u8>,
+    /// The run that it takes back. Its journal says so too, once there is one.
+    pub undoes: Option<RunId>,
 }
 
 impl RunStore {
@@ -43,9 +45,14 @@ impl RunStore {
         self.runs.join(run.as_str())
     }
 
-    /// Makes the folder of a new run, with its plan.
-    pub fn create(&self, run: &RunId, plan: &str) -> Result<RunFolder, StoreError> {
-        RunFolder::create(self.folder_of(run), run, plan)
+    /// Makes the folder of a new run, with its plan, and the name of the run that it takes back.
+    pub fn create(
+        &self,
+        run: &RunId,
+        plan: &str,
+        undoes: Option<&RunId>,
+    ) -> Result<RunFolder, StoreError> {
+        RunFolder::create(self.folder_of(run), run, plan, undoes)
     }
 
     /// Holds the folder of a run that is there already.
@@ -75,10 +82,12 @@ impl RunStore {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             other => other.map_err(|error| StoreError::io(path, "read", error))?,
         };
+        let undoes = fs::read_to_string(folder.join(UNDOES)).ok();
         Ok(StoredRun {
             run: run.clone(),
             plan,
             journal,
+            undoes: undoes.and_then(|name| name.trim().parse().ok()),
         })
     }
 

@@ -22,6 +22,7 @@
 
 mod board;
 mod brief;
+mod errand;
 mod json;
 mod line;
 mod look;
@@ -41,6 +42,7 @@ mod trouble;
 mod watch;
 mod wording;
 
+pub use errand::{ErrandView, Said, Tally};
 pub use look::{ColourChoice, Look, Surroundings, Wanted};
 pub use quiet::Quiet;
 pub use replay_error::ReplayError;

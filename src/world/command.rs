@@ -203,7 +203,7 @@ mod tests {
             &["ksh"],
             &["zsh", "--emulate", "sh"],
         ];
-        let found = |shell: &&&[&str]| super::super::environment::find(shell[0]).is_some();
+        let found = |shell: &&&[&str]| crate::remote::environment::find(shell[0]).is_some();
         for shell in shells.iter().filter(found) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path();

@@ -29,7 +29,6 @@ mod durable;
 mod edit;
 mod effect;
 mod ending;
-mod environment;
 mod errno;
 mod hold;
 mod local_hold;

@@ -179,7 +179,7 @@ fn exit_code(argv: &Argv, watch: &mut Watch<'_>, vault: &Vault) -> Result<i64, F
     let known = if program.contains('/') {
         Path::new(program).exists()
     } else {
-        super::environment::find(program).is_some()
+        crate::remote::environment::find(program).is_some()
     };
     if !known {
         return Err(failed("there is no such program".to_owned()));

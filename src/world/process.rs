@@ -13,11 +13,11 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use zeroize::Zeroizing;
 
 use super::ending::{self, TAIL_BYTES};
-use super::environment;
 use super::original::LARGEST;
 use super::vault::Vault;
 use super::watch::Watch;
 use crate::engine::{Fault, FaultKind};
+use crate::remote::environment;
 
 /// How long a command may take to end once it was asked to.
 const GRACE: Duration = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms that it may know.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("properties", &[]),
     ("config", &[]),
     ("exit", &[]),
@@ -14,18 +14,20 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("engine", &["config", "exit", "plan"]),
     ("store", &["engine", "plan"]),
     ("remote", &["config"]),
+    ("fleet", &["config", "remote"]),
     (
         "world",
         &["config", "engine", "plan", "properties", "remote"],
     ),
     ("rehearse", &["config", "engine", "plan"]),
-    ("view", &["config", "engine", "plan"]),
+    ("view", &["config", "engine", "fleet", "plan"]),
     (
         "cli",
         &[
             "config",
             "engine",
             "exit",
+            "fleet",
             "plan",
             "primitives",
             "properties",

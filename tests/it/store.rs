@@ -23,7 +23,7 @@ fn mode(path: &Path) -> u32 {
 fn only_the_owner_may_read_what_is_kept() {
     let temp = tempfile::tempdir().unwrap();
     let store = RunStore::new(temp.path().join("state"));
-    let folder = store.create(&run(RUN), "{}").unwrap();
+    let folder = store.create(&run(RUN), "{}", None).unwrap();
     folder.journal(0).unwrap().append(b"one\n").unwrap();
     assert_eq!(mode(store.path()), 0o700);
     assert_eq!(mode(folder.path()), 0o700);
@@ -36,7 +36,7 @@ fn only_the_owner_may_read_what_is_kept() {
 fn a_torn_end_is_cut_off_and_the_next_line_follows_what_is_whole() {
     let temp = tempfile::tempdir().unwrap();
     let store = RunStore::new(temp.path());
-    let folder = store.create(&run(RUN), "{}").unwrap();
+    let folder = store.create(&run(RUN), "{}", None).unwrap();
     folder.journal(0).unwrap().append(b"whole\nto").unwrap();
     let mut log = folder.journal(6).unwrap();
     assert_eq!(store.read(&run(RUN)).unwrap().journal, b"whole\n");
@@ -52,10 +52,10 @@ fn a_torn_end_is_cut_off_and_the_next_line_follows_what_is_whole() {
 fn a_run_of_the_same_name_is_left_alone() {
     let temp = tempfile::tempdir().unwrap();
     let store = RunStore::new(temp.path());
-    let folder = store.create(&run(RUN), "the first").unwrap();
+    let folder = store.create(&run(RUN), "the first", None).unwrap();
     folder.journal(0).unwrap().append(b"one\n").unwrap();
     drop(folder);
-    store.create(&run(RUN), "the second").unwrap_err();
+    store.create(&run(RUN), "the second", None).unwrap_err();
     let stored = store.read(&run(RUN)).unwrap();
     assert_eq!(
         (&stored.plan[..], &stored.journal[..]),
@@ -76,7 +76,7 @@ fn a_run_is_found_by_its_beginning_its_end_and_as_the_latest() {
         "2026",
     ];
     for name in names {
-        store.create(&run(name), "{}").unwrap();
+        store.create(&run(name), "{}", None).unwrap();
     }
     fs::write(store.path().join("not a run"), "").unwrap();
     let found = |asked: &str| store.find(asked).map(|run| run.to_string());
@@ -110,7 +110,7 @@ fn a_run_is_found_by_its_beginning_its_end_and_as_the_latest() {
 fn one_process_at_a_time_works_on_a_run() {
     let temp = tempfile::tempdir().unwrap();
     let store = RunStore::new(temp.path());
-    let folder = store.create(&run(RUN), "{}").unwrap();
+    let folder = store.create(&run(RUN), "{}", None).unwrap();
     let busy = store.take(&run(RUN)).unwrap_err();
     let ours = std::process::id();
     assert!(
@@ -156,7 +156,7 @@ fn one_process_at_a_time_works_on_a_run() {
 fn a_journal_whose_folder_is_removed_takes_nothing_more() {
     let temp = tempfile::tempdir().unwrap();
     let store = RunStore::new(temp.path());
-    let folder = store.create(&run(RUN), "{}").unwrap();
+    let folder = store.create(&run(RUN), "{}", None).unwrap();
     let mut log = folder.journal(0).unwrap();
     log.append(b"one\n").unwrap();
     fs::remove_dir_all(folder.path()).unwrap();
@@ -208,7 +208,7 @@ fn a_line_for_which_there_is_no_room_leaves_no_trace() {
         }
     };
     let store = RunStore::new(small.0.path());
-    let folder = store.create(&run(RUN), "{}").unwrap();
+    let folder = store.create(&run(RUN), "{}", None).unwrap();
     let mut log = folder.journal(0).unwrap();
     let line = [&[b'x'; 999][..], b"\n"].concat();
     let mut written = 0;
@@ -228,7 +228,7 @@ fn a_line_for_which_there_is_no_room_leaves_no_trace() {
     let other = run("20260131-020456-bcdf");
     let plan = "p".repeat(200_000);
     assert!(
-        store.create(&other, &plan).is_err(),
+        store.create(&other, &plan, None).is_err(),
         "there was room for all of it"
     );
     assert_eq!(

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::hold;
 use super::job::{Ends, Job};
 use super::node::{Answer, Node, nonsense};
-use super::scripts::{AWAIT, FENCE, FRONT, REMEMBER, STAMP, TIMER};
+use super::scripts;
 use super::sections::Sections;
 use super::trouble::{Asked, fault, said};
 use crate::engine::{Call, Direction, Epoch, Fault, FaultKind};
@@ -191,10 +191,16 @@ impl<'a> Effect<'a> {
             .saturating_add(1 << 20);
         // The fence ends the command when the time is up, and must have the time to say so.
         let longer = watch.longer(GRACE);
-        let error = match self.node.run(&FRONT, &arguments, &input, room, &longer) {
+        let error = match self
+            .node
+            .run(scripts::front(), &arguments, &input, room, &longer)
+        {
             Ok(answer) => match self.answered(&answer) {
                 Some(memory) => return memory,
-                None => RemoteError::new(RemoteErrorKind::Lost, nonsense(&FRONT, &answer).what),
+                None => RemoteError::new(
+                    RemoteErrorKind::Lost,
+                    nonsense(scripts::front(), &answer).what,
+                ),
             },
             Err(error) if error.kind.nothing_begun() => {
                 if error.kind == RemoteErrorKind::Here {
@@ -260,7 +266,9 @@ impl<'a> Effect<'a> {
             .unwrap_or(usize::MAX)
             .saturating_add(1 << 20);
         let longer = watch.longer(GRACE);
-        let answer = self.node.look(&AWAIT, &arguments, &[], room, &longer)?;
+        let answer = self
+            .node
+            .look(scripts::await_end(), &arguments, &[], room, &longer)?;
         match answer.code {
             71 => Err(ending::not_started(
                 71,
@@ -270,7 +278,7 @@ impl<'a> Effect<'a> {
             )),
             _ => self
                 .answered(&answer)
-                .unwrap_or_else(|| Err(nonsense(&AWAIT, &answer))),
+                .unwrap_or_else(|| Err(nonsense(scripts::await_end(), &answer))),
         }
     }
 
@@ -339,8 +347,8 @@ impl<'a> Effect<'a> {
         }
         let left = watch.left();
         let mut arguments = vec![
-            FENCE.text().to_owned(),
-            TIMER.text().to_owned(),
+            scripts::fence().text.to_owned(),
+            scripts::timer().text.to_owned(),
             most.to_string(),
             input.len().to_string(),
             self.folder(),
@@ -446,11 +454,13 @@ impl<'a> Effect<'a> {
         let parts = [record.as_deref(), change.out, change.err];
         let input: Vec<u8> = parts.into_iter().flatten().flatten().copied().collect();
         let watch = Watch::unbroken(RECORD_PATIENCE);
-        let answer = self.node.look(&REMEMBER, &arguments, &input, 0, &watch)?;
+        let answer = self
+            .node
+            .look(scripts::remember(), &arguments, &input, 0, &watch)?;
         match answer.code {
             0 => Ok(()),
             73 => Err(said(&answer.err, "written", self.node.folder.path())),
-            _ => Err(nonsense(&REMEMBER, &answer)),
+            _ => Err(nonsense(scripts::remember(), &answer)),
         }
     }
 
@@ -526,9 +536,9 @@ pub(super) fn stamp(
     let path = |direction| node.folder.effect(run, step, direction).with_extension("");
     let base = path(Direction::Do);
     let arguments = [shown(&base), shown(&path(Direction::Undo))];
-    let answer = node.look(&STAMP, &arguments, &[], 1 << 20, watch)?;
+    let answer = node.look(scripts::stamp(), &arguments, &[], 1 << 20, watch)?;
     let parts = Sections::parse(&answer.out).filter(|_| answer.code == 0);
-    let parts = parts.ok_or_else(|| nonsense(&STAMP, &answer))?;
+    let parts = parts.ok_or_else(|| nonsense(scripts::stamp(), &answer))?;
     let memory = Memory::read(&parts, &base, Direction::Do)?;
     Ok(
         match memory.last.as_ref().filter(|_| !memory.was_taken_back) {

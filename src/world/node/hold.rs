@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 
 use super::node::{Answer, Node, nonsense};
-use super::scripts::{HOLD_LOOK, HOLD_SWAP, KEEP, KEPT};
+use super::scripts;
 use super::sections::Sections;
 use super::trouble::{Asked, fault, said};
 use crate::engine::{Claim, ClaimError, Epoch, Fault, FaultKind, Holding, NodeRecord, Release};
@@ -196,7 +196,7 @@ pub(super) fn keep(node: &Node<'_>, holding: &Holding, line: &[u8]) -> Result<()
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let input = [line, b"\n."].concat();
     // A line that is there already is not added again: so this may be asked twice, too.
-    let answer = node.look(&KEEP, &arguments, &input, 0, &patience())?;
+    let answer = node.look(scripts::keep(), &arguments, &input, 0, &patience())?;
     match answer.code {
         0 => Ok(()),
         70 => {
@@ -211,7 +211,7 @@ pub(super) fn keep(node: &Node<'_>, holding: &Holding, line: &[u8]) -> Result<()
             "written",
             &node.folder.journal(&holding.run),
         )),
-        _ => Err(nonsense(&KEEP, &answer)),
+        _ => Err(nonsense(scripts::keep(), &answer)),
     }
 }
 
@@ -219,7 +219,13 @@ pub(super) fn keep(node: &Node<'_>, holding: &Holding, line: &[u8]) -> Result<()
 pub(super) fn kept(node: &Node<'_>, run: &RunId) -> Result<Vec<u8>, Fault> {
     let journal = node.folder.journal(run);
     let arguments = [journal.display().to_string()];
-    let answer = node.look(&KEPT, &arguments, &[], LONGEST_JOURNAL, &patience())?;
+    let answer = node.look(
+        scripts::kept(),
+        &arguments,
+        &[],
+        LONGEST_JOURNAL,
+        &patience(),
+    )?;
     match answer.code {
         0 => Ok(answer.out.to_vec()),
         _ => Err(said(&answer.err, "read", &journal)),
@@ -258,7 +264,7 @@ fn look(node: &Node<'_>, how: How) -> Result<Seen, Fault> {
     let word = if how == How::Make { "make" } else { "look" };
     let folder = node.folder.path();
     let arguments = [folder.display().to_string(), word.to_owned()];
-    let answer = node.look(&HOLD_LOOK, &arguments, &[], LONGEST, &patience())?;
+    let answer = node.look(scripts::hold_look(), &arguments, &[], LONGEST, &patience())?;
     match answer.code {
         0 => {}
         69 => return Err(no_flock()),
@@ -269,9 +275,10 @@ fn look(node: &Node<'_>, how: How) -> Result<Seen, Fault> {
             ));
         }
         73 => return Err(said(&answer.err, "read", folder)),
-        _ => return Err(nonsense(&HOLD_LOOK, &answer)),
+        _ => return Err(nonsense(scripts::hold_look(), &answer)),
     }
-    let parts = Sections::parse(&answer.out).ok_or_else(|| nonsense(&HOLD_LOOK, &answer))?;
+    let parts =
+        Sections::parse(&answer.out).ok_or_else(|| nonsense(scripts::hold_look(), &answer))?;
     if let Some(text) = parts.text("folder")
         && let Some(fault) = unsafe_folder(node, text)
     {
@@ -292,7 +299,7 @@ fn seen(node: &Node<'_>, parts: &Sections<'_>, answer: &Answer) -> Result<Seen, 
         record,
         bytes,
         moment: Moment {
-            now: clock(parts).ok_or_else(|| nonsense(&HOLD_LOOK, answer))?,
+            now: clock(parts).ok_or_else(|| nonsense(scripts::hold_look(), answer))?,
             boot: parts.text("boot").unwrap_or_default().to_owned(),
         },
         at: Instant::now(),
@@ -346,7 +353,7 @@ fn swap(
         arguments.extend(change.then.iter().map(edit));
     }
     last.set(None);
-    let answer = match node.run(&HOLD_SWAP, &arguments, &[], LONGEST, &patience()) {
+    let answer = match node.run(scripts::hold_swap(), &arguments, &[], LONGEST, &patience()) {
         Ok(answer) => answer,
         // Whether it was written can be seen.
         Err(error) if error.kind == RemoteErrorKind::Lost => {
@@ -367,7 +374,7 @@ fn swap(
         73 => return Err(said(&answer.err, "written", &node.folder.lock_record())),
         74 => return Ok(Swapped::Changed),
         76 => return Ok(Swapped::EffectRuns),
-        _ => return Err(nonsense(&HOLD_SWAP, &answer)),
+        _ => return Err(nonsense(scripts::hold_swap(), &answer)),
     }
     if let Some(now) = Sections::parse(&answer.out).as_ref().and_then(clock) {
         last.set(Some(Seen {

@@ -18,29 +18,18 @@ const LONGEST_LINE: usize = 96 << 10;
 const MOST_ERRORS: usize = 64 << 10;
 
 /// A script for `/bin/sh`, and the name under which it is seen on the node.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Script {
-    name: &'static str,
-    text: String,
+    pub(super) name: &'static str,
+    pub(super) text: &'static str,
 }
 
-impl Script {
-    /// A script of these parts. Its comments are for who reads them here, and don't travel.
-    pub(super) fn new(name: &'static str, parts: &[&str]) -> Self {
-        let lines = parts.iter().flat_map(|part| part.lines());
-        let text = lines
-            .filter(|line| !line.is_empty() && !line.trim_start().starts_with('#'))
-            .fold(String::new(), |text, line| text + line + "\n");
-        Self { name, text }
-    }
-
-    pub(super) fn name(&self) -> &'static str {
-        self.name
-    }
-
-    pub(super) fn text(&self) -> &str {
-        &self.text
-    }
+/// Several texts as one script. The comments are for who reads them here, and don't travel.
+pub(super) fn joined(parts: &[&str]) -> String {
+    let lines = parts.iter().flat_map(|part| part.lines());
+    lines
+        .filter(|line| !line.is_empty() && !line.trim_start().starts_with('#'))
+        .fold(String::new(), |text, line| text + line + "\n")
 }
 
 /// What a script answered.
@@ -68,7 +57,7 @@ impl Node<'_> {
     /// What it writes may have `most` bytes.
     pub(super) fn look(
         &self,
-        script: &Script,
+        script: Script,
         arguments: &[String],
         input: &[u8],
         most: usize,
@@ -87,7 +76,7 @@ impl Node<'_> {
     /// Runs a script once.
     pub(super) fn run(
         &self,
-        script: &Script,
+        script: Script,
         arguments: &[String],
         input: &[u8],
         most: usize,
@@ -118,9 +107,9 @@ impl Node<'_> {
     }
 }
 
-fn line(script: &Script, arguments: &[String]) -> Result<Line, RemoteError> {
+fn line(script: Script, arguments: &[String]) -> Result<Line, RemoteError> {
     let here = |what: String| RemoteError::new(RemoteErrorKind::Here, what);
-    let line = Line::script(&script.text, script.name, arguments.iter().cloned())
+    let line = Line::script(script.text, script.name, arguments.iter().cloned())
         .map_err(|error| here(error.to_string()))?;
     let length: usize = line.words().iter().map(|word| word.len() + 3).sum();
     if length * 4 / 3 > LONGEST_LINE {
@@ -130,7 +119,7 @@ fn line(script: &Script, arguments: &[String]) -> Result<Line, RemoteError> {
 }
 
 /// The fault of an answer that makes no sense.
-pub(super) fn nonsense(script: &Script, answer: &Answer) -> Fault {
+pub(super) fn nonsense(script: Script, answer: &Answer) -> Fault {
     let said = answer.err.lines().next_back().unwrap_or_default();
     let what = format!(
         "the script {} ended with exit code {} on the node and said: {}",

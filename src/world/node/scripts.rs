@@ -2,28 +2,33 @@
 
 use std::sync::LazyLock;
 
-use super::node::Script;
+use super::node::{Script, joined};
 
 macro_rules! script {
     ($name:ident, $file:literal $(, $shared:literal)*) => {
-        pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
-            let parts = [
-                include_str!("tools.sh"),
-                $(include_str!(concat!($shared, ".sh")),)*
-                include_str!(concat!($file, ".sh")),
-            ];
-            Script::new(concat!("clusterctl-", $file), &parts)
-        });
+        pub(super) fn $name() -> Script {
+            static TEXT: LazyLock<String> = LazyLock::new(|| {
+                joined(&[
+                    include_str!("tools.sh"),
+                    $(include_str!(concat!($shared, ".sh")),)*
+                    include_str!(concat!($file, ".sh")),
+                ])
+            });
+            Script {
+                name: concat!("clusterctl-", $file),
+                text: &TEXT,
+            }
+        }
     };
 }
 
-script!(HOLD_LOOK, "hold_look");
-script!(HOLD_SWAP, "hold_swap");
-script!(KEEP, "keep");
-script!(KEPT, "kept");
-script!(FRONT, "front", "effect_look");
-script!(FENCE, "fence", "effect_look");
-script!(TIMER, "timer", "effect_look");
-script!(AWAIT, "await", "effect_look");
-script!(REMEMBER, "remember");
-script!(STAMP, "stamp", "effect_look");
+script!(hold_look, "hold_look");
+script!(hold_swap, "hold_swap");
+script!(keep, "keep");
+script!(kept, "kept");
+script!(front, "front", "effect_look");
+script!(fence, "fence", "effect_look");
+script!(timer, "timer", "effect_look");
+script!(await_end, "await", "effect_look");
+script!(remember, "remember");
+script!(stamp, "stamp", "effect_look");

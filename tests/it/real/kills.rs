@@ -4,10 +4,13 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use clusterctl::plan::RunId;
+use clusterctl::store::RunStore;
+
 use super::everything::Everything;
 use super::lab::Lab;
 use super::processes::{Chance, with_words};
-use super::sketch::{node, plan, stage, write};
+use super::sketch::{node, plan, run, stage, step, write};
 use super::walk::{assert_same, walk};
 use crate::scale::full;
 
@@ -213,4 +216,32 @@ fn the_second_judge_is_there() {
             "SKIPPED IN PART: there is no rsync here, and trees are judged by our own walker only"
         );
     }
+}
+
+/// A runner may be killed when its plan is saved and nothing is in its journal yet.
+#[test]
+fn an_undo_that_was_killed_before_its_first_record_goes_on_as_an_undo() {
+    let lab = Lab::new();
+    let n1 = node("n1");
+    let path = lab.path("tree/written");
+    let steps = vec![
+        write(&n1, "written", &path),
+        step(&n1, "fails", run(["false"])),
+    ];
+    let plan = lab.save(&plan(
+        &lab.path("nodes"),
+        vec![stage("go", 1, vec![(&n1, steps)])],
+    ));
+    assert_ne!(lab.call(&["apply", &plan]).code, 0);
+    assert!(path.exists());
+    let back = lab.path("back.json");
+    lab.must(&["undo", "latest", "--out", back.to_str().unwrap()]);
+    let store = RunStore::new(lab.path("runner"));
+    let unfinished = store.list().unwrap().pop().unwrap();
+    let undo: RunId = "20991231-000000-undo".parse().unwrap();
+    let text = fs::read_to_string(&back).unwrap();
+    drop(store.create(&undo, &text, Some(&unfinished)).unwrap());
+    lab.must(&["resume", "latest"]);
+    assert!(!path.exists());
+    judge_locks(&lab, "after the undo");
 }

@@ -7,7 +7,7 @@ mod interrupts;
 mod kills;
 mod lab;
 mod outlives;
-mod processes;
+pub(crate) mod processes;
 mod sketch;
 mod stopped;
 mod two_runners;

@@ -19,7 +19,7 @@ const FOLDERS: [&str; 6] = [
 const PASSED: [&str; 7] = ["HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"];
 
 /// Gives a command its environment and nothing else.
-pub(super) fn give(command: &mut Command) {
+pub(crate) fn give(command: &mut Command) {
     command.env_clear().env("PATH", path());
     let passed = env::vars_os().filter(|(name, _)| {
         name.to_str()
@@ -29,7 +29,7 @@ pub(super) fn give(command: &mut Command) {
 }
 
 /// A program of that name on the path of commands.
-pub(super) fn find(program: &str) -> Option<PathBuf> {
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     folders()
         .into_iter()
         .map(|folder| folder.join(program))
