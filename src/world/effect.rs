@@ -17,7 +17,7 @@ use super::tree;
 use super::watch::Watch;
 use crate::config::SecretRef;
 use crate::engine::{Call, Direction, Epoch, Fault, FaultKind};
-use crate::plan::{Outputs, RunId, StepId};
+use crate::plan::{Outputs, Reading, RunId, StepId};
 
 /// The version of an effect's record.
 const FORMAT: u32 = 1;
@@ -166,6 +166,17 @@ pub(super) enum Stamp {
     Begun,
     /// It was done.
     Done,
+}
+
+impl Stamp {
+    /// What a probe finds.
+    pub(super) fn reading(self) -> Reading {
+        match self {
+            Self::Absent => Reading::Absent,
+            Self::Begun => Reading::text("begun"),
+            Self::Done => Reading::text("done"),
+        }
+    }
 }
 
 /// One direction of one step of a run on a node.

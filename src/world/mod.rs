@@ -34,13 +34,13 @@ mod hold;
 mod local_hold;
 mod lock_file;
 mod manifest;
-#[expect(dead_code, reason = "the fence that runs its jobs is next")]
 mod node;
 mod node_folder;
 mod observe;
 mod original;
 mod place;
 mod process;
+mod refusal;
 mod replace;
 mod runner;
 mod tree;
@@ -50,7 +50,7 @@ mod xml;
 
 pub use cleanup::Leftovers;
 pub use manifest::manifest_digest;
-pub use node::Connect;
+pub use node::{Connect, NodeWorld};
 pub use original::read_file_bounded;
 pub use runner::this_runner;
 
@@ -243,29 +243,7 @@ impl World for LocalWorld {
         if let Err(fault) = self.folder(node) {
             return Some(fault.what);
         }
-        let probes: Vec<&Probe> = match action {
-            Action::Rest { .. } => {
-                return Some(
-                    "it needs a REST call, and this version of clusterctl makes none".to_owned(),
-                );
-            }
-            Action::Balancer { .. } => {
-                return Some(
-                    "it needs a balancer, and this version of clusterctl drives none".to_owned(),
-                );
-            }
-            Action::WaitUntil { until, .. } => vec![&until.probe],
-            Action::Check { that } => that.iter().map(|condition| &condition.probe).collect(),
-            _ => Vec::new(),
-        };
-        probes.into_iter().find_map(|probe| match probe {
-            Probe::Rest { .. } => Some("it needs a REST call, and this version of clusterctl makes none".to_owned()),
-            Probe::Balancer { .. } => Some("it needs a balancer, and this version of clusterctl asks none".to_owned()),
-            Probe::Product { name, .. } => Some(format!(
-                "it needs the probe `{name}` of a product, and this version of clusterctl knows no product"
-            )),
-            _ => None,
-        })
+        refusal::of(action)
     }
 
     fn observe(&self, look: &Look<'_>, probe: &Probe) -> Result<Reading, Fault> {

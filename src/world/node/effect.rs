@@ -105,7 +105,7 @@ impl<'a> Effect<'a> {
     }
 
     /// Does the job under the node's effect lock. What it came to is on the node even when nobody is told.
-    pub(super) fn perform(&self, job: Job, watch: &Watch<'_>) -> Result<Outputs, Fault> {
+    pub(super) fn perform(&self, job: &Job, watch: &Watch<'_>) -> Result<Outputs, Fault> {
         let command = Commanded {
             shown: job.shown.clone(),
             success: match &job.ends {
@@ -127,13 +127,13 @@ impl<'a> Effect<'a> {
                 job.beside.clone(),
                 before.record.clone(),
             );
-            let memory = self.bring(&job, &record, &before, watch)?;
+            let memory = self.bring(job, &record, &before, watch)?;
             if record.was_started(&memory.pid) {
                 return self.conclude(&command, &record, &memory, watch);
             }
             match memory.code {
                 Some(74) => known = Some(memory),
-                code => return Err(self.not_started(&job, code, watch)),
+                code => return Err(self.not_started(job, code, watch)),
             }
         }
         let what = "what the node remembers of the step changes again and again";

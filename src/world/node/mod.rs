@@ -13,8 +13,11 @@ mod job;
     reason = "a type is found by its file's name"
 )]
 mod node;
+mod probes;
 mod scripts;
 mod sections;
 mod trouble;
+mod world;
 
 pub use connections::Connect;
+pub use world::NodeWorld;

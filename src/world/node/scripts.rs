@@ -32,3 +32,6 @@ script!(timer, "timer", "effect_look");
 script!(await_end, "await", "effect_look");
 script!(remember, "remember");
 script!(stamp, "stamp", "effect_look");
+script!(command_look, "command_look", "bounded");
+script!(port_look, "port_look", "bounded");
+script!(space_look, "space_look");
