@@ -60,6 +60,7 @@ pub use cluster_file::{Hook, Hooks, HostKeyPolicy, Product, RunSettings, SshBack
 pub use cluster_name::ClusterName;
 pub use config_error::{ConfigError, Problem, Problems};
 pub use human_duration::{HumanDuration, InvalidDuration};
+pub use nearest::nearest;
 pub use node_name::NodeName;
 pub use node_path::{InvalidPath, NodePath};
 pub use resolved_node::{ResolvedNode, ServiceCommands, SshSettings, SudoSettings};

@@ -10,6 +10,9 @@
 //! Everything else, such as reading and writing files, is a
 //! command too, so that `sudo` and another user apply to it alike.
 //!
+//! [`SshConfig`] says what the user's configuration asks for, and [`KnownHosts`]
+//! which keys hosts are known by; both read what OpenSSH reads.
+//!
 //! What goes to a shell is a [`Line`], quoted in one place for whatever shell the
 //! user may have there. This room knows machines and bytes; it knows no plan, no
 //! run, no lock.
@@ -17,12 +20,19 @@
 pub(crate) mod environment;
 mod error;
 mod host;
+mod known_hosts;
 mod line;
 mod local_host;
 mod pipes;
 mod process;
+mod ssh_config;
 
 pub use error::{RemoteError, RemoteErrorKind, Retry};
 pub use host::{BackEnd, Exit, Host, Input, Output, Patience, Streams};
+pub use known_hosts::{HostKey, KeyStanding, KnownHosts, KnownKey};
 pub use line::{Line, NotALine};
 pub use local_host::LocalHost;
+pub use ssh_config::{
+    AddressFamily, Algorithms, HostConfig, IdentityAgent, IdentityFile, Place, SshConfig,
+    SshConfigError, SshConfigProblem, StrictHostKeyChecking, Surroundings, User,
+};

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::effect::Commanded;
+use super::node::files;
 use super::vault::Vault;
 use crate::engine::{Fault, FaultKind};
 use crate::plan::Outputs;
@@ -44,6 +45,9 @@ impl Ending<'_> {
         let command = self.command;
         if command.success.contains(&code) {
             return Ok(Outputs::from([(EXIT.to_owned(), code.to_string())]));
+        }
+        if command.files {
+            return files::judge(code, &written().err).map(|()| Outputs::new());
         }
         let what = format!("`{}` ended with exit code {code}", command.shown);
         let fault = Fault::new(FaultKind::Failed, what);

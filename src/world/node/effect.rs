@@ -74,11 +74,32 @@ impl Before {
     }
 }
 
+/// What becomes of the record of an attempt.
+#[derive(Default)]
+enum NewRecord<'a> {
+    #[default]
+    Stays,
+    /// Another is there in its place.
+    Is(&'a Record),
+    /// None is there any more.
+    Gone,
+}
+
+impl NewRecord<'_> {
+    /// What the file is to be; nothing when it is to go.
+    fn bytes(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Stays => None,
+            Self::Is(record) => Some(record.bytes()),
+            Self::Gone => Some(Vec::new()),
+        }
+    }
+}
+
 /// A change of what a node remembers of an attempt.
 #[derive(Default)]
 struct Change<'a> {
-    /// The new record, or none at all.
-    record: Option<Option<&'a Record>>,
+    record: NewRecord<'a>,
     out: Option<&'a [u8]>,
     err: Option<&'a [u8]>,
     /// What is removed.
@@ -118,7 +139,7 @@ impl<'a> Effect<'a> {
         let mut known: Option<Memory> = None;
         for _ in 0..TRIES {
             let before = match known.take() {
-                Some(memory) => self.before(memory)?,
+                Some(memory) => self.before(memory),
                 None => Before::none(self.direction),
             };
             let record = Record::begun(
@@ -168,7 +189,11 @@ impl<'a> Effect<'a> {
                 record,
                 &Change {
                     beside: record.beside(),
-                    record: never_begun.then_some(record.before()),
+                    record: match record.before() {
+                        _ if !never_begun => NewRecord::Stays,
+                        Some(before) => NewRecord::Is(before),
+                        None => NewRecord::Gone,
+                    },
                     ..Change::default()
                 },
             );
@@ -184,7 +209,12 @@ impl<'a> Effect<'a> {
         before: &Before,
         watch: &Watch<'_>,
     ) -> Result<Memory, Fault> {
-        let most = self.most(!job.secrets.is_empty());
+        // What may repeat secrets is read whole, so that they can be masked.
+        let most = if job.secrets.is_empty() {
+            TAIL_BYTES
+        } else {
+            LARGEST
+        };
         let (input, arguments) = self.for_the_front(job, record, before, most, watch);
         let room = usize::try_from(2 * most)
             .unwrap_or(usize::MAX)
@@ -297,7 +327,7 @@ impl<'a> Effect<'a> {
     }
 
     /// What the attempt takes the place of.
-    fn before(&self, memory: Memory) -> Result<Before, Fault> {
+    fn before(&self, memory: Memory) -> Before {
         let forget = match self.direction {
             Direction::Undo => "nothing",
             Direction::Do if memory.was_taken_back => "undone",
@@ -317,11 +347,11 @@ impl<'a> Effect<'a> {
                 _ => record.clone(),
             }
         });
-        Ok(Before {
+        Before {
             token: memory.token,
             forget,
             record,
-        })
+        }
     }
 
     /// What is brought to the front: standard input, and arguments.
@@ -399,7 +429,7 @@ impl<'a> Effect<'a> {
             self.remember(
                 record,
                 &Change {
-                    record: Some(Some(&ended)),
+                    record: NewRecord::Is(&ended),
                     out: masked[0].as_deref().map(Vec::as_slice),
                     err: masked[1].as_deref().map(Vec::as_slice),
                     forgets_do: self.direction == Direction::Undo && outcome.is_ok(),
@@ -433,9 +463,7 @@ impl<'a> Effect<'a> {
 
     /// Changes what the node remembers of the attempt, unless another was begun since.
     fn remember(&self, attempt: &Record, change: &Change<'_>) -> Result<(), Fault> {
-        let record = change
-            .record
-            .map(|record| record.map(Record::bytes).unwrap_or_default());
+        let record = change.record.bytes();
         let size = |part: Option<usize>| part.map_or("-".to_owned(), |size| size.to_string());
         let arguments = [
             self.folder(),
@@ -492,15 +520,6 @@ impl<'a> Effect<'a> {
             out: base.with_extension("out"),
             err: base.with_extension("err"),
             vault: self.node.vault,
-        }
-    }
-
-    /// What may repeat secrets is read whole, so that they can be masked.
-    fn most(&self, may_repeat_secrets: bool) -> u64 {
-        if may_repeat_secrets {
-            LARGEST
-        } else {
-            TAIL_BYTES
         }
     }
 

@@ -6,16 +6,23 @@
 
 mod connections;
 mod effect;
+mod file_jobs;
+mod file_probes;
+pub(super) mod files;
 mod hold;
 mod job;
+mod leftovers;
+mod listing;
 #[expect(
     clippy::module_inception,
     reason = "a type is found by its file's name"
 )]
 mod node;
+mod parts;
 mod probes;
 mod scripts;
 mod sections;
+mod survey;
 mod trouble;
 mod world;
 

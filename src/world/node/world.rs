@@ -10,18 +10,23 @@ use super::hold::{self, LastSeen};
 use super::job::Job;
 use super::node::Node;
 use super::probes;
+use super::{file_jobs, file_probes, leftovers};
 use crate::config::{NodeName, SecretStore};
 use crate::engine::{
     Call, Cancel, Claim, ClaimError, Epoch, Fault, FaultKind, Holding, Look, NodeRecord, Release,
     World,
 };
-use crate::plan::{Action, Probe, Reading, RunId, ServiceState, Target};
+use crate::plan::{Action, Millis, Probe, Reading, RunId, ServiceState, Target};
+use crate::world::cleanup::Leftovers;
 use crate::world::effect::Stamp;
 use crate::world::node_folder::NodeFolder;
 use crate::world::observe::service_reading;
 use crate::world::refusal;
 use crate::world::vault::Vault;
 use crate::world::watch::Watch;
+
+/// How long a node may take to find or remove what a run left.
+const CLEANING: Millis = Millis::secs(3600);
 
 /// Nodes that are reached by connections, each with a folder of its own there.
 pub struct NodeWorld {
@@ -61,6 +66,16 @@ impl NodeWorld {
         }
     }
 
+    /// What a run left on a node for its undo.
+    pub fn leftovers(&self, node: &NodeName, run: &RunId) -> Result<Leftovers, Fault> {
+        leftovers::leftovers(&self.at_work(node)?, run, &Watch::unbroken(CLEANING))
+    }
+
+    /// Removes what a run left on a node. The run can't be taken back after that.
+    pub fn clear(&self, node: &NodeName, run: &RunId) -> Result<Leftovers, Fault> {
+        leftovers::clear(&self.at_work(node)?, run, &Watch::unbroken(CLEANING))
+    }
+
     fn node<'w>(
         &'w self,
         name: &'w NodeName,
@@ -83,20 +98,21 @@ impl NodeWorld {
         self.node(name, &self.work).map(|(node, _)| node)
     }
 
-    fn job(&self, action: &Action) -> Result<Job, Fault> {
+    fn job(
+        &self,
+        node: &Node<'_>,
+        call: &Call<'_>,
+        action: &Action,
+        watch: &Watch<'_>,
+    ) -> Result<Job, Fault> {
         match action {
             Action::Service { service, to } => {
                 let argv = match to {
                     ServiceState::Running => &service.start,
                     ServiceState::Stopped => &service.stop,
                 };
-                Ok(Job::command(
-                    argv,
-                    None,
-                    zeroize::Zeroizing::default(),
-                    &[0],
-                    Vec::new(),
-                ))
+                let nothing = zeroize::Zeroizing::default();
+                Ok(Job::command(argv, None, nothing, &[0], Vec::new()))
             }
             Action::Run {
                 argv,
@@ -110,13 +126,11 @@ impl NodeWorld {
                 success,
                 action.secrets(),
             )),
-            _ => Err(Fault::new(
-                FaultKind::Failed,
-                format!(
-                    "a step of the kind `{}` is nothing that a node does",
-                    action.kind()
-                ),
-            )),
+            _ => file_jobs::job(node, call, action, watch)?.ok_or_else(|| {
+                let kind = action.kind();
+                let what = format!("a step of the kind `{kind}` is nothing that a node does");
+                Fault::new(FaultKind::Failed, what)
+            }),
         }
     }
 }
@@ -142,17 +156,17 @@ impl World for NodeWorld {
             Probe::Stamp { step } => {
                 effect::stamp(node, look.run, step, &watch).map(Stamp::reading)
             }
-            _ => Err(Fault::new(
-                FaultKind::Failed,
-                format!("{probe} can't be looked at on a node"),
-            )),
+            _ => file_probes::observe(&node, look, probe, &watch)?.ok_or_else(|| {
+                let what = format!("{probe} can't be looked at on a node");
+                Fault::new(FaultKind::Failed, what)
+            }),
         }
     }
 
     fn perform(&self, call: &Call<'_>, action: &Action) -> Result<(), Fault> {
         let node = self.at_work(call.node)?;
         let watch = Watch::new(call.timeout, call.cancel);
-        let job = self.job(action)?;
+        let job = self.job(&node, call, action, &watch)?;
         Effect::of(node, call).perform(&job, &watch).map(|_| ())
     }
 

@@ -10,6 +10,18 @@ mod claims;
 #[path = "../local_world/commands.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod commands;
+#[path = "../local_world/files.rs"]
+#[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
+mod files;
+#[path = "../local_world/kills.rs"]
+#[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
+mod kills;
+#[path = "../local_world/probes.rs"]
+#[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
+mod probes;
+#[path = "../local_world/trees.rs"]
+#[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
+mod trees;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
