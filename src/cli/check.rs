@@ -64,6 +64,7 @@ pub(super) fn run(args: &Check, context: &Context) -> Result<Exit> {
     };
     let reach = Reach::new(&cluster, &nodes)?;
     reach.fetch()?;
+    reach.explain(context);
     let interrupt = Arc::new(Interrupt::default());
     let _listening = Listening::begin(Arc::clone(&interrupt), |_| {});
     let stop = || interrupt.times() > 0;

@@ -84,6 +84,7 @@ pub(super) fn run(args: &Exec, context: &Context) -> Result<Exit> {
     }
     let reach = Reach::new(&cluster, &cluster.select(&args.on)?)?;
     reach.fetch()?;
+    reach.explain(context);
     let nodes = reach.nodes();
     let errand = Errand {
         line,

@@ -115,7 +115,9 @@ fn status(args: &Status, context: &Context) -> Result<Exit> {
             context.print_json(&told(node, record));
         }
         match record {
-            Ok(record) => table.row(row(node, record)),
+            Ok(record) => {
+                table.row(row(node, record));
+            }
             Err(fault) => {
                 table.row([
                     Cell::new(node.as_str()),
@@ -132,7 +134,10 @@ fn status(args: &Status, context: &Context) -> Result<Exit> {
     if !context.global.json {
         context.io.out.print(&table.render(context.out_look()));
         for (node, fault) in &failed {
-            let hint = fault.hint.as_deref().map(|hint| format!("  hint: {hint}\n"));
+            let hint = fault
+                .hint
+                .as_deref()
+                .map(|hint| format!("  hint: {hint}\n"));
             let hint = hint.unwrap_or_default();
             context.io.err.print(&format!("{node}: {fault}.\n{hint}"));
         }
@@ -147,8 +152,15 @@ fn status(args: &Status, context: &Context) -> Result<Exit> {
 fn row(node: &NodeName, record: &NodeRecord) -> [Cell; 6] {
     let Some(holder) = &record.holder else {
         let free = Cell::new("free").tone(Tone::Good);
-        let none = || Cell::new("");
-        return [Cell::new(node.as_str()), none(), none(), none(), none(), free];
+        let empty = || Cell::new("");
+        return [
+            Cell::new(node.as_str()),
+            empty(),
+            empty(),
+            empty(),
+            empty(),
+            free,
+        ];
     };
     [
         Cell::new(node.as_str()),
@@ -163,7 +175,10 @@ fn row(node: &NodeName, record: &NodeRecord) -> [Cell; 6] {
 /// What a hold means for others.
 fn state(holder: &Holder) -> String {
     match holder.until {
-        Some(until) => format!("held until {}", until.round(jiff::Unit::Second).unwrap_or(until)),
+        Some(until) => format!(
+            "held until {}",
+            until.round(jiff::Unit::Second).unwrap_or(until)
+        ),
         None => "stopped, unfinished".to_owned(),
     }
 }
@@ -192,12 +207,17 @@ fn break_hold(args: &Break, context: &Context) -> Result<Exit> {
             None => Refusal::usage(format!("nobody holds {node}")),
             Some(holder) if holder.run != args.run => Refusal::new(
                 Exit::Held,
-                format!("{node} is held by run {}, and not by {}", holder.run, args.run),
+                format!(
+                    "{node} is held by run {}, and not by {}",
+                    holder.run, args.run
+                ),
             ),
             Some(_) => continue,
         };
         return Err(refusal
-            .hint(format!("clusterctl lock status --on {node}   (shows who holds it)"))
+            .hint(format!(
+                "clusterctl lock status --on {node}   (shows who holds it)"
+            ))
             .into());
     }
     for node in &names {

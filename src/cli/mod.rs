@@ -14,6 +14,7 @@ mod exec;
 mod given;
 mod global;
 mod io;
+mod lock;
 mod man;
 mod props;
 mod reach;
@@ -61,6 +62,7 @@ enum Verb {
     Props(props::Props),
     Exec(exec::Exec),
     Check(check::Check),
+    Lock(lock::Lock),
     Show(show::Show),
     Apply(apply::Apply),
     Rehearse(rehearse::Rehearse),
@@ -81,6 +83,7 @@ impl Verb {
         let changes = match self {
             Self::Props(args) => args.changes(),
             Self::Runs(args) => args.changes(),
+            Self::Lock(args) => args.changes(),
             Self::Apply(_) | Self::Resume(_) | Self::Undo(_) => true,
             _ => false,
         };
@@ -102,6 +105,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: Io) -> Exit {
     let result = match cli.verb {
         Verb::Props(args) => props::run(args, &mut context),
         Verb::Exec(args) => exec::run(&args, &context),
+        Verb::Lock(args) => lock::run(&args, &context),
         Verb::Check(args) => check::run(&args, &context),
         Verb::Show(args) => show::run(&args, &mut context),
         Verb::Apply(args) => apply::run(&args, &mut context),

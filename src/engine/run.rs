@@ -287,6 +287,7 @@ impl Engine<'_> {
         Claim {
             run: self.run.clone(),
             instead_of: undoes.cloned(),
+            by_force: false,
             verb: self.plan.verb.clone(),
             runner: self.settings.runner.clone(),
             reason: self.plan.title.clone(),

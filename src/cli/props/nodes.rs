@@ -1,9 +1,8 @@
 //! The file on nodes: which nodes, and what it says there.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::place::Place;
 use crate::cli::context::{absolute, local, target};
@@ -11,7 +10,6 @@ use crate::cli::reach::Reach;
 use crate::cli::refusal::Refusal;
 use crate::config::{Cluster, NodeName, SecretStore, Selection};
 use crate::engine::Fault;
-use crate::exit::Exit;
 use crate::fleet::each;
 use crate::plan::{Millis, RemotePath, Target};
 use crate::properties::Properties;
@@ -63,7 +61,9 @@ impl FileOnNodes {
                 "{node} is another machine, and there is no folder there that `{}` could start from",
                 place.file.display()
             );
-            return Err(Refusal::usage(what).hint("give --file an absolute path").into());
+            return Err(Refusal::usage(what)
+                .hint("give --file an absolute path")
+                .into());
         }
         let path = absolute(&place.file)?;
         let reach = Reach::to(targets.iter().cloned().collect(), Arc::clone(&secrets));
@@ -104,10 +104,14 @@ impl FileOnNodes {
         let exit = crate::cli::refusal::exit(&first);
         let what = match bad.len() {
             1 => format!("the file could not be read on {}", names.join(", ")),
-            some => format!("the file could not be read on {some} nodes: {}", names.join(", ")),
+            some => format!(
+                "the file could not be read on {some} nodes: {}",
+                names.join(", ")
+            ),
         };
         Err(first.context(
-            Refusal::new(exit, what).hint(format!("--on '...,{without}'   (leaves out what fails)")),
+            Refusal::new(exit, what)
+                .hint(format!("--on '...,{without}'   (leaves out what fails)")),
         ))
     }
 
@@ -117,10 +121,13 @@ impl FileOnNodes {
             return self.place.read();
         }
         let path = &self.path;
-        let on = |fault: Fault| anyhow::Error::from(fault).context(format!("{node}: {path} can't be read"));
+        let on = |fault: Fault| {
+            anyhow::Error::from(fault).context(format!("{node}: {path} can't be read"))
+        };
         let bytes = self.world.read_file(node, path, READ).map_err(on)?;
         let bytes = bytes.ok_or_else(|| {
-            Refusal::usage(format!("{node}: there is no file {path}")).hint("give the path with --file")
+            Refusal::usage(format!("{node}: there is no file {path}"))
+                .hint("give the path with --file")
         })?;
         Ok(Properties::parse_as(&bytes, self.place.encoding()))
     }

@@ -34,7 +34,10 @@ impl<'a> ParityView<'a> {
         for differing in &self.parity.differing {
             let key = differing.key.to_lossy();
             if few {
-                let values = differing.group_of.iter().map(|group| value(differing, *group));
+                let values = differing
+                    .group_of
+                    .iter()
+                    .map(|group| value(differing, *group));
                 let cells = std::iter::once(key).chain(values).map(Cell::new);
                 table.row(cells.collect::<Vec<_>>());
                 continue;
