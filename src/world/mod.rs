@@ -25,11 +25,13 @@ mod attributes;
 mod backup;
 mod cleanup;
 mod command;
+mod content;
 mod durable;
 mod edit;
 mod effect;
 mod errno;
 mod hold;
+mod kept;
 mod lock_file;
 mod manifest;
 #[expect(dead_code, reason = "the fence that runs its jobs is next")]

@@ -5,12 +5,19 @@
 //! as that of a node on this machine, so that either can take over from the other.
 
 mod connections;
+mod file_jobs;
+mod file_probes;
+mod files;
 mod job;
+mod leftovers;
+mod listing;
 #[expect(
     clippy::module_inception,
     reason = "a type is found by its file's name"
 )]
 mod node;
+mod parts;
+mod survey;
 mod trouble;
 
 pub use connections::Connect;
