@@ -19,6 +19,8 @@
 
 pub(crate) mod environment;
 mod error;
+mod file_error;
+mod files;
 mod host;
 mod known_hosts;
 mod line;
@@ -28,6 +30,8 @@ mod process;
 mod ssh_config;
 
 pub use error::{RemoteError, RemoteErrorKind, Retry};
+pub use file_error::{FileError, FileErrorKind};
+pub use files::{Content, Entry, Files, Identity, Kind, OnlyIf, Stat, Writing};
 pub use host::{BackEnd, Exit, Host, Input, Output, Patience, Streams};
 pub use known_hosts::{HostKey, KeyStanding, KnownHosts, KnownKey};
 pub use line::{Line, NotALine};

@@ -25,6 +25,7 @@ mod plan_text;
 mod properties_hostile;
 mod properties_oracle;
 mod real;
+mod remote_files;
 mod remote_local;
 mod rooms;
 mod sample;
