@@ -1,6 +1,7 @@
 //! `runs`: the history, and what to do with a run that stopped.
 
 mod abandon;
+mod fetch;
 mod list;
 mod log;
 mod release;
@@ -30,6 +31,7 @@ enum Verb {
     List(list::List),
     Show(show::Show),
     Log(log::Log),
+    Fetch(fetch::Fetch),
     Release(release::Release),
     Abandon(abandon::Abandon),
 }
@@ -46,6 +48,7 @@ pub(super) fn run(args: Runs, context: &mut Context) -> Result<Exit> {
         Verb::List(args) => list::run(&args, context),
         Verb::Show(args) => show::run(&args, context),
         Verb::Log(args) => log::run(&args, context),
+        Verb::Fetch(args) => fetch::run(&args, context),
         Verb::Release(args) => release::run(&args, context),
         Verb::Abandon(args) => abandon::run(&args, context),
     }

@@ -7,13 +7,18 @@ use clusterctl::exit::Exit;
 use super::lab::Lab;
 
 /// Every verb, as it is typed.
-const VERBS: [&str; 21] = [
+const VERBS: [&str; 27] = [
     "props",
     "props get",
     "props set",
     "props unset",
     "props diff",
     "props check",
+    "exec",
+    "check",
+    "lock",
+    "lock status",
+    "lock break",
     "show",
     "apply",
     "rehearse",
@@ -21,6 +26,7 @@ const VERBS: [&str; 21] = [
     "runs list",
     "runs show",
     "runs log",
+    "runs fetch",
     "runs release",
     "runs abandon",
     "resume",

@@ -143,7 +143,7 @@ fn of_cluster_files() {
     add(
         &mut text,
         lab.run("props set -f a.properties a=2 --on n1"),
-        Exit::Forbidden,
+        Exit::Usage,
     );
     add(
         &mut text,

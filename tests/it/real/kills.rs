@@ -35,8 +35,8 @@ fn rounds() -> u32 {
 }
 
 impl Unbroken {
-    fn measure() -> Self {
-        let (before, after) = (Lab::new(), Lab::new());
+    fn measure(make: fn() -> Lab) -> Self {
+        let (before, after) = (Lab::new(), make());
         Everything::new(&before, nodes());
         let everything = Everything::new(&after, nodes());
         let plan = after.save(&everything.plan());
@@ -47,7 +47,7 @@ impl Unbroken {
         after.must(&["cleanup", "--yes", "--older-than", "1ms"]);
         // A machine that was busy for a moment would have most kills come too late.
         for _ in 0..2 {
-            let lab = Lab::new();
+            let lab = make();
             let plan = lab.save(&Everything::new(&lab, nodes()).plan());
             let began = Instant::now();
             lab.must(&["apply", &plan]);
@@ -63,23 +63,83 @@ impl Unbroken {
 
 #[test]
 fn what_a_killed_runner_began_is_completed() {
-    kill_and_go_on("resume", 0);
+    kill_and_go_on("resume", 0, Lab::new, rounds());
 }
 
 #[test]
 fn what_a_killed_runner_began_is_taken_back() {
-    kill_and_go_on("undo", 1);
+    kill_and_go_on("undo", 1, Lab::new, rounds());
 }
 
-fn kill_and_go_on(verb: &str, salt: u64) {
-    let unbroken = Unbroken::measure();
+#[test]
+fn what_a_killed_runner_began_elsewhere_is_completed() {
+    kill_and_go_on("resume", 2, Lab::over_ssh, rounds_elsewhere());
+}
+
+#[test]
+fn what_a_killed_runner_began_elsewhere_is_taken_back() {
+    kill_and_go_on("undo", 3, Lab::over_ssh, rounds_elsewhere());
+}
+
+/// Connections that are cut at any instant: the run goes on by itself or stops where it can be resumed.
+#[test]
+fn what_broken_connections_left_is_completed() {
+    let unbroken = Unbroken::measure(Lab::over_ssh);
+    let mut chance = Chance::new("cut");
+    let (mut cuts, mut went_on) = (0, 0);
+    for round in 0..rounds_elsewhere() {
+        let lab = Lab::over_ssh();
+        let everything = Everything::new(&lab, nodes());
+        let plan = lab.save(&everything.plan());
+        let mut runner = lab.start(&["apply", &plan]);
+        let what = format!("round {round}");
+        while super::processes::ended(&mut runner.child, chance.instant_in(unbroken.length) / 3)
+            .is_none()
+        {
+            let which = ["n1", "n2", "n3"][..nodes()]
+                [usize::try_from(chance.next() % 3).unwrap() % nodes()];
+            lab.servers().server(which).kill_connections();
+            cuts += 1;
+        }
+        let told = runner.end();
+        went_on += u32::from(told.code == 0);
+        assert!(
+            [0, 40, 41, 42, 50].contains(&told.code),
+            "{what}: {told:#?}"
+        );
+        assert!(!told.err.contains("panicked"), "{what}: {told:#?}");
+        if !lab.latest().is_some_and(|(_, fate)| fate == "done") {
+            complete(&lab, &plan, &mut chance, unbroken.length, &mut 0, &what);
+        }
+        everything.judge(false, &what);
+        judge_locks(&lab, &what);
+        assert_same(&lab.path("tree"), &unbroken.after.path("tree"), &what);
+    }
+    println!(
+        "{cuts} connections cut in {} rounds, {went_on} runs went on by themselves",
+        rounds_elsewhere()
+    );
+}
+
+/// Over SSH everything takes longer, and the lab of three servers too.
+fn rounds_elsewhere() -> u32 {
+    let rounds = std::env::var("CLUSTERCTL_TEST_ROUNDS");
+    match rounds.ok().and_then(|rounds| rounds.parse().ok()) {
+        Some(rounds) => rounds,
+        None if full() => 100,
+        None => 3,
+    }
+}
+
+fn kill_and_go_on(verb: &str, salt: u64, make: fn() -> Lab, rounds: u32) {
+    let unbroken = Unbroken::measure(make);
     let mut chance = Chance::new(verb);
     for _ in 0..salt {
         chance.next();
     }
     let (mut kills, mut never, mut late) = (0, 0, 0);
-    for round in 0..rounds() {
-        let lab = Lab::new();
+    for round in 0..rounds {
+        let lab = make();
         let everything = Everything::new(&lab, nodes());
         let plan = lab.save(&everything.plan());
         let when = chance.instant_in(unbroken.length);
@@ -105,8 +165,7 @@ fn kill_and_go_on(verb: &str, salt: u64) {
         assert_same(&lab.path("tree"), &wanted.path("tree"), &what);
     }
     println!(
-        "{verb}: {} rounds over {:?}, {kills} kills, {never} before the run began, {late} after its end",
-        rounds(),
+        "{verb}: {rounds} rounds over {:?}, {kills} kills, {never} before the run began, {late} after its end",
         unbroken.length
     );
 }

@@ -1,6 +1,7 @@
 //! A folder with a runner's state, the nodes' states, and what the nodes serve; and the program to work on it.
 
 use std::fs::{self, File};
+use std::num::NonZeroU16;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,10 +12,14 @@ use clusterctl::plan::Plan;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::ssh;
+
 use super::processes::{PATIENCE, end_all_of, ended, signal};
 
 /// A place of its own for one test. Whatever still runs in it at the end is ended.
 pub(crate) struct Lab {
+    /// Where the nodes are when they are not this machine: a server for each, by its name.
+    servers: Option<ssh::lab::Lab>,
     folder: TempDir,
     count: AtomicU32,
 }
@@ -42,9 +47,42 @@ impl Lab {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         Self {
+            servers: None,
             folder,
             count: AtomicU32::new(0),
         }
+    }
+
+    /// A place whose nodes are reached over SSH, each by a server of its own.
+    pub(crate) fn over_ssh() -> Self {
+        let servers = ["n1", "n2", "n3"]
+            .into_iter()
+            .fold(ssh::lab::Lab::new(), |lab, name| lab.sshd(name, |s| s));
+        Self {
+            servers: Some(servers),
+            ..Self::new()
+        }
+    }
+
+    pub(crate) fn servers(&self) -> &ssh::lab::Lab {
+        self.servers.as_ref().expect("the nodes are this machine")
+    }
+
+    pub(crate) fn servers_mut(&mut self) -> &mut ssh::lab::Lab {
+        self.servers.as_mut().expect("the nodes are this machine")
+    }
+
+    /// The plan, with the nodes where they are here.
+    fn placed(&self, plan: &Plan) -> Plan {
+        let mut plan = plan.clone();
+        if let Some(servers) = &self.servers {
+            for (node, target) in &mut plan.nodes {
+                let address = servers.server(node.as_str()).address();
+                target.address = address.ip().to_string();
+                target.port = NonZeroU16::new(address.port());
+            }
+        }
+        plan
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -58,7 +96,7 @@ impl Lab {
     /// Saves a plan and gives the file's path.
     pub(crate) fn save(&self, plan: &Plan) -> String {
         let path = self.path(&format!("plan-{}.json", self.next()));
-        fs::write(&path, plan.to_json()).unwrap();
+        fs::write(&path, self.placed(plan).to_json()).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
@@ -78,6 +116,9 @@ impl Lab {
             .env("CLUSTERCTL_NODE_DIR", self.path("nodes/local"))
             .env("CLUSTERCTL_STATE_DIR", self.path(runner))
             .stdin(Stdio::null());
+        if let Some(servers) = &self.servers {
+            command.env("CLUSTERCTL_SSH_CONFIG", servers.ssh_config());
+        }
         command
     }
 

@@ -1,6 +1,7 @@
 //! The program itself on this machine: real files, real processes, and kills at any instant.
 
 mod canaries;
+mod elsewhere;
 mod everything;
 mod full_disk;
 mod interrupts;

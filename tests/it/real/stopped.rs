@@ -99,11 +99,23 @@ fn long_plan(lab: &Lab) -> (String, String) {
 
 #[test]
 fn a_runner_that_slept_past_its_lease_does_nothing_more() {
-    let tries = if full() { 100 } else { 3 };
-    let mut chance = Chance::new("stopped");
+    sleep_and_wake(Lab::new, "stopped", if full() { 100 } else { 3 });
+}
+
+#[test]
+fn a_runner_that_slept_past_its_lease_elsewhere_does_nothing_more() {
+    sleep_and_wake(
+        Lab::over_ssh,
+        "stopped elsewhere",
+        if full() { 100 } else { 2 },
+    );
+}
+
+fn sleep_and_wake(make: fn() -> Lab, name: &str, tries: u32) {
+    let mut chance = Chance::new(name);
     let (mut early, mut late, mut halted) = (0, 0, 0);
     let (whole, steps) = {
-        let lab = Lab::new();
+        let lab = make();
         let (cluster, plan) = long_plan(&lab);
         let began = Instant::now();
         let mut runner = lab.start(&["-c", &cluster, "apply", &plan]);
@@ -113,7 +125,7 @@ fn a_runner_that_slept_past_its_lease_does_nothing_more() {
         (began.elapsed(), first.elapsed())
     };
     for attempt in 0..tries {
-        let lab = Lab::new();
+        let lab = make();
         let (cluster, plan) = long_plan(&lab);
         let mut sleeper = lab.start(&["-c", &cluster, "apply", &plan]);
         // Most sleep while steps run; some before, when the node is taken.

@@ -7,10 +7,18 @@ use crate::scale::full;
 
 #[test]
 fn of_two_runners_one_proceeds() {
-    let tries = if full() { 100 } else { 10 };
+    race(Lab::new, if full() { 100 } else { 10 });
+}
+
+#[test]
+fn of_two_runners_one_proceeds_elsewhere() {
+    race(Lab::over_ssh, if full() { 100 } else { 3 });
+}
+
+fn race(make: fn() -> Lab, tries: u32) {
     let mut first = 0;
     for attempt in 0..tries {
-        let lab = Lab::new();
+        let lab = make();
         let (mut there, mut go) = (Fifo::new(lab.path("there")), Fifo::new(lab.path("go")));
         let n1 = node("n1");
         let script = r#"echo "$1" >>"$2"; echo here >"$3"; read -r _ <"$4""#;
