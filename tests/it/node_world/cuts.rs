@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use clusterctl::engine::{Claim, Direction, Epoch, FaultKind, Holding, Release, World as _};
+use clusterctl::engine::{
+    Claim, ClaimError, Direction, Epoch, FaultKind, Holding, Release, World as _,
+};
 use clusterctl::plan::{Action, Argv, Millis, Probe, Reading, Value};
 use clusterctl::world::LocalWorld;
 
 use super::bench::{
-    Bench, CANARY, dead_runner, lives, names, secret_value, secrets, step, targets_in, wait_until,
+    Bench, CANARY, dead_runner, is_root, lives, names, secret_value, secrets, step, targets_in,
+    wait_until,
 };
 use super::wire::{Fate, Wire};
 
@@ -533,4 +536,43 @@ fn every_shell_and_busybox_keep_the_fence() {
             .release(&bench.node, &bench.holding(), &Release::Free)
             .unwrap();
     }
+}
+
+#[test]
+fn a_user_without_rights_has_a_folder_of_its_own() {
+    if !is_root() {
+        eprintln!("NOT TESTED: another user, because only root can be one");
+        return;
+    }
+    let nobody = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+    ];
+    let wire = Wire::under(&nobody);
+    let mut bench = Bench::unclaimed();
+    bench.world = wire.world(&bench);
+    match bench.claim(&bench.wish()) {
+        Err(ClaimError::Fault(fault)) => {
+            assert_eq!(fault.kind, FaultKind::Denied, "{fault}");
+            assert!(fault.what.contains("Permission denied"), "{fault}");
+            let hint = fault.hint.unwrap();
+            assert!(hint.contains("set `state_dir` to one"), "{hint}");
+        }
+        other => panic!("{other:?}"),
+    }
+    std::os::unix::fs::chown(bench.folder.path(), Some(65534), Some(65534)).unwrap();
+    bench.epoch = bench.claim(&bench.wish()).unwrap();
+    let id = bench.path("id");
+    let action = run(&["sh", "-c", "id -u >\"$1\"", "sh", id.to_str().unwrap()]);
+    bench.act("id", &action).unwrap();
+    assert_eq!(bench.content("id"), "65534\n");
+    let holding = bench.holding();
+    bench.world.keep(&bench.node, &holding, b"one\n").unwrap();
+    bench.world.renew(&bench.node, &holding).unwrap();
+    bench
+        .world
+        .release(&bench.node, &holding, &Release::Free)
+        .unwrap();
 }

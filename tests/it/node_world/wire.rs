@@ -66,6 +66,17 @@ impl Wire {
         })
     }
 
+    /// Commands run by another program.
+    pub(crate) fn under(words: &[&str]) -> Arc<Self> {
+        Arc::new(Self {
+            decide: Box::new(|_, _| Fate::Runs),
+            ran: Mutex::default(),
+            connections: AtomicUsize::new(0),
+            shell: None,
+            under: words.iter().map(|word| (*word).to_owned()).collect(),
+        })
+    }
+
     /// A world of the bench's node on the other end of these connections.
     pub(crate) fn world(self: &Arc<Self>, bench: &Bench) -> NodeWorld {
         let connector = Arc::new(Wired(Arc::clone(self)));
@@ -176,7 +187,7 @@ fn run(line: &Line, input: &[u8], killed: &(dyn Fn() -> bool + Sync)) {
         out: &mut Nowhere,
         err: &mut Nowhere,
     };
-    let patience = Patience::new(Duration::from_secs(60), killed);
+    let patience = Patience::new(Duration::from_mins(1), killed);
     let _ = LocalHost::new().exec(line, streams, &patience);
 }
 
