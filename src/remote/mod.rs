@@ -29,7 +29,7 @@ mod ssh_config;
 
 pub use error::{RemoteError, RemoteErrorKind, Retry};
 pub use host::{BackEnd, Exit, Host, Input, Output, Patience, Streams};
-pub use known_hosts::{HostKey, KeyStanding, KnownHosts, KnownKey};
+pub use known_hosts::{HostKey, KeyMark, KeyStanding, KnownHosts, KnownKey};
 pub use line::{Line, NotALine};
 pub use local_host::LocalHost;
 pub use ssh_config::{

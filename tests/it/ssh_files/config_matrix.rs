@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -161,151 +161,144 @@ fn usual(keyword: &str, value: &str) -> String {
     }
 }
 
-fn as_printed(ours: &HostConfig, theirs: &Answer) -> Vec<(&'static str, Vec<String>)> {
-    let one = |value: String| vec![value];
-    let flag = |value: bool| vec![if value { "yes" } else { "no" }.to_owned()];
-    let maybe = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
-    let paths = |paths: &[std::path::PathBuf]| {
-        let names: Vec<_> = paths
+type Printed = Vec<(&'static str, Vec<String>)>;
+
+fn as_printed(ours: &HostConfig, theirs: &Answer) -> Printed {
+    let printed = [
+        switches(ours),
+        numbers(ours),
+        texts(ours),
+        several(ours, theirs),
+        files(ours, theirs),
+        lists(ours),
+    ];
+    printed.concat()
+}
+
+fn switches(ours: &HostConfig) -> Printed {
+    let local = ours.no_host_authentication_for_localhost;
+    [
+        ("batchmode", ours.batch_mode),
+        ("checkhostip", ours.check_host_ip),
+        ("compression", ours.compression),
+        ("gssapiauthentication", ours.gssapi_authentication),
+        ("hashknownhosts", ours.hash_known_hosts),
+        ("hostbasedauthentication", ours.hostbased_authentication),
+        ("identitiesonly", ours.identities_only),
+        (
+            "kbdinteractiveauthentication",
+            ours.kbd_interactive_authentication,
+        ),
+        ("nohostauthenticationforlocalhost", local),
+        ("passwordauthentication", ours.password_authentication),
+        ("proxyusefdpass", ours.proxy_use_fdpass),
+        ("pubkeyauthentication", ours.pubkey_authentication),
+        ("tcpkeepalive", ours.tcp_keep_alive),
+    ]
+    .map(|(keyword, value)| (keyword, vec![if value { "yes" } else { "no" }.to_owned()]))
+    .to_vec()
+}
+
+fn numbers(ours: &HostConfig) -> Printed {
+    [
+        ("port", ours.port.into()),
+        ("connectionattempts", ours.connection_attempts.into()),
+        (
+            "numberofpasswordprompts",
+            ours.number_of_password_prompts.into(),
+        ),
+        ("serveralivecountmax", ours.server_alive_count_max.into()),
+        ("serveraliveinterval", ours.server_alive_interval.as_secs()),
+        ("requiredrsasize", ours.required_rsa_size.into()),
+    ]
+    .map(|(keyword, value)| (keyword, vec![value.to_string()]))
+    .to_vec()
+}
+
+/// What is printed on one line, or not at all.
+fn texts(ours: &HostConfig) -> Printed {
+    let some = |text: &str| Some(text.to_owned());
+    let timeout = ours.connect_timeout.map(|time| time.as_secs().to_string());
+    let ways = ours.preferred_authentications.as_ref();
+    let revoked = ours.revoked_host_keys.as_ref();
+    [
+        ("host", some(&ours.host)),
+        ("user", some(&ours.user)),
+        ("hostname", some(&ours.host_name)),
+        ("addressfamily", some(family(ours.address_family))),
+        ("canonicalizehostname", some(&ours.canonicalize_hostname)),
+        (
+            "stricthostkeychecking",
+            some(strict(ours.strict_host_key_checking)),
+        ),
+        ("verifyhostkeydns", some(&ours.verify_host_key_dns)),
+        ("connecttimeout", timeout.or(some("none"))),
+        ("bindaddress", ours.bind_address.clone()),
+        ("bindinterface", ours.bind_interface.clone()),
+        ("hostkeyalias", ours.host_key_alias.clone()),
+        ("pkcs11provider", ours.pkcs11_provider.clone()),
+        ("securitykeyprovider", ours.security_key_provider.clone()),
+        ("preferredauthentications", ways.map(|ways| ways.join(","))),
+        (
+            "revokedhostkeys",
+            revoked.map(|path| path.display().to_string()),
+        ),
+        ("knownhostscommand", ours.known_hosts_command.clone()),
+        ("proxycommand", ours.proxy_command.clone()),
+        ("proxyjump", ours.proxy_jump.clone()),
+    ]
+    .map(|(keyword, value)| (keyword, value.into_iter().collect()))
+    .to_vec()
+}
+
+/// What is printed on as many lines as there are values.
+fn several(ours: &HostConfig, theirs: &Answer) -> Printed {
+    let identities = ours.identity_files.iter().map(|file| file.written.clone());
+    let set = ours
+        .set_env
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    vec![
+        ("identityfile", with_none(identities.collect(), theirs)),
+        ("identityagent", agent(&ours.identity_agent, theirs)),
+        ("sendenv", ours.send_env.clone()),
+        ("setenv", set.collect()),
+    ]
+}
+
+fn files(ours: &HostConfig, theirs: &Answer) -> Printed {
+    let names = |paths: &[PathBuf]| -> Vec<String> {
+        paths
             .iter()
             .map(|path| path.display().to_string())
-            .collect();
+            .collect()
+    };
+    let line = |paths: &[PathBuf]| {
+        let names = names(paths);
         vec![if names.is_empty() {
             "none".to_owned()
         } else {
             names.join(" ")
         }]
     };
-    let home = ours_home();
-    let tilde = |value: &str| -> Vec<String> {
-        // What `ssh -G` leaves for later.
-        let words = value.split(' ').map(|word| expanded(word, &home));
-        vec![words.collect::<Vec<_>>().join(" ")]
-    };
-    let mut printed = vec![
-        ("host", one(ours.host.clone())),
-        ("user", one(ours.user.clone())),
-        ("hostname", one(ours.host_name.clone())),
-        ("port", one(ours.port.to_string())),
-        ("addressfamily", one(family(ours.address_family).to_owned())),
-        ("batchmode", flag(ours.batch_mode)),
-        (
-            "canonicalizehostname",
-            one(ours.canonicalize_hostname.clone()),
-        ),
-        ("checkhostip", flag(ours.check_host_ip)),
-        ("compression", flag(ours.compression)),
-        ("gssapiauthentication", flag(ours.gssapi_authentication)),
-        ("hashknownhosts", flag(ours.hash_known_hosts)),
-        (
-            "hostbasedauthentication",
-            flag(ours.hostbased_authentication),
-        ),
-        ("identitiesonly", flag(ours.identities_only)),
-        (
-            "kbdinteractiveauthentication",
-            flag(ours.kbd_interactive_authentication),
-        ),
-        (
-            "nohostauthenticationforlocalhost",
-            flag(ours.no_host_authentication_for_localhost),
-        ),
-        ("passwordauthentication", flag(ours.password_authentication)),
-        ("proxyusefdpass", flag(ours.proxy_use_fdpass)),
-        ("pubkeyauthentication", flag(ours.pubkey_authentication)),
-        (
-            "stricthostkeychecking",
-            one(strict(ours.strict_host_key_checking).to_owned()),
-        ),
-        ("tcpkeepalive", flag(ours.tcp_keep_alive)),
-        ("verifyhostkeydns", one(ours.verify_host_key_dns.clone())),
-        (
-            "connectionattempts",
-            one(ours.connection_attempts.to_string()),
-        ),
-        (
-            "numberofpasswordprompts",
-            one(ours.number_of_password_prompts.to_string()),
-        ),
-        (
-            "serveralivecountmax",
-            one(ours.server_alive_count_max.to_string()),
-        ),
-        (
-            "serveraliveinterval",
-            one(ours.server_alive_interval.as_secs().to_string()),
-        ),
-        ("requiredrsasize", one(ours.required_rsa_size.to_string())),
-        ("bindaddress", maybe(&ours.bind_address)),
-        ("bindinterface", maybe(&ours.bind_interface)),
-        ("hostkeyalias", maybe(&ours.host_key_alias)),
-        ("pkcs11provider", maybe(&ours.pkcs11_provider)),
-        ("securitykeyprovider", maybe(&ours.security_key_provider)),
-        (
-            "preferredauthentications",
-            ours.preferred_authentications
-                .iter()
-                .map(|ways| ways.join(","))
-                .collect(),
-        ),
-        (
-            "revokedhostkeys",
-            ours.revoked_host_keys
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect(),
-        ),
-        ("knownhostscommand", maybe(&ours.known_hosts_command)),
-        ("userknownhostsfile", paths(&ours.user_known_hosts)),
-        ("sendenv", ours.send_env.clone()),
-        (
-            "setenv",
-            ours.set_env
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect(),
-        ),
-        (
-            "connecttimeout",
-            one(ours
-                .connect_timeout
-                .map_or("none".to_owned(), |time| time.as_secs().to_string())),
-        ),
-        ("proxycommand", maybe(&ours.proxy_command)),
-        ("proxyjump", maybe(&ours.proxy_jump)),
-        ("identityagent", agent(&ours.identity_agent, theirs)),
-    ];
-    let identities = ours.identity_files.iter().map(|file| file.written.clone());
-    printed.push(("identityfile", with_none(identities.collect(), theirs)));
+    // What `ssh -G` leaves as it was written is expanded later.
+    let home = surroundings().home.display().to_string();
     let certificates = theirs.get("certificatefile").cloned().unwrap_or_default();
-    let certificates: Vec<_> = certificates.iter().flat_map(|file| tilde(file)).collect();
-    let known: Vec<_> = ours
-        .certificate_files
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    assert_eq!(known, certificates);
+    let expanded = |file: &String| {
+        file.strip_prefix('~')
+            .map_or(file.clone(), |rest| format!("{home}{rest}"))
+    };
+    let certificates: Vec<_> = certificates.iter().map(expanded).collect();
+    assert_eq!(names(&ours.certificate_files), certificates);
+    let mut printed = vec![("userknownhostsfile", line(&ours.user_known_hosts))];
     let global = theirs
         .get("globalknownhostsfile")
         .cloned()
         .unwrap_or_default();
-    if !global
-        .iter()
-        .any(|line| line.contains("~") || line.contains("//"))
-    {
-        printed.push(("globalknownhostsfile", paths(&ours.global_known_hosts)));
+    if !global.iter().any(|line| line.contains('~')) {
+        printed.push(("globalknownhostsfile", line(&ours.global_known_hosts)));
     }
-    printed.extend(lists(ours));
     printed
-}
-
-fn ours_home() -> String {
-    surroundings().home.display().to_string()
-}
-
-fn expanded(word: &str, home: &str) -> String {
-    word.strip_prefix("~/")
-        .map_or_else(|| word.to_owned(), |rest| format!("{home}/{rest}"))
 }
 
 /// `none` among the keys is printed, and means nothing.
@@ -357,7 +350,7 @@ fn strict(strict: StrictHostKeyChecking) -> &'static str {
 }
 
 /// Algorithms that OpenSSH can do, by the name of what `ssh -Q` asks, and those it offers when no file says anything.
-fn lists(ours: &HostConfig) -> Vec<(&'static str, Vec<String>)> {
+fn lists(ours: &HostConfig) -> Printed {
     let one = |keyword: &'static str, query: &str, chosen: &Algorithms| {
         let usual = &defaults()[keyword];
         let usual: Vec<&str> = usual[0].split(',').collect();
