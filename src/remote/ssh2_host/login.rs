@@ -121,8 +121,10 @@ impl Login<'_> {
             Ok(()) => Ok(Tried::Refused),
             Err(Stop::Told(error)) => match number(&error) {
                 -7 | -13 | -43 | -45 => Err(self.closed(error.message())),
-                // Of one that was hung up on, the library says the same.
-                -18 | -19 if self.link.has_ended() => Err(self.closed(error.message())),
+                // The library says the same when the server hung up instead of answering, but for its words.
+                -18 | -19 if hung_up(&error) || self.link.has_ended() => {
+                    Err(self.closed(error.message()))
+                }
                 -18 | -19 => Ok(Tried::Refused),
                 -15 => Err(RemoteError::new(
                     RemoteErrorKind::Denied,
@@ -353,6 +355,10 @@ impl Login<'_> {
             ),
         }
     }
+}
+
+fn hung_up(error: &ssh2::Error) -> bool {
+    error.message().starts_with("Waiting for")
 }
 
 /// Whether this way to log in takes a password.
