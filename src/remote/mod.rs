@@ -17,6 +17,7 @@
 //! user may have there. This room knows machines and bytes; it knows no plan, no
 //! run, no lock.
 
+mod ahead;
 mod destination;
 mod dialer;
 pub(crate) mod environment;

@@ -22,9 +22,10 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ahead::Ahead;
 use super::mark::Mark;
 use super::{
-    BackEnd, Destination, Exit, Host, HostConfig, KnownHosts, Line, Patience, RemoteError,
+    BackEnd, Destination, Exit, Host, HostConfig, Input, KnownHosts, Line, Patience, RemoteError,
     RemoteErrorKind, Streams,
 };
 use conversation::Broken;
@@ -125,8 +126,18 @@ impl Host for Ssh2Host {
         let mut kept = self.link.take(patience)?;
         let (mut session, channel) = self.session(&mut kept, patience)?;
         let mark = Mark::new();
-        let command = line.for_login_shell(&mark);
-        match conversation::hold(&mut session, channel, &command, &mark, streams, patience) {
+        let told = line.for_login_shell(&mark);
+        let mut ahead = Ahead::new(&told.ahead, streams.input);
+        let streams = Streams {
+            input: if told.ahead.is_empty() {
+                ahead.rest()
+            } else {
+                Input::Reader(&mut ahead)
+            },
+            out: &mut *streams.out,
+            err: &mut *streams.err,
+        };
+        match conversation::hold(&mut session, channel, &told.text, &mark, streams, patience) {
             Ok(exit) => {
                 *kept = Some(session);
                 Ok(exit)
