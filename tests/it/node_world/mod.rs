@@ -10,18 +10,21 @@ mod claims;
 #[path = "../local_world/commands.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod commands;
+mod cuts;
 #[path = "../local_world/files.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod files;
 #[path = "../local_world/kills.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod kills;
+mod over_ssh;
 #[path = "../local_world/probes.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod probes;
 #[path = "../local_world/trees.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod trees;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
