@@ -58,10 +58,9 @@ impl Lab {
         let servers = ["n1", "n2", "n3"]
             .into_iter()
             .fold(ssh::lab::Lab::new(), |lab, name| lab.sshd(name, |s| s));
-        Self {
-            servers: Some(servers),
-            ..Self::new()
-        }
+        let mut lab = Self::new();
+        lab.servers = Some(servers);
+        lab
     }
 
     pub(crate) fn servers(&self) -> &ssh::lab::Lab {
