@@ -17,7 +17,7 @@ use super::process::{self, Process};
 use super::vault::Vault;
 use super::watch::Watch;
 use crate::engine::{Fault, FaultKind, Look};
-use crate::plan::{Argv, Probe, Reading, Service, ServiceState, Sha256};
+use crate::plan::{Argv, Probe, Reading, ServiceState, Sha256};
 
 /// The exit code of a status command that means that the service is stopped.
 const STOPPED: i64 = 3;
@@ -46,15 +46,13 @@ pub(super) fn observe(
             let kept = Backup::of(folder, look.run, backup);
             kept.is_at(path.local(), &watch).map(compared)
         }
-        Probe::Service { service } => service_state(service, &mut watch, vault),
+        Probe::Service { service } => {
+            exit_code(&service.status, &mut watch, vault).map(service_reading)
+        }
         Probe::Command { argv } => exit_code(argv, &mut watch, vault).map(Reading::Number),
         Probe::Port { host, port } => listens(host, *port, &watch),
         Probe::FreeSpace { path } => free_space(path.local()),
-        Probe::Stamp { step } => Ok(match effect::stamp(folder, look.run, step)? {
-            Stamp::Absent => Reading::Absent,
-            Stamp::Begun => Reading::text("begun"),
-            Stamp::Done => Reading::text("done"),
-        }),
+        Probe::Stamp { step } => effect::stamp(folder, look.run, step).map(Stamp::reading),
         Probe::Rest { .. } | Probe::Balancer { .. } | Probe::Product { .. } => Err(Fault::new(
             FaultKind::Failed,
             format!("{probe} can't be looked at on this machine"),
@@ -112,16 +110,13 @@ fn in_content(path: &Path, probe: &Probe, vault: &Vault) -> Result<Reading, Faul
     }
 }
 
-fn service_state(
-    service: &Service,
-    watch: &mut Watch<'_>,
-    vault: &Vault,
-) -> Result<Reading, Fault> {
-    Ok(match exit_code(&service.status, watch, vault)? {
+/// What the exit code of a status command says of the service.
+pub(super) fn service_reading(code: i64) -> Reading {
+    match code {
         0 => Reading::Service(ServiceState::Running),
         STOPPED => Reading::Service(ServiceState::Stopped),
         code => Reading::Text(format!("exit code {code}")),
-    })
+    }
 }
 
 /// The exit code of a command that changes nothing.

@@ -63,7 +63,7 @@ pub(super) fn look(
 }
 
 /// What the exit code of the script means, with what it said.
-pub(super) fn judge(code: i64, said: &str) -> Result<(), Fault> {
+pub(in crate::world) fn judge(code: i64, said: &str) -> Result<(), Fault> {
     let what = said.trim_end_matches('\n').to_owned();
     let fault = |kind| Err(Fault::new(kind, what.clone()));
     let with = |kind, hint: &str| Err(Fault::new(kind, what.clone()).hint(hint));

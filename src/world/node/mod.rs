@@ -5,9 +5,11 @@
 //! as that of a node on this machine, so that either can take over from the other.
 
 mod connections;
+mod effect;
 mod file_jobs;
 mod file_probes;
-mod files;
+pub(super) mod files;
+mod hold;
 mod job;
 mod leftovers;
 mod listing;
@@ -17,7 +19,12 @@ mod listing;
 )]
 mod node;
 mod parts;
+mod probes;
+mod scripts;
+mod sections;
 mod survey;
 mod trouble;
+mod world;
 
 pub use connections::Connect;
+pub use world::NodeWorld;

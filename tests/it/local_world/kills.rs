@@ -11,7 +11,7 @@ use clusterctl::plan::{Action, Argv, Millis, PropertyEdit, Reading, Sha256};
 use clusterctl::world::{manifest_digest, this_runner};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::bench::{Bench, lives, remote, step, wait_until, world_in};
+use super::bench::{Bench, lives, remote, step, this_test, wait_until, world_in};
 
 /// Seeds of the sample; the environment variable makes it larger.
 fn rounds() -> u64 {
@@ -47,7 +47,11 @@ fn runner() {
 /// A process that claims the node and performs the action.
 fn start(folder: &Path, action: &Action) -> (Child, impl Iterator<Item = String> + use<>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "local_world::kills::runner", "--nocapture"])
+        .args([
+            "--exact",
+            &this_test(module_path!(), "runner"),
+            "--nocapture",
+        ])
         .env("CLUSTERCTL_TEST_RUNNER", folder)
         .env(
             "CLUSTERCTL_TEST_ACTION",

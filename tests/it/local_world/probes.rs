@@ -10,9 +10,9 @@ use clusterctl::plan::{
     Action, Condition, Expect, Method, Millis, OnTimeout, PoolState, Probe, Reading, RemotePath,
     Sha256, Target, Value,
 };
-use clusterctl::world::LocalWorld;
 
 use super::bench::{Bench, CANARY, remote, secret_value, secrets};
+use super::the_world;
 
 #[test]
 fn what_stands_at_a_path() {
@@ -176,7 +176,7 @@ fn what_is_out_of_reach_is_refused() {
         (NodeName::local(), target("local")),
         (far.clone(), target("10.0.0.2")),
     ];
-    let world = LocalWorld::new(&targets.into(), secrets().into());
+    let world = the_world(&targets.into(), secrets().into());
     let remove = Action::Remove {
         path: bench.remote("x"),
     };
