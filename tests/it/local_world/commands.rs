@@ -318,17 +318,17 @@ fn effects_do_not_overlap() {
     let script =
         "echo in >>\"$1\"; i=0; while [ $i -lt 200 ]; do i=$((i + 1)); done; echo out >>\"$1\"";
     let action = sh(script, &[log.to_str().unwrap()]);
-    let write = Action::WriteFile {
-        path: bench.remote("file"),
+    let write = |name: &str| Action::WriteFile {
+        path: bench.remote(&format!("file-{name}")),
         content: vec!["x".into()],
         mode: None,
     };
     std::thread::scope(|scope| {
         for name in ["a", "b", "c"] {
-            let (bench, action, write) = (&bench, &action, &write);
+            let (bench, action, write) = (&bench, &action, write(name));
             scope.spawn(move || {
                 bench.act(name, action).unwrap();
-                bench.act(&format!("{name}-file"), write).unwrap();
+                bench.act(&format!("{name}-file"), &write).unwrap();
             });
         }
     });

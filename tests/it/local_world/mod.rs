@@ -17,6 +17,9 @@ use clusterctl::world::LocalWorld;
 /// The world that these tests try.
 pub(crate) type TheWorld = LocalWorld;
 
+/// Whether all other addresses are out of its reach.
+pub(crate) const REACHES_ONLY_THIS_MACHINE: bool = true;
+
 pub(crate) fn the_world(
     targets: &BTreeMap<NodeName, Target>,
     secrets: Arc<SecretStore>,

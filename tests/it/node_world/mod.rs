@@ -37,6 +37,9 @@ use clusterctl::world::{Connect, NodeWorld};
 /// The world that these tests try.
 pub(crate) type TheWorld = NodeWorld;
 
+/// Whether all other addresses are out of its reach.
+pub(crate) const REACHES_ONLY_THIS_MACHINE: bool = false;
+
 pub(crate) fn the_world(
     targets: &BTreeMap<NodeName, Target>,
     secrets: Arc<SecretStore>,
