@@ -260,9 +260,10 @@ fn both_worlds_find_and_clear_the_same_leftovers() {
         let left = two.local.leftovers(node, run).unwrap();
         assert_eq!(left.paths.len(), 2);
         assert_eq!(two.bench.world.leftovers(node, run).unwrap(), left);
-        let cleared = match first {
-            true => two.bench.world.clear(node, run),
-            false => two.local.clear(node, run),
+        let cleared = if first {
+            two.bench.world.clear(node, run)
+        } else {
+            two.local.clear(node, run)
         };
         assert_eq!(cleared.unwrap(), left);
         assert_eq!(two.bench.names(), ["a.conf"]);

@@ -12,6 +12,7 @@ mod claims;
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod commands;
 mod cut_short;
+mod every_instant;
 #[path = "../local_world/files.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod files;
