@@ -17,18 +17,26 @@
 //! user may have there. This room knows machines and bytes; it knows no plan, no
 //! run, no lock.
 
+mod ahead;
+mod destination;
+mod dialer;
 pub(crate) mod environment;
 mod error;
 mod file_error;
 mod files;
+mod gate;
 mod host;
 mod known_hosts;
 mod line;
 mod local_host;
+mod mark;
 mod pipes;
 mod process;
+mod ssh2_host;
 mod ssh_config;
 
+pub use destination::{Destination, HostKeys};
+pub use dialer::{Choice, DialSettings, Dialer};
 pub use error::{RemoteError, RemoteErrorKind, Retry};
 pub use file_error::{FileError, FileErrorKind};
 pub use files::{Content, Entry, Files, Identity, Kind, OnlyIf, Stat, Writing};

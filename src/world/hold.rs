@@ -123,7 +123,7 @@ impl Record {
         };
         let same = holder.run == claim.run || claim.instead_of.as_ref() == Some(&holder.run);
         let is_over = holder.until.is_none_or(|until| until <= moment.now);
-        if same && (is_over || self.runner_is_dead(holder, &moment.boot)) {
+        if same && (is_over || claim.by_force || self.runner_is_dead(holder, &moment.boot)) {
             return Ok(());
         }
         Err(ClaimError::Held(Box::new(holder.clone())))

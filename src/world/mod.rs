@@ -38,6 +38,7 @@ mod lock_file;
 mod manifest;
 mod node;
 mod node_folder;
+mod nodes;
 mod observe;
 mod original;
 mod place;
@@ -53,6 +54,7 @@ mod xml;
 pub use cleanup::Leftovers;
 pub use manifest::manifest_digest;
 pub use node::{Connect, NodeWorld};
+pub use nodes::Nodes;
 pub use original::read_file_bounded;
 pub use runner::this_runner;
 

@@ -87,6 +87,7 @@ impl Bench {
         Claim {
             run: self.run.clone(),
             instead_of: None,
+            by_force: false,
             verb: "test".to_owned(),
             runner: this_runner(),
             reason: "to see".to_owned(),
