@@ -29,14 +29,14 @@ fn script(folder: &Path) -> Option<Pid> {
             .collect();
         let is_script = words.get(3).is_some_and(|name| name == "clusterctl-files");
         let only_looks = ["survey", "aside", "tree", "record"];
-        let works = words
+        let changes = words
             .get(4)
             .is_some_and(|verb| !only_looks.contains(&&**verb));
         let about = fs::read_to_string(entry.path().join("stat")).ok()?;
         let group = about.rsplit_once(") ")?.1.split(' ').nth(2)?;
         let leads = group == pid.to_string();
         let here = words.iter().any(|part| part.contains(folder));
-        (is_script && works && leads && here).then(|| Pid::from_raw(pid).unwrap())
+        (is_script && changes && leads && here).then(|| Pid::from_raw(pid).unwrap())
     })
 }
 
