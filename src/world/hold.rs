@@ -135,6 +135,18 @@ impl Record {
         rebooted || is_dead(&holder.runner)
     }
 
+    /// The identity of the node's boot, if this is what a process there says that is not the runner's own.
+    ///
+    /// It may see other processes than the runner that wrote the record: that alone is no new boot.
+    pub(super) fn boot_seen(&self, said: &str) -> String {
+        let machine = |boot: &str| boot.split(' ').next().map(str::to_owned);
+        if machine(said) == machine(&self.boot) {
+            self.boot.clone()
+        } else {
+            said.to_owned()
+        }
+    }
+
     /// The node taken. The lease counts from the moment at which the node was looked at.
     pub(super) fn taken(&self, claim: &Claim, moment: Moment) -> Change {
         let epoch = Epoch(self.epoch.0 + 1);

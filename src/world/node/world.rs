@@ -36,7 +36,7 @@ pub struct NodeWorld {
     vault: Vault,
     /// For looks and effects.
     work: Connections,
-    /// For holding the node: an effect that takes its time does not keep a lease from being renewed.
+    /// For holding the node and its journal: an effect that takes its time does not keep a lease from being renewed.
     beats: Connections,
 }
 
@@ -210,7 +210,7 @@ impl World for NodeWorld {
     }
 
     fn keep(&self, node: &NodeName, holding: &Holding, line: &[u8]) -> Result<(), Fault> {
-        hold::keep(&self.at_work(node)?, holding, line)
+        hold::keep(&self.node(node, &self.beats)?.0, holding, line)
     }
 
     fn kept(&self, node: &NodeName, run: &RunId) -> Result<Vec<u8>, Fault> {

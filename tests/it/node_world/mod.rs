@@ -12,6 +12,7 @@ mod claims;
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod commands;
 mod cut_short;
+mod cuts;
 mod every_instant;
 #[path = "../local_world/files.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
@@ -26,6 +27,7 @@ mod strangers;
 #[path = "../local_world/trees.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod trees;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
