@@ -38,6 +38,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long the end of a command that nobody waits for any more may be asked for.
 const FAREWELL: Duration = Duration::from_secs(3);
 
+/// The first pause while a server notices that a session is over, and when that takes too long.
+const SESSION_ENDS: Duration = Duration::from_millis(5);
+const LONGEST_END: Duration = Duration::from_secs(1);
+
 /// What a new connection is made of.
 pub(super) struct Way {
     pub(super) destination: Destination,
@@ -87,7 +91,7 @@ impl Ssh2Host {
         patience: &Patience<'_>,
     ) -> Result<(Link, ssh2::Channel), RemoteError> {
         if let Some(mut link) = kept.take() {
-            match conversation::open(&mut link, patience) {
+            match open_in_turn(&mut link, patience) {
                 Ok(channel) => return Ok((link, channel)),
                 // It may have been closed while nobody used it. Nothing was begun on it.
                 Err(error) if error.kind == RemoteErrorKind::Lost => {}
@@ -139,7 +143,8 @@ impl Host for Ssh2Host {
                 Ok(exit)
             }
             Err(Broken { mut error, runs_as }) => {
-                if let Some(pid) = runs_as {
+                // What was begun on a connection that broke goes on: whoever wanted it may come back for it.
+                if let Some(pid) = runs_as.filter(|_| error.kind != RemoteErrorKind::Lost) {
                     error.what.push_str(if self.ask_to_end(session, pid) {
                         "; it was asked to end there"
                     } else {
@@ -153,6 +158,21 @@ impl Host for Ssh2Host {
 
     fn back_end(&self) -> BackEnd {
         BackEnd::Ssh2
+    }
+}
+
+/// Opens a channel; a server that allows one session only may not have noticed yet that the last one is over.
+fn open_in_turn(link: &mut Link, patience: &Patience<'_>) -> Result<ssh2::Channel, RemoteError> {
+    let mut pause = SESSION_ENDS;
+    loop {
+        match conversation::open(link, patience) {
+            Err(error) if error.kind == RemoteErrorKind::NoSession && pause < LONGEST_END => {
+                patience.check("waiting for a session")?;
+                std::thread::sleep(pause);
+                pause *= 2;
+            }
+            opened => return opened,
+        }
     }
 }
 

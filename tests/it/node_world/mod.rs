@@ -20,6 +20,7 @@ mod files;
 #[path = "../local_world/kills.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod kills;
+mod over_ssh;
 #[path = "../local_world/probes.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod probes;

@@ -5,4 +5,5 @@ mod conformance;
 pub(crate) mod lab;
 mod lab_itself;
 pub(crate) mod server;
+mod troubles;
 pub(crate) mod wires;
