@@ -17,6 +17,7 @@
 //! user may have there. This room knows machines and bytes; it knows no plan, no
 //! run, no lock.
 
+mod destination;
 pub(crate) mod environment;
 mod error;
 mod file_error;
@@ -25,10 +26,13 @@ mod host;
 mod known_hosts;
 mod line;
 mod local_host;
+mod mark;
 mod pipes;
 mod process;
 mod ssh_config;
+mod system_host;
 
+pub use destination::{Destination, HostKeys};
 pub use error::{RemoteError, RemoteErrorKind, Retry};
 pub use file_error::{FileError, FileErrorKind};
 pub use files::{Content, Entry, Files, Identity, Kind, OnlyIf, Stat, Writing};
@@ -40,3 +44,4 @@ pub use ssh_config::{
     AddressFamily, Algorithms, HostConfig, IdentityAgent, IdentityFile, Place, SshConfig,
     SshConfigError, SshConfigProblem, StrictHostKeyChecking, Surroundings, User,
 };
+pub use system_host::answer_ssh;
