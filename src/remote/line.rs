@@ -6,6 +6,8 @@
 
 use std::fmt::Write as _;
 
+use super::mark::Mark;
+
 /// A command for a machine: the program and its arguments.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Line {
@@ -68,26 +70,19 @@ impl Line {
         }
     }
 
-    /// What a login shell is given.
-    pub fn for_login_shell(&self) -> String {
+    /// What a login shell is given: `/bin/sh` says the mark and becomes the command.
+    pub(super) fn for_login_shell(&self, mark: &Mark) -> String {
         let plain = |word: &String| !word.contains(['\'', '\\', '!', '\n', '\r']);
-        let line = if self.words.iter().all(plain) {
-            self.words
-                .iter()
-                .map(|word| quote(word))
-                .collect::<Vec<_>>()
-                .join(" ")
-        } else {
-            let words = self
-                .words
-                .iter()
-                .map(|word| quote(word))
-                .collect::<Vec<_>>()
-                .join(" ");
-            let encoded = base64(format!("exec {words}").as_bytes());
-            format!("/bin/sh -c 'eval \"$(echo {encoded} | base64 -d)\"'")
-        };
-        format!("exec {line}")
+        let words: Vec<_> = self.words.iter().map(|word| quote(word)).collect();
+        let words = words.join(" ");
+        let mark = mark.script();
+        if self.words.iter().all(plain) {
+            return format!("exec /bin/sh -c '{mark}; exec \"$@\"' sh {words}");
+        }
+        let encoded = base64(format!("exec {words}").as_bytes());
+        // Where nobody can read it back, the command fails, instead of being none.
+        let decoded = format!("$(echo {encoded} | base64 -d || echo exit 127)");
+        format!("exec /bin/sh -c '{mark}; eval \"{decoded}\"'")
     }
 }
 
@@ -149,16 +144,13 @@ mod tests {
 
     #[test]
     fn words_that_every_shell_reads_alike_stay_readable() {
+        let mark = Mark::new();
         let line = Line::new(["/opt/x/bin/server", "a b", "", "$x", "~"]).unwrap();
-        assert_eq!(
-            line.for_login_shell(),
-            "exec /opt/x/bin/server 'a b' '' '$x' '~'"
-        );
-        let line = Line::new(["echo", "it's"]).unwrap();
-        assert!(
-            line.for_login_shell()
-                .starts_with("exec /bin/sh -c 'eval \"$(echo ")
-        );
+        let text = line.for_login_shell(&mark);
+        assert!(text.starts_with("exec /bin/sh -c 'echo clusterctl-"));
+        assert!(text.ends_with("; exec \"$@\"' sh /opt/x/bin/server 'a b' '' '$x' '~'"));
+        let text = Line::new(["echo", "it's"]).unwrap().for_login_shell(&mark);
+        assert!(text.contains("; eval \"$(echo "));
         assert_eq!(Line::new([""; 1]), Err(NotALine::Empty));
         assert_eq!(Line::new(["a", "b\0"]), Err(NotALine::ZeroByte));
     }

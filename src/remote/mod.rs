@@ -18,10 +18,12 @@
 //! run, no lock.
 
 mod destination;
+mod dialer;
 pub(crate) mod environment;
 mod error;
 mod file_error;
 mod files;
+mod gate;
 mod host;
 mod known_hosts;
 mod line;
@@ -29,10 +31,12 @@ mod local_host;
 mod mark;
 mod pipes;
 mod process;
+mod ssh2_host;
 mod ssh_config;
 mod system_host;
 
 pub use destination::{Destination, HostKeys};
+pub use dialer::{Choice, DialSettings, Dialer};
 pub use error::{RemoteError, RemoteErrorKind, Retry};
 pub use file_error::{FileError, FileErrorKind};
 pub use files::{Content, Entry, Files, Identity, Kind, OnlyIf, Stat, Writing};

@@ -1,6 +1,7 @@
 //! Machines over SSH: real `sshd` processes, and hosts that only pretend to be one.
 
 pub(crate) mod account;
+mod conformance;
 pub(crate) mod lab;
 mod lab_itself;
 pub(crate) mod server;

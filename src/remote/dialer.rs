@@ -1,0 +1,268 @@
+//! Connecting to machines: which way, how many at once, and again where that helps.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::destination::LOCAL;
+use super::gate::Gate;
+use super::ssh2_host::{Ssh2Host, Way};
+use super::{
+    BackEnd, Destination, Host, HostConfig, IdentityAgent, KnownHosts, LocalHost, Patience,
+    RemoteError, RemoteErrorKind, SshConfig, SshConfigError, Surroundings,
+};
+use crate::config::SecretStore;
+
+/// How many connections are made at once: more gain nothing.
+const AT_ONCE: usize = 64;
+
+/// How many are made to one server at once: what `MaxStartups` allows if nobody says otherwise.
+const AT_ONCE_PER_SERVER: usize = 10;
+
+/// How long the first pause before another try is; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How often whoever waits looks whether it was broken off.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// How machines are connected to.
+#[derive(Debug)]
+pub struct DialSettings {
+    /// The one file to read instead of the user's and the system's `ssh_config`, as `ssh -F` does.
+    pub ssh_config: Option<PathBuf>,
+    /// The user and the machine.
+    pub here: Surroundings,
+    /// Secrets whose sources commands on this machine don't see.
+    pub secrets: Option<Arc<SecretStore>>,
+    /// How many connections may be under way at once.
+    pub at_once: usize,
+    /// How many of them to one server, or through one.
+    pub at_once_per_server: usize,
+}
+
+impl DialSettings {
+    /// The usual ones for a user and a machine.
+    pub fn of(here: Surroundings) -> Self {
+        Self {
+            ssh_config: None,
+            here,
+            secrets: None,
+            at_once: AT_ONCE,
+            at_once_per_server: AT_ONCE_PER_SERVER,
+        }
+    }
+}
+
+/// Connects to machines. The user's files are read once.
+pub struct Dialer {
+    config: Result<SshConfig, SshConfigError>,
+    secrets: Option<Arc<SecretStore>>,
+    gate: Gate,
+    known_hosts: Mutex<HashMap<Vec<PathBuf>, Arc<KnownHosts>>>,
+}
+
+/// The way to a machine, and why.
+#[derive(Debug)]
+pub struct Choice {
+    /// How it is reached.
+    pub back_end: BackEnd,
+    /// Why a session of our own can't do it, if it can't.
+    pub reason: Option<String>,
+    config: Option<HostConfig>,
+    known_hosts: Arc<KnownHosts>,
+}
+
+impl Dialer {
+    /// Reads the user's configuration of SSH. An error in it is told by whoever needs it.
+    pub fn new(settings: DialSettings) -> Self {
+        let DialSettings {
+            ssh_config, here, ..
+        } = settings;
+        Self {
+            config: match ssh_config {
+                Some(file) => SshConfig::only(&file, here),
+                None => SshConfig::of_user(here),
+            },
+            secrets: settings.secrets,
+            gate: Gate::new(settings.at_once, settings.at_once_per_server),
+            known_hosts: Mutex::default(),
+        }
+    }
+
+    /// How a machine would be reached.
+    pub fn choose(&self, destination: &Destination) -> Result<Choice, RemoteError> {
+        let wanted = destination.back_end;
+        if destination.address == LOCAL || wanted == Some(BackEnd::Local) {
+            return Ok(Choice {
+                back_end: BackEnd::Local,
+                reason: None,
+                config: None,
+                known_hosts: Arc::default(),
+            });
+        }
+        let config = self.config(destination)?;
+        let known_hosts = self.known_hosts(&config);
+        let (name, port) = config.known_as();
+        let reason = config
+            .beyond_ssh2()
+            .or_else(|| known_hosts.beyond_ssh2(name, port));
+        let back_end = match (wanted, &reason) {
+            (Some(BackEnd::Ssh2), Some(reason)) => {
+                let what = format!("the back-end `ssh2` can't reach the host: {reason}");
+                return Err(RemoteError::new(RemoteErrorKind::Unsupported, what).hint(
+                    "leave `back_end` out, or set it to \"system\": then the system's own ssh is used",
+                ));
+            }
+            (Some(wanted), _) => wanted,
+            (None, Some(_)) => BackEnd::System,
+            (None, None) => BackEnd::Ssh2,
+        };
+        Ok(Choice {
+            back_end,
+            reason,
+            config: Some(config),
+            known_hosts,
+        })
+    }
+
+    /// Connects to a machine, and tries again where that helps.
+    pub fn connect(
+        &self,
+        destination: &Destination,
+        patience: &Patience<'_>,
+    ) -> Result<Arc<dyn Host>, RemoteError> {
+        let choice = self.choose(destination)?;
+        let Some(config) = &choice.config else {
+            return Ok(Arc::new(match &self.secrets {
+                Some(secrets) => LocalHost::hiding(Arc::clone(secrets)),
+                None => LocalHost::new(),
+            }));
+        };
+        let server = first_server(config);
+        let mut pause = FIRST_PAUSE;
+        let mut tries = 0;
+        loop {
+            let under_way = self.gate.enter(&server, patience)?;
+            let connected = self.connect_once(destination, &choice, config, patience);
+            drop(under_way);
+            tries += 1;
+            match connected {
+                Err(error) if tries < most_tries(error.kind, config) && pause < patience.left() => {
+                    rest(spread(pause), patience)?;
+                    pause = (2 * pause).min(LONGEST_PAUSE);
+                }
+                Err(mut error) => {
+                    if tries > 1 {
+                        error.what = format!("{} (tried {tries} times)", error.what);
+                    }
+                    return Err(error);
+                }
+                connected => return connected,
+            }
+        }
+    }
+
+    fn connect_once(
+        &self,
+        destination: &Destination,
+        choice: &Choice,
+        config: &HostConfig,
+        patience: &Patience<'_>,
+    ) -> Result<Arc<dyn Host>, RemoteError> {
+        if choice.back_end == BackEnd::System {
+            let reason = choice.reason.as_deref().unwrap_or_default();
+            let what = format!("only the system's own ssh can reach the host: {reason}");
+            return Err(RemoteError::new(RemoteErrorKind::Unsupported, what));
+        }
+        let way = Way {
+            destination: destination.clone(),
+            config: config.clone(),
+            known_hosts: Arc::clone(&choice.known_hosts),
+            agent: self.agent(config),
+        };
+        Ok(Arc::new(Ssh2Host::connect(way, patience)?))
+    }
+
+    fn config(&self, destination: &Destination) -> Result<HostConfig, RemoteError> {
+        let unusable = |error: &SshConfigError| {
+            let what = format!("the configuration of SSH can't be used: {error}");
+            RemoteError::new(RemoteErrorKind::Configuration, what)
+        };
+        let config = self.config.as_ref().map_err(unusable)?;
+        config
+            .resolve(
+                &destination.address,
+                destination.user.as_deref(),
+                destination.port,
+            )
+            .map_err(|error| unusable(&error))
+    }
+
+    /// The lists are read once, however many hosts name them.
+    fn known_hosts(&self, config: &HostConfig) -> Arc<KnownHosts> {
+        let files = [&config.user_known_hosts[..], &config.global_known_hosts].concat();
+        let mut read = self
+            .known_hosts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let known = read
+            .entry(files)
+            .or_insert_with_key(|files| Arc::new(KnownHosts::read(files)));
+        Arc::clone(known)
+    }
+
+    fn agent(&self, config: &HostConfig) -> Option<PathBuf> {
+        match &config.identity_agent {
+            IdentityAgent::Nobody => None,
+            IdentityAgent::Socket(path) => Some(path.clone()),
+            IdentityAgent::Environment => {
+                let here = self.config.as_ref().ok()?.surroundings();
+                let socket = here.variables.get("SSH_AUTH_SOCK")?;
+                (!socket.is_empty()).then(|| PathBuf::from(socket))
+            }
+        }
+    }
+}
+
+/// Who has to let the connection in first: the host, or the one through which it is reached.
+fn first_server(config: &HostConfig) -> String {
+    let jump = config.proxy_jump.as_ref();
+    let first = jump.and_then(|hosts| hosts.split(',').next());
+    first.map_or_else(
+        || format!("{}:{}", config.host_name, config.port),
+        str::to_owned,
+    )
+}
+
+/// How often connecting is tried when it ends like this.
+fn most_tries(kind: RemoteErrorKind, config: &HostConfig) -> u32 {
+    match kind {
+        // Servers drop some of many by chance.
+        RemoteErrorKind::Busy | RemoteErrorKind::NoSession => 6,
+        RemoteErrorKind::Refused => config.connection_attempts.max(3),
+        // Each of these takes as long as connecting may.
+        RemoteErrorKind::Silent => config.connection_attempts,
+        _ => 1,
+    }
+}
+
+/// Up to half as long again, so that those who were turned away together don't come again together.
+fn spread(pause: Duration) -> Duration {
+    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+    let random = u32::try_from(RandomState::new().build_hasher().finish() % 512).unwrap_or(0);
+    pause + pause * random / 1024
+}
+
+fn rest(pause: Duration, patience: &Patience<'_>) -> Result<(), RemoteError> {
+    let end = Instant::now() + pause;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        patience.check("connecting")?;
+        std::thread::sleep(left.min(GLANCE));
+    }
+}

@@ -1,0 +1,158 @@
+//! A machine over SSH, by a session of our own.
+//!
+//! ```text
+//!  wire ─► greeting ─► handshake ─► host key ─► login ─► conversation, conversation, ...
+//!  (TCP)   (is it SSH?) (ciphers)    (is it the host?)    (a command each)
+//! ```
+//!
+//! A session never blocks by itself: [`link::Link`] waits for the socket and looks at the clock meanwhile. Commands take
+//! turns, for a session does one thing at a time. A session on which something went wrong is given up, and the next
+//! command gets a new one.
+
+mod conversation;
+mod greeting;
+mod handshake;
+mod host_key;
+mod identity;
+mod link;
+mod login;
+mod turns;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::mark::Mark;
+use super::{
+    BackEnd, Destination, Exit, Host, HostConfig, KnownHosts, Line, Patience, RemoteError,
+    RemoteErrorKind, Streams,
+};
+use link::Link;
+use turns::Turns;
+
+/// How long connecting may take if nobody says.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long the end of a command that nobody waits for any more may be asked for.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// What a new connection is made of.
+pub(super) struct Way {
+    pub(super) destination: Destination,
+    pub(super) config: HostConfig,
+    pub(super) known_hosts: Arc<KnownHosts>,
+    /// Where the agent listens, if there is one.
+    pub(super) agent: Option<std::path::PathBuf>,
+}
+
+impl Way {
+    /// Connects, makes sure that it is the right host, and logs in.
+    fn connect(&self, patience: &Patience<'_>) -> Result<Link, RemoteError> {
+        let limit = self
+            .destination
+            .connect_timeout
+            .or(self.config.connect_timeout)
+            .unwrap_or(CONNECT);
+        let socket = wire::connect(&self.config, limit, patience)?;
+        greeting::expect(&socket, limit, patience)?;
+        let mut link = handshake::shake_hands(socket, self, limit, patience)?;
+        host_key::check(&link, self)?;
+        login::log_in(&mut link, self, patience)?;
+        Ok(link)
+    }
+}
+
+/// A machine over SSH, by a session of our own.
+pub(super) struct Ssh2Host {
+    way: Way,
+    link: Turns<Option<Link>>,
+}
+
+impl Ssh2Host {
+    /// Connects and logs in.
+    pub(super) fn connect(way: Way, patience: &Patience<'_>) -> Result<Self, RemoteError> {
+        let link = way.connect(patience)?;
+        Ok(Self {
+            way,
+            link: Turns::new(Some(link)),
+        })
+    }
+
+    /// A session that is known to be good, or may be.
+    fn session(
+        &self,
+        kept: &mut Option<Link>,
+        patience: &Patience<'_>,
+    ) -> Result<(Link, ssh2::Channel), RemoteError> {
+        if let Some(mut link) = kept.take() {
+            match conversation::open(&mut link, patience) {
+                Ok(channel) => return Ok((link, channel)),
+                // It may have been closed while nobody used it. Nothing was begun on it.
+                Err(error) if error.kind == RemoteErrorKind::Lost => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut link = self.way.connect(patience)?;
+        let channel = conversation::open(&mut link, patience).map_err(not_begun)?;
+        Ok((link, channel))
+    }
+
+    /// Asks a command that nobody waits for any more to end; whether somebody there has heard it.
+    fn ask_to_end(&self, link: Link, pid: u32) -> bool {
+        let patience = Patience::unbroken(FAREWELL);
+        let script = conversation::farewell(pid);
+        let heard = |mut link: Link| conversation::say(&mut link, &script, &patience);
+        heard(link)
+            || self
+                .way
+                .connect(&patience)
+                .is_ok_and(|mut link| conversation::say(&mut link, &script, &patience))
+    }
+}
+
+impl Host for Ssh2Host {
+    fn exec(
+        &self,
+        line: &Line,
+        streams: Streams<'_>,
+        patience: &Patience<'_>,
+    ) -> Result<Exit, RemoteError> {
+        let mut kept = self.link.take(patience)?;
+        let (mut link, channel) = self.session(&mut kept, patience)?;
+        let mark = Mark::new();
+        let command = line.for_login_shell(&mark);
+        match conversation::hold(&mut link, channel, &command, &mark, streams, patience) {
+            Ok(exit) => {
+                *kept = Some(link);
+                Ok(exit)
+            }
+            Err(broken) => {
+                let mut error = broken.error;
+                if let Some(pid) = broken.runs_as {
+                    let heard = self.ask_to_end(link, pid);
+                    let end = match heard {
+                        true => "; it was asked to end there",
+                        false => "; it may go on there",
+                    };
+                    error.what.push_str(end);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn back_end(&self) -> BackEnd {
+        BackEnd::Ssh2
+    }
+}
+
+/// Whoever has just logged in has begun nothing: it is as if the server had let nobody in.
+fn not_begun(error: RemoteError) -> RemoteError {
+    match error.kind {
+        RemoteErrorKind::Lost => RemoteError {
+            kind: RemoteErrorKind::Busy,
+            ..error
+        },
+        _ => error,
+    }
+}
