@@ -44,16 +44,13 @@ pub(super) fn command(program: &str) -> Command {
 pub(super) fn command_as_user(program: &str, secrets: Option<&SecretStore>) -> Command {
     const NEEDED: [&str; 2] = ["SSH_AUTH_SOCK", "KRB5CCNAME"];
     let mut command = command(program);
-    match secrets {
-        Some(secrets) => {
-            command.envs(std::env::vars_os());
-            secrets.scrub(&mut command);
-        }
-        None => {
-            let needed = NEEDED.map(|name| (name, std::env::var_os(name)));
-            let given = needed.into_iter();
-            command.envs(given.filter_map(|(name, value)| Some((name, value?))));
-        }
+    if let Some(secrets) = secrets {
+        command.envs(std::env::vars_os());
+        secrets.scrub(&mut command);
+    } else {
+        let needed = NEEDED.map(|name| (name, std::env::var_os(name)));
+        let given = needed.into_iter();
+        command.envs(given.filter_map(|(name, value)| Some((name, value?))));
     }
     command
 }

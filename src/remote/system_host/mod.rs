@@ -34,6 +34,10 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// How many seconds a command has to end when it was asked to.
 const GRACE: u32 = 5;
 
+/// A signal that ends a command gets lost between a master and its client: this shell tells of it, and says nothing else.
+/// Some shells count a signal from 256.
+const TELLING: &str = "exec 3>&2 2>/dev/null; (exec \"$@\" 2>&3 3>&-); e=$?; test $e -lt 256 || e=$((e - 128)); exit $e";
+
 /// How often whoever waits looks whether it is its turn, or was broken off.
 const GLANCE: Duration = Duration::from_millis(10);
 
@@ -166,9 +170,11 @@ impl SystemHost {
             },
             Err(mut error) => {
                 if let Some(pid) = out.pid() {
-                    error.what.push_str(match self.ask_to_end(master, pid) {
-                        true => "; it was asked to end there",
-                        false => "; it may go on there",
+                    let heard = self.ask_to_end(master, pid);
+                    error.what.push_str(if heard {
+                        "; it was asked to end there"
+                    } else {
+                        "; it may go on there"
                     });
                 }
                 Err(error)
@@ -201,8 +207,7 @@ impl Host for SystemHost {
         mut streams: Streams<'_>,
         patience: &Patience<'_>,
     ) -> Result<Exit, RemoteError> {
-        // The signal that ends a command gets lost between a master and its client: a shell tells of it.
-        let told = line.under(&["/bin/sh", "-c", "\"$@\"; exit $?", "sh"]);
+        let told = line.under(&["/bin/sh", "-c", TELLING, "sh"]);
         let mark = Mark::new();
         let text = told.for_login_shell(&mark);
         let master = self.master(patience)?;
