@@ -133,6 +133,14 @@ impl Attributes {
         utimensat(CWD, path, &self.times(), here).or_fault("given its times", path)
     }
 
+    /// The same without the time of the last reading, which reading changes.
+    pub(super) fn unread(&self) -> Self {
+        Self {
+            read_at: (0, 0),
+            ..self.clone()
+        }
+    }
+
     fn times(&self) -> Timestamps {
         let time = |(seconds, nanos): (i64, i64)| Timespec {
             tv_sec: seconds,
@@ -157,6 +165,11 @@ impl Attributes {
     }
 }
 
+/// Whether the kernel computes this attribute from the content.
+pub(super) fn is_computed(name: &str) -> bool {
+    COMPUTED.contains(&name)
+}
+
 /// Labels that belong to one file system or one machine's policy.
 fn may_be_lost(name: &str) -> bool {
     name.starts_with("security.") || name.starts_with("trusted.")
@@ -177,7 +190,7 @@ fn extended_of(file: impl AsFd) -> io::Result<Extended> {
     let mut value = vec![0; LARGEST_VALUE];
     for name in names[..length].split(|byte| *byte == 0) {
         let name = String::from_utf8_lossy(name).into_owned();
-        if name.is_empty() || COMPUTED.contains(&name.as_str()) {
+        if name.is_empty() || is_computed(&name) {
             continue;
         }
         match rustix::fs::fgetxattr(file, name.as_str(), &mut value[..]) {

@@ -4,16 +4,14 @@
 //! there, and is written last, so that a backup either is complete or is none;
 //! `content` or `tree` holds the bytes.
 
-use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
 
 use super::attributes::Attributes;
 use super::durable;
 use super::errno::{self, OrFault as _};
+use super::kept::{Bytes, Kept};
 use super::manifest;
 use super::node_folder::NodeFolder;
 use super::original::{self, Original};
@@ -23,51 +21,6 @@ use super::tree;
 use super::watch::Watch;
 use crate::engine::{Direction, Fault, FaultKind};
 use crate::plan::{BackupRef, RunId, Sha256};
-
-/// The version of `kept.json`.
-const FORMAT: u32 = 1;
-
-/// What stood at a path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Kept {
-    /// Nothing.
-    Nothing,
-    /// A file: its bytes are in `content`.
-    File {
-        /// Where it really was.
-        real: Bytes,
-        attributes: Attributes,
-    },
-    /// A symbolic link.
-    Link { target: Bytes },
-    /// A folder, now in `tree`.
-    Tree,
-    /// Something that got another name beside its old one.
-    Aside { at: Bytes },
-}
-
-/// A path, which need not be text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Bytes(Vec<u8>);
-
-impl Bytes {
-    pub(super) fn of(path: impl AsRef<OsStr>) -> Self {
-        Self(path.as_ref().as_bytes().to_vec())
-    }
-
-    pub(super) fn path(&self) -> PathBuf {
-        OsString::from_vec(self.0.clone()).into()
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Record {
-    format: u32,
-    path: Bytes,
-    kept: Kept,
-}
 
 /// The place of one backup.
 #[derive(Debug, Clone)]
@@ -105,6 +58,11 @@ impl Backup {
         Self::at(folder.backup(run, &kept.step), Direction::Do)
     }
 
+    /// The folder of the backup.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     fn content(&self) -> PathBuf {
         self.folder.join("content")
     }
@@ -129,19 +87,7 @@ impl Backup {
             Err(error) if errno::is_absent(&error) => return Ok(None),
             bytes => bytes.or_fault("read", &path)?,
         };
-        let unusable = |why: String| {
-            let what = format!("the backup {} can't be used: {why}", path.display());
-            Fault::new(FaultKind::Failed, what)
-        };
-        let record: Record =
-            serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
-        if record.format > FORMAT {
-            return Err(unusable(format!(
-                "a newer clusterctl wrote it (format {})",
-                record.format
-            )));
-        }
-        Ok(Some(record.kept))
+        Kept::read(&bytes, &path).map(Some)
     }
 
     /// Keeps a file, before `fresh` takes its place where something does.
@@ -177,15 +123,7 @@ impl Backup {
     }
 
     fn is_same(&self, before: &Kept, now: &Kept, found: Option<&Original>) -> Result<bool, Fault> {
-        let attributes = |kept: &Kept| match kept {
-            Kept::File { real, attributes } => Some((real.clone(), unread(attributes))),
-            _ => None,
-        };
-        let same = match (before, now) {
-            (Kept::File { .. }, Kept::File { .. }) => attributes(before) == attributes(now),
-            _ => before == now,
-        };
-        if !same {
+        if !before.is_same_as(now) {
             return Ok(false);
         }
         let Some(file) = found else { return Ok(true) };
@@ -242,13 +180,7 @@ impl Backup {
     }
 
     fn complete(&self, path: &Path, kept: Kept) -> Result<(), Fault> {
-        let record = Record {
-            format: FORMAT,
-            path: Bytes::of(path),
-            kept,
-        };
-        let json = serde_json::to_vec(&record).unwrap_or_default();
-        durable::replace(&self.record(), &json)
+        durable::replace(&self.record(), &kept.record(path))
             .and_then(|()| durable::sync_parent(&self.folder))
             .or_fault("written", &self.record())
     }
@@ -277,7 +209,7 @@ impl Backup {
             None => Ok(None),
             Some(Kept::Nothing) => Ok(Some(Sha256::of("nothing"))),
             Some(Kept::File { .. }) => digest_of(&self.content(), watch),
-            Some(Kept::Link { target }) => Ok(Some(Sha256::of(target.0))),
+            Some(Kept::Link { target }) => Ok(Some(Sha256::of(target.as_bytes()))),
             Some(Kept::Tree) => digest_of(&self.tree(), watch),
             Some(Kept::Aside { at }) => digest_of(&at.path(), watch),
         }
@@ -362,7 +294,7 @@ impl Backup {
         match Original::read(path)? {
             None => replace::create(real, &fresh, run),
             Some(found)
-                if *found.bytes == *bytes && unread(&found.attributes) == unread(attributes) =>
+                if *found.bytes == *bytes && found.attributes.unread() == attributes.unread() =>
             {
                 Ok(())
             }
@@ -395,14 +327,6 @@ impl Backup {
             place::set_aside(&real, &place::free_name_aside(&real, run))?;
         }
         place::rename_to_nothing(&stage, &real)
-    }
-}
-
-/// Attributes without the time of the last reading, which reading changes.
-fn unread(attributes: &Attributes) -> Attributes {
-    Attributes {
-        read_at: (0, 0),
-        ..attributes.clone()
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) fn clear(folder: &NodeFolder, run: &RunId) -> Result<Leftovers, Fault
 }
 
 /// Whether a name is one that this run gave to what it put aside.
-fn is_ours(name: &str, run: &RunId) -> bool {
+pub(super) fn is_ours(name: &str, run: &RunId) -> bool {
     name.starts_with('.') && name.contains(&format!(".clusterctl-{run}"))
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::effect::{Commanded, Effect, Record};
+use super::ending::{self, Ending, Written};
 use super::process::{self, Process};
 use super::vault::Vault;
 use super::watch::Watch;
@@ -14,9 +15,6 @@ use crate::plan::{Argv, Millis, Outputs, RemotePath};
 
 /// The wrapper that takes the lock, checks the epoch and leaves the outcome on the node.
 const FENCE: &str = include_str!("fence.sh");
-
-/// The output that tells a command's exit code.
-const EXIT: &str = "exit";
 
 /// How long to wait for the lock when an outcome is to be remembered.
 const RECORD_PATIENCE: Millis = Millis::secs(10);
@@ -41,6 +39,7 @@ pub(super) fn perform(
         shown: job.argv.posix(),
         success: job.success.to_vec(),
         secrets: job.secrets,
+        files: false,
     };
     let alone = effect.alone(watch)?;
     let record = effect.begin(Some(commanded.clone()), None)?;
@@ -65,13 +64,19 @@ pub(super) fn perform(
     let was_started = effect.was_started(&record);
     let outcome = match ended {
         Ok(code) if was_started => judge(effect, &commanded, code, vault),
-        Ok(code) => Err(not_started(effect, code, job.dir)),
+        Ok(code) => {
+            let dir = job.dir.map_or("/", RemotePath::as_str);
+            let guard = || effect.guard().err();
+            Err(ending::not_started(code, effect.folder(), dir, guard))
+        }
         // Where the system does not tell us of our children, the fence still does.
         Err(fault) if fault.kind == FaultKind::LostOutcome => match effect.exit_code(&record) {
             Some(code) => judge(effect, &commanded, code, vault),
             None => return Err(fault),
         },
-        Err(fault) if was_started => Err(with_last_lines(fault, effect, vault)),
+        Err(fault) if was_started => {
+            Err(ending(effect, &commanded, vault).with_last_lines(fault, &written(effect)))
+        }
         Err(fault) => Err(fault),
     };
     if was_started {
@@ -100,27 +105,29 @@ pub(super) fn settled(
     Ok(Some(outcome))
 }
 
+fn ending<'a>(effect: &Effect<'_>, command: &'a Commanded, vault: &'a Vault) -> Ending<'a> {
+    Ending {
+        command,
+        out: effect.path("out"),
+        err: effect.path("err"),
+        vault,
+    }
+}
+
+fn written(effect: &Effect<'_>) -> Written {
+    Written {
+        out: process::end_of(&effect.path("out")),
+        err: process::end_of(&effect.path("err")),
+    }
+}
+
 fn judge(
     effect: &Effect<'_>,
     command: &Commanded,
     code: i64,
     vault: &Vault,
 ) -> Result<Outputs, Fault> {
-    if command.success.contains(&code) {
-        return Ok(Outputs::from([(EXIT.to_owned(), code.to_string())]));
-    }
-    let what = format!("`{}` ended with exit code {code}", command.shown);
-    let fault = Fault::new(FaultKind::Failed, what);
-    // What could not be recognised in the output could not be masked.
-    Err(if all_known(command, vault) {
-        with_last_lines(fault, effect, vault)
-    } else {
-        fault.hint(where_output_is(effect))
-    })
-}
-
-fn all_known(command: &Commanded, vault: &Vault) -> bool {
-    command.secrets.iter().all(|r| vault.secret(r).is_ok())
+    ending(effect, command, vault).judge(code, || written(effect))
 }
 
 /// A command may repeat the secrets that it read: they don't stay on the node.
@@ -128,62 +135,15 @@ fn mask_output(effect: &Effect<'_>, command: &Commanded, vault: &Vault) {
     if command.secrets.is_empty() {
         return;
     }
-    for ending in ["out", "err"] {
-        let path = effect.path(ending);
+    let all_known = ending(effect, command, vault).all_known();
+    for name in ["out", "err"] {
+        let path = effect.path(name);
         // Where that can't be done, the file stays as it is: for the eyes of its owner only.
-        let _ = if all_known(command, vault) {
+        let _ = if all_known {
             process::mask_file(&path, vault)
         } else {
             process::withhold_file(&path)
         };
-    }
-}
-
-fn with_last_lines(mut fault: Fault, effect: &Effect<'_>, vault: &Vault) -> Fault {
-    let mut lines = process::last_lines(&effect.path("err"), vault);
-    if lines.is_empty() {
-        lines = process::last_lines(&effect.path("out"), vault);
-    }
-    if !lines.is_empty() {
-        fault.what.push_str("; it wrote:");
-        fault.what.push_str(&lines);
-    }
-    fault.hint(where_output_is(effect))
-}
-
-fn where_output_is(effect: &Effect<'_>) -> String {
-    format!(
-        "all that it wrote is in {} and {}",
-        effect.path("out").display(),
-        effect.path("err").display()
-    )
-}
-
-/// What the fence says with an exit code of its own; see there.
-fn not_started(effect: &Effect<'_>, code: i64, dir: Option<&RemotePath>) -> Fault {
-    let dir = dir.map_or("/", RemotePath::as_str);
-    match code {
-        69 => Fault::new(FaultKind::Failed, "there is no program `flock` on the node")
-            .hint("install it: it is a part of util-linux and of busybox"),
-        70 => effect.guard().err().unwrap_or_else(|| {
-            Fault::new(FaultKind::Fenced, "the run did not hold the node any more")
-        }),
-        71 => Fault::new(
-            FaultKind::TimedOut,
-            "an earlier effect on the node did not end in time",
-        ),
-        72 => Fault::new(
-            FaultKind::Failed,
-            format!("there is no folder {dir} to run in, or it may not be entered"),
-        ),
-        73 => Fault::new(
-            FaultKind::DiskFull,
-            format!("nothing can be written to {}", effect.folder().display()),
-        ),
-        code => Fault::new(
-            FaultKind::Failed,
-            format!("the shell that was to start the command ended with exit code {code}"),
-        ),
     }
 }
 

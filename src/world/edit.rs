@@ -5,16 +5,16 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::backup::Backup;
-use super::original::{self, Original};
+use super::original::Original;
 use super::replace::{self, Fresh, Given};
 use super::vault::Vault;
 use super::xml::{self, XmlError};
 use crate::engine::{Fault, FaultKind};
-use crate::plan::{PropertyEdit, RunId, Value, XmlEdit};
+use crate::plan::{PropertyEdit, RunId, XmlEdit};
 use crate::properties::{Encoding, Properties, Which};
 
 /// The mode of a new file for which the plan names none.
-const PRIVATE: u32 = 0o600;
+pub(super) const PRIVATE: u32 = 0o600;
 
 /// A property edit with its value at hand.
 pub(super) struct ResolvedEdit<'a> {
@@ -59,7 +59,18 @@ pub(super) fn properties(
     backup: &Backup,
 ) -> Result<(), Fault> {
     let found = read(path)?;
-    let mut file = Properties::parse_as(&found.bytes, encoding(utf8));
+    let fresh = properties_edited(path, &found.bytes, edits, utf8)?;
+    change(path, &found, &fresh, run, backup)
+}
+
+/// The content of a `.properties` file with its keys changed.
+pub(super) fn properties_edited(
+    path: &Path,
+    found: &[u8],
+    edits: &[ResolvedEdit<'_>],
+    utf8: bool,
+) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let mut file = Properties::parse_as(found, encoding(utf8));
     for resolved in edits {
         let edited = match resolved.edit {
             PropertyEdit::Set { key, line, .. } => {
@@ -71,8 +82,7 @@ pub(super) fn properties(
             Fault::new(FaultKind::Stale, format!("{}: {error}", path.display()))
         })?;
     }
-    let fresh = Zeroizing::new(file.bytes().to_vec());
-    change(path, &found, &fresh, run, backup)
+    Ok(Zeroizing::new(file.bytes().to_vec()))
 }
 
 /// How a `.properties` file is read.
@@ -98,12 +108,22 @@ pub(super) fn xml(
     backup: &Backup,
 ) -> Result<(), Fault> {
     let found = read(path)?;
-    let mut fresh = Zeroizing::new(found.bytes.to_vec());
+    let fresh = xml_edited(path, &found.bytes, edits)?;
+    change(path, &found, &fresh, run, backup)
+}
+
+/// The content of an XML file with its attributes changed.
+pub(super) fn xml_edited(
+    path: &Path,
+    found: &[u8],
+    edits: &[(&XmlEdit, Zeroizing<String>)],
+) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let mut fresh = Zeroizing::new(found.to_vec());
     for (edit, value) in edits {
         fresh = xml::set(&fresh, &edit.element, &edit.attribute, value)
             .map_err(|error| xml_fault(path, &error))?;
     }
-    change(path, &found, &fresh, run, backup)
+    Ok(fresh)
 }
 
 /// What is wrong with an XML file.
@@ -150,12 +170,15 @@ pub(super) fn write(
 }
 
 fn read(path: &Path) -> Result<Original, Fault> {
-    Original::read(path)?.ok_or_else(|| {
-        Fault::new(
-            FaultKind::Stale,
-            format!("there is no file {}", path.display()),
-        )
-    })
+    Original::read(path)?.ok_or_else(|| no_file(path))
+}
+
+/// There is nothing to edit.
+pub(super) fn no_file(path: &Path) -> Fault {
+    Fault::new(
+        FaultKind::Stale,
+        format!("there is no file {}", path.display()),
+    )
 }
 
 fn change(
@@ -174,33 +197,4 @@ fn change(
         attributes: Given::Kept(&found.attributes),
     };
     backup.exchange(found, &fresh, run)
-}
-
-/// The properties in a file; `None` where there is no file.
-pub(super) fn read_properties(path: &Path, utf8: bool) -> Result<Option<Properties>, Fault> {
-    let Some(bytes) = original::read_file_bounded(path)? else {
-        return Ok(None);
-    };
-    let file = Properties::parse_as(&bytes, encoding(utf8));
-    file.check()
-        .map_err(|error| Fault::new(FaultKind::Failed, format!("{}: {error}", path.display())))?;
-    Ok(Some(file))
-}
-
-/// Whether a file has this content; `None` where there is no file.
-pub(super) fn has_content(
-    path: &Path,
-    content: &[Value],
-    vault: &Vault,
-) -> Result<Option<bool>, Fault> {
-    let wanted = vault.joined(content)?;
-    let Some((file, stat)) = original::open(path)? else {
-        return Ok(None);
-    };
-    if u64::try_from(stat.st_size) != Ok(wanted.len() as u64) {
-        return Ok(Some(false));
-    }
-    drop(file);
-    let found = original::read_file_bounded(path)?;
-    Ok(found.map(|found| *found == *wanted))
 }

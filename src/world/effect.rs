@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::durable;
 use super::errno::{self, OrFault as _};
-use super::hold;
+use super::local_hold;
 use super::lock_file::LockFile;
 use super::node_folder::NodeFolder;
 use super::replace::exists;
@@ -17,7 +17,7 @@ use super::tree;
 use super::watch::Watch;
 use crate::config::SecretRef;
 use crate::engine::{Call, Direction, Epoch, Fault, FaultKind};
-use crate::plan::{Outputs, RunId, StepId};
+use crate::plan::{Outputs, Reading, RunId, StepId};
 
 /// The version of an effect's record.
 const FORMAT: u32 = 1;
@@ -54,6 +54,9 @@ pub(super) struct Commanded {
     pub(super) success: Vec<i64>,
     /// The secrets that it reads, which it may repeat in what it writes.
     pub(super) secrets: Vec<SecretRef>,
+    /// Whether it is our own work on files, whose exit codes mean more than failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) files: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -61,6 +64,97 @@ pub(super) struct Commanded {
 enum Outcome {
     Done(Outputs),
     Failed(Fault),
+}
+
+impl Record {
+    /// The record of a new attempt; `before` is the one whose place it takes.
+    pub(super) fn begun(
+        epoch: Epoch,
+        command: Option<Commanded>,
+        beside: Option<PathBuf>,
+        before: Option<Self>,
+    ) -> Self {
+        let before = before.map(|before| Self {
+            before: None,
+            ..before
+        });
+        Self {
+            format: FORMAT,
+            attempt: new_attempt(epoch),
+            epoch,
+            pid: std::process::id(),
+            command,
+            beside,
+            outcome: None,
+            before: before.map(Box::new),
+        }
+    }
+
+    /// The same attempt, ended.
+    pub(super) fn ended(&self, outcome: &Result<Outputs, Fault>) -> Self {
+        Self {
+            outcome: Some(match outcome {
+                Ok(outputs) => Outcome::Done(outputs.clone()),
+                Err(fault) => Outcome::Failed(fault.clone()),
+            }),
+            before: None,
+            ..self.clone()
+        }
+    }
+
+    /// The record whose place this one took.
+    pub(super) fn before(&self) -> Option<&Self> {
+        self.before.as_deref()
+    }
+
+    /// What the file at this path says.
+    pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Self, Fault> {
+        serde_json::from_slice(bytes).map_err(|error| {
+            let what = format!("{} can't be used: {error}", path.display());
+            Fault::new(FaultKind::LostOutcome, what)
+        })
+    }
+
+    /// What the file says.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(self).unwrap_or_default()
+    }
+
+    /// What the work had made beside its place when it was cut short.
+    pub(super) fn beside(&self) -> Option<&Path> {
+        self.beside.as_deref()
+    }
+
+    /// How the attempt ended, when its runner saw it end.
+    pub(super) fn outcome(&self) -> Option<Result<Outputs, Fault>> {
+        self.outcome.clone().map(|outcome| match outcome {
+            Outcome::Done(outputs) => Ok(outputs),
+            Outcome::Failed(fault) => Err(fault),
+        })
+    }
+
+    /// The exit code that the command of this attempt left in the effect's file for it.
+    pub(super) fn exit_code(&self, file: &str) -> Option<i64> {
+        let (attempt, code) = file.split_once(' ')?;
+        (attempt == self.attempt).then(|| code.trim().parse().ok())?
+    }
+
+    /// Whether the command of this attempt was started, as the effect's file for its process says.
+    pub(super) fn was_started(&self, file: &str) -> bool {
+        file.split_once(' ')
+            .is_some_and(|(attempt, _)| attempt == self.attempt)
+    }
+
+    /// Whether it succeeded, also when only the exit code that its command left says so.
+    pub(super) fn has_succeeded(&self, exit_file: &str) -> bool {
+        match (&self.outcome, &self.command) {
+            (Some(outcome), _) => matches!(outcome, Outcome::Done(_)),
+            (None, None) => false,
+            (None, Some(command)) => self
+                .exit_code(exit_file)
+                .is_some_and(|code| command.success.contains(&code)),
+        }
+    }
 }
 
 /// What the node says of a step.
@@ -72,6 +166,17 @@ pub(super) enum Stamp {
     Begun,
     /// It was done.
     Done,
+}
+
+impl Stamp {
+    /// What a probe finds.
+    pub(super) fn reading(self) -> Reading {
+        match self {
+            Self::Absent => Reading::Absent,
+            Self::Begun => Reading::text("begun"),
+            Self::Done => Reading::text("done"),
+        }
+    }
 }
 
 /// One direction of one step of a run on a node.
@@ -113,7 +218,7 @@ impl<'a> Effect<'a> {
 
     /// Refuses a run that does not hold the node.
     pub(super) fn guard(&self) -> Result<(), Fault> {
-        hold::guard(self.folder, self.run, self.epoch)
+        local_hold::guard(self.folder, self.run, self.epoch)
     }
 
     /// The effect lock.
@@ -137,20 +242,7 @@ impl<'a> Effect<'a> {
         if self.direction == Direction::Do {
             self.forget_what_was_taken_back()?;
         }
-        let before = self.last()?.map(|last| Record {
-            before: None,
-            ..last
-        });
-        let record = Record {
-            format: FORMAT,
-            attempt: new_attempt(self.epoch),
-            epoch: self.epoch,
-            pid: std::process::id(),
-            command,
-            beside,
-            outcome: None,
-            before: before.map(Box::new),
-        };
+        let record = Record::begun(self.epoch, command, beside, self.last()?);
         self.write(&record)?;
         match self.guard() {
             Ok(()) => Ok(record),
@@ -167,15 +259,7 @@ impl<'a> Effect<'a> {
         begun: &Record,
         outcome: &Result<Outputs, Fault>,
     ) -> Result<(), Fault> {
-        let record = Record {
-            outcome: Some(match outcome {
-                Ok(outputs) => Outcome::Done(outputs.clone()),
-                Err(fault) => Outcome::Failed(fault.clone()),
-            }),
-            before: None,
-            ..begun.clone()
-        };
-        self.write(&record)?;
+        self.write(&begun.ended(outcome))?;
         if self.direction == Direction::Undo && outcome.is_ok() {
             self.forget(Direction::Do)?;
         }
@@ -206,14 +290,6 @@ impl<'a> Effect<'a> {
         self.read(self.direction)
     }
 
-    /// How an attempt ended, when its runner saw it end.
-    pub(super) fn outcome(record: &Record) -> Option<Result<Outputs, Fault>> {
-        record.outcome.clone().map(|outcome| match outcome {
-            Outcome::Done(outputs) => Ok(outputs),
-            Outcome::Failed(fault) => Err(fault),
-        })
-    }
-
     /// The record's path; the other files of the effect have another ending.
     pub(super) fn path(&self, ending: &str) -> PathBuf {
         let record = self.folder.effect(self.run, self.step, self.direction);
@@ -237,16 +313,16 @@ impl<'a> Effect<'a> {
 
     /// The exit code that the command of this attempt left, also when nobody was there to see it.
     pub(super) fn exit_code(&self, record: &Record) -> Option<i64> {
-        let text = fs::read_to_string(self.path("exit")).ok()?;
-        let (attempt, code) = text.split_once(' ')?;
-        (attempt == record.attempt).then(|| code.trim().parse().ok())?
+        record.exit_code(&self.file("exit"))
     }
 
     /// Whether the command of this attempt was started.
     pub(super) fn was_started(&self, record: &Record) -> bool {
-        let text = fs::read_to_string(self.path("pid")).unwrap_or_default();
-        text.split_once(' ')
-            .is_some_and(|(attempt, _)| attempt == record.attempt)
+        record.was_started(&self.file("pid"))
+    }
+
+    fn file(&self, ending: &str) -> String {
+        fs::read_to_string(self.path(ending)).unwrap_or_default()
     }
 
     /// What was taken back is forgotten before the taking back is, so that no reader sees it done in between.
@@ -269,13 +345,7 @@ impl<'a> Effect<'a> {
     }
 
     fn has_succeeded(&self, record: &Record) -> bool {
-        match (&record.outcome, &record.command) {
-            (Some(outcome), _) => matches!(outcome, Outcome::Done(_)),
-            (None, None) => false,
-            (None, Some(command)) => self
-                .exit_code(record)
-                .is_some_and(|code| command.success.contains(&code)),
-        }
+        record.has_succeeded(&self.file("exit"))
     }
 
     fn forget(&self, direction: Direction) -> Result<(), Fault> {
@@ -289,16 +359,12 @@ impl<'a> Effect<'a> {
             Err(error) if errno::is_absent(&error) => return Ok(None),
             bytes => bytes.or_fault("read", &path)?,
         };
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-            let what = format!("{} can't be used: {error}", path.display());
-            Fault::new(FaultKind::LostOutcome, what)
-        })
+        Record::parse(&bytes, &path).map(Some)
     }
 
     fn write(&self, record: &Record) -> Result<(), Fault> {
         let path = self.folder.effect(self.run, self.step, self.direction);
-        let json = serde_json::to_vec_pretty(record).unwrap_or_default();
-        durable::replace(&path, &json).or_fault("written", &path)
+        durable::replace(&path, &record.bytes()).or_fault("written", &path)
     }
 }
 

@@ -11,60 +11,80 @@
 //! its lease early: it stops, and nothing worse happens. A clock that is set back
 //! makes others wait longer. Neither lets two runs change one node, for the
 //! epoch decides that.
+//!
+//! Here are the rules alone: what a record says, and what it says after a change.
+//! Reading and writing it is done by others, on this machine and elsewhere.
 
-use std::fs;
-use std::time::Duration;
+use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::durable;
-use super::errno::{self, OrFault as _};
-use super::lock_file::LockFile;
-use super::node_folder::NodeFolder;
-use super::runner::{is_dead, this_boot};
-use super::watch::Watch;
-use crate::engine::{
-    Claim, ClaimError, Epoch, Fault, FaultKind, Holder, Holding, NodeRecord, Release,
-};
+use super::runner::is_dead;
+use crate::engine::{Claim, ClaimError, Epoch, Fault, FaultKind, Holder, Holding, Release};
 use crate::plan::{Millis, RunId};
 
 /// The version of `lock.json`.
 const FORMAT: u32 = 1;
 
-/// How long the record may be locked by somebody else before that is a fault: whoever locks it only reads and writes a
-/// line, but may be stopped while it does.
-const RECORD_PATIENCE: Duration = Duration::from_secs(10);
-
 /// What `lock.json` says.
-#[derive(Debug, Serialize, Deserialize)]
-struct Record {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Record {
     format: u32,
     /// How often the node was taken.
-    epoch: Epoch,
+    pub(super) epoch: Epoch,
     /// The boot of the node at the last claim: a runner of this machine does not survive a new one.
     boot: String,
-    holder: Option<Holder>,
+    pub(super) holder: Option<Holder>,
     /// Whose unfinished hold the holder took over, to be given back if the holder changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     before: Option<Holder>,
 }
 
+/// What a node says of itself when its record is read.
+#[derive(Debug, Clone)]
+pub(super) struct Moment {
+    /// Its clock.
+    pub(super) now: Timestamp,
+    /// Its identity for as long as it is up, as [`this_boot`](super::runner::this_boot) gives it.
+    pub(super) boot: String,
+}
+
+/// A new record, and what changes in the node's history with it.
+#[derive(Debug)]
+pub(super) struct Change {
+    /// Before the record is written.
+    pub(super) first: Vec<Edit>,
+    pub(super) record: Record,
+    /// After that. Should it fail, whoever gives the node up or takes it over makes up for it.
+    pub(super) then: Vec<Edit>,
+}
+
+/// A change of the list of runs that changed a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Edit {
+    /// The run is in it, as the newest if it was not in it before.
+    With(RunId),
+    /// The run is not in it.
+    Without(RunId),
+}
+
+impl Default for Record {
+    /// The record of a node that was never taken.
+    fn default() -> Self {
+        Self {
+            format: FORMAT,
+            epoch: Epoch::default(),
+            boot: String::new(),
+            holder: None,
+            before: None,
+        }
+    }
+}
+
 impl Record {
-    fn read(folder: &NodeFolder) -> Result<Self, Fault> {
-        let path = folder.lock_record();
-        let bytes = match fs::read(&path) {
-            Err(error) if errno::is_absent(&error) => {
-                return Ok(Self {
-                    format: FORMAT,
-                    epoch: Epoch::default(),
-                    boot: String::new(),
-                    holder: None,
-                    before: None,
-                });
-            }
-            bytes => bytes.or_fault("read", &path)?,
-        };
+    /// What the file at this path says.
+    pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Self, Fault> {
         let unusable = |why: String| {
             Fault::new(
                 FaultKind::Failed,
@@ -72,7 +92,7 @@ impl Record {
             )
         };
         let record: Self =
-            serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
+            serde_json::from_slice(bytes).map_err(|error| unusable(error.to_string()))?;
         if record.format > FORMAT {
             return Err(unusable(format!(
                 "it has format {}, and this program reads formats up to {FORMAT}",
@@ -83,17 +103,13 @@ impl Record {
         Ok(record)
     }
 
-    /// Writes the line for shells first: an interrupted change then fences the old holder off and lets nobody else in.
-    fn write(&self, folder: &NodeFolder) -> Result<(), Fault> {
-        let line = folder.lock_line();
-        durable::replace(&line, self.line().as_bytes()).or_fault("written", &line)?;
-        let path = folder.lock_record();
-        let json = serde_json::to_vec_pretty(self).unwrap_or_default();
-        durable::replace(&path, &json).or_fault("written", &path)
+    /// What the file says.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(self).unwrap_or_default()
     }
 
     /// Epoch, run, and when the lease is over, in milliseconds of the node's clock.
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         let run = self.holder.as_ref().map_or("-", |h| h.run.as_str());
         let until = self.holder.as_ref().and_then(|holder| holder.until);
         let until = until.map_or(0, Timestamp::as_millisecond);
@@ -101,187 +117,131 @@ impl Record {
     }
 
     /// Whether this claim may take the node, if no effect runs there.
-    fn admits(&self, claim: &Claim) -> bool {
+    pub(super) fn admits(&self, claim: &Claim, moment: &Moment) -> Result<(), ClaimError> {
         let Some(holder) = &self.holder else {
-            return true;
+            return Ok(());
         };
         let same = holder.run == claim.run || claim.instead_of.as_ref() == Some(&holder.run);
-        same && (is_over(holder) || self.runner_is_dead(holder))
+        let is_over = holder.until.is_none_or(|until| until <= moment.now);
+        if same && (is_over || self.runner_is_dead(holder, &moment.boot)) {
+            return Ok(());
+        }
+        Err(ClaimError::Held(Box::new(holder.clone())))
     }
 
-    fn runner_is_dead(&self, holder: &Holder) -> bool {
-        let rebooted = holder.runner.boot == self.boot && self.boot != this_boot();
+    fn runner_is_dead(&self, holder: &Holder, boot: &str) -> bool {
+        let ran_there = holder.runner.boot == self.boot;
+        let rebooted = ran_there && self.boot != boot && !boot.trim().is_empty();
         rebooted || is_dead(&holder.runner)
     }
-}
 
-fn is_over(holder: &Holder) -> bool {
-    holder.until.is_none_or(|until| until <= Timestamp::now())
+    /// The node taken. The lease counts from the moment at which the node was looked at.
+    pub(super) fn taken(&self, claim: &Claim, moment: Moment) -> Change {
+        let epoch = Epoch(self.epoch.0 + 1);
+        let record = Self {
+            format: FORMAT,
+            epoch,
+            boot: moment.boot,
+            holder: Some(Holder {
+                run: claim.run.clone(),
+                verb: claim.verb.clone(),
+                runner: claim.runner.clone(),
+                reason: claim.reason.clone(),
+                epoch,
+                until: Some(end_of_lease(moment.now, claim.lease)),
+            }),
+            before: match &self.holder {
+                Some(former) if former.run != claim.run => Some(former.clone()),
+                _ => self.before.clone(),
+            },
+        };
+        let former = self.holder.as_ref().map(|former| former.run.clone());
+        Change {
+            first: former.map(Edit::With).into_iter().collect(),
+            record,
+            then: vec![Edit::With(claim.run.clone())],
+        }
+    }
+
+    /// The lease prolonged, by who still holds the node.
+    pub(super) fn renewed(mut self, holding: &Holding, now: Timestamp) -> Result<Change, Fault> {
+        self.guard(&holding.run, holding.epoch, now)?;
+        if let Some(holder) = &mut self.holder {
+            holder.until = Some(end_of_lease(now, holding.lease));
+        }
+        Ok(Change {
+            first: Vec::new(),
+            record: self,
+            then: Vec::new(),
+        })
+    }
+
+    /// The node given up.
+    pub(super) fn released(
+        mut self,
+        holding: &Holding,
+        release: &Release,
+    ) -> Result<Change, Fault> {
+        self.held_by(&holding.run, holding.epoch)?;
+        let own = holding.run.clone();
+        let edits = match release {
+            Release::Unfinished => {
+                if let Some(holder) = &mut self.holder {
+                    holder.until = None;
+                }
+                vec![Edit::With(own)]
+            }
+            Release::Free => {
+                self.holder = None;
+                vec![Edit::With(own)]
+            }
+            Release::Unused => {
+                self.holder = self.before.take().map(|former| Holder {
+                    until: None,
+                    ..former
+                });
+                vec![Edit::Without(own)]
+            }
+            Release::Undid(undone) => {
+                self.holder = None;
+                vec![Edit::Without(own), Edit::Without(undone.clone())]
+            }
+        };
+        if self.holder.is_none() {
+            self.before = None;
+        }
+        Ok(Change {
+            first: edits,
+            record: self,
+            then: Vec::new(),
+        })
+    }
+
+    /// Refuses whoever does not hold the node at this moment.
+    pub(super) fn guard(&self, run: &RunId, epoch: Epoch, now: Timestamp) -> Result<(), Fault> {
+        in_lease(self.held_by(run, epoch)?, now)
+    }
+
+    /// Refuses whoever does not hold the node, or has lost it to another; the lease may be over.
+    pub(super) fn held_by(&self, run: &RunId, epoch: Epoch) -> Result<&Holder, Fault> {
+        let now = match &self.holder {
+            Some(holder) if holder.run == *run && holder.epoch == epoch => return Ok(holder),
+            None => "nobody holds it".to_owned(),
+            Some(holder) if holder.run == *run => {
+                format!("{} took it again", holder.runner.owner)
+            }
+            Some(holder) => format!("run {} of {} holds it", holder.run, holder.runner.owner),
+        };
+        Err(Fault::new(
+            FaultKind::Fenced,
+            format!("run {run} no longer holds the node: {now}"),
+        ))
+    }
 }
 
 fn end_of_lease(from: Timestamp, lease: Millis) -> Timestamp {
     let length = SignedDuration::from_millis(i64::try_from(lease.0).unwrap_or(i64::MAX));
     from.checked_add(length).unwrap_or(Timestamp::MAX)
-}
-
-/// Takes the node for a run.
-pub(super) fn claim(folder: &NodeFolder, claim: &Claim) -> Result<Epoch, ClaimError> {
-    folder.make().map_err(ClaimError::Fault)?;
-    let mut watch = Watch::unbroken(claim.wait);
-    loop {
-        match try_claim(folder, claim) {
-            Err(ClaimError::Held(_) | ClaimError::EffectRuns(_)) if !watch.left().is_zero() => {
-                watch.pause();
-            }
-            other => return other,
-        }
-    }
-}
-
-fn try_claim(folder: &NodeFolder, claim: &Claim) -> Result<Epoch, ClaimError> {
-    // A lease counts from here: whoever is put to sleep while it takes the node may find that over when it wakes.
-    let now = Timestamp::now();
-    let turn = record_lock(folder);
-    let record = Record::read(folder).map_err(ClaimError::Fault)?;
-    if !record.admits(claim)
-        && let Some(holder) = record.holder
-    {
-        // So it is also when the holder's runner was put to sleep while it had the record locked.
-        return Err(ClaimError::Held(Box::new(holder)));
-    }
-    let _turn = turn.map_err(ClaimError::Fault)?;
-    let lock = folder.effect_lock();
-    let Some(_no_effect) = LockFile::take(&lock).map_err(ClaimError::Fault)? else {
-        let how = format!("`fuser -v {}` shows it", lock.display());
-        return Err(ClaimError::EffectRuns(how));
-    };
-    take(folder, &record, claim, now).map_err(ClaimError::Fault)
-}
-
-fn take(
-    folder: &NodeFolder,
-    record: &Record,
-    claim: &Claim,
-    now: Timestamp,
-) -> Result<Epoch, Fault> {
-    if let Some(former) = &record.holder {
-        History::read(folder)?.with(&former.run).write(folder)?;
-    }
-    let epoch = Epoch(record.epoch.0 + 1);
-    Record {
-        format: FORMAT,
-        epoch,
-        boot: this_boot(),
-        holder: Some(Holder {
-            run: claim.run.clone(),
-            verb: claim.verb.clone(),
-            runner: claim.runner.clone(),
-            reason: claim.reason.clone(),
-            epoch,
-            until: Some(end_of_lease(now, claim.lease)),
-        }),
-        before: match &record.holder {
-            Some(former) if former.run != claim.run => Some(former.clone()),
-            _ => record.before.clone(),
-        },
-    }
-    .write(folder)?;
-    // The node is taken. Should this fail, whoever gives the node up or takes it over makes up for it.
-    let _ = History::read(folder).and_then(|history| history.with(&claim.run).write(folder));
-    Ok(epoch)
-}
-
-/// Prolongs the lease of whoever still holds the node.
-pub(super) fn renew(folder: &NodeFolder, holding: &Holding) -> Result<(), Fault> {
-    let _turn = record_lock(folder)?;
-    let mut record = Record::read(folder)?;
-    let holder = held_by(&mut record, &holding.run, holding.epoch)?;
-    // One look at the clock: whoever is put to sleep after it does not prolong what has run out meanwhile.
-    let now = Timestamp::now();
-    in_lease(holder, now)?;
-    holder.until = Some(end_of_lease(now, holding.lease));
-    record.write(folder)
-}
-
-/// Gives the node up.
-pub(super) fn release(
-    folder: &NodeFolder,
-    holding: &Holding,
-    release: &Release,
-) -> Result<(), Fault> {
-    let _turn = record_lock(folder)?;
-    let mut record = Record::read(folder)?;
-    let holder = held_by(&mut record, &holding.run, holding.epoch)?;
-    let history = History::read(folder)?;
-    match release {
-        Release::Unfinished => {
-            holder.until = None;
-            history.with(&holding.run).write(folder)?;
-        }
-        Release::Free => {
-            record.holder = None;
-            history.with(&holding.run).write(folder)?;
-        }
-        Release::Unused => {
-            record.holder = record.before.take().map(|former| Holder {
-                until: None,
-                ..former
-            });
-            history.without(&holding.run).write(folder)?;
-        }
-        Release::Undid(undone) => {
-            record.holder = None;
-            history
-                .without(&holding.run)
-                .without(undone)
-                .write(folder)?;
-        }
-    }
-    if record.holder.is_none() {
-        record.before = None;
-    }
-    record.write(folder)
-}
-
-/// Who holds the node, and which runs changed it.
-pub(super) fn holder(folder: &NodeFolder) -> Result<NodeRecord, Fault> {
-    Ok(NodeRecord {
-        holder: Record::read(folder)?.holder,
-        history: History::read(folder)?.0,
-    })
-}
-
-/// Adds a line to the node's copy of the journal, unless another runner has the node.
-pub(super) fn keep(folder: &NodeFolder, holding: &Holding, line: &[u8]) -> Result<(), Fault> {
-    let _turn = record_lock(folder)?;
-    held_by(&mut Record::read(folder)?, &holding.run, holding.epoch)?;
-    let path = folder.journal(&holding.run);
-    let parent = path.parent().unwrap_or(&path);
-    durable::make_folder(parent).or_fault("made", parent)?;
-    durable::append_line(&path, line).or_fault("written", &path)
-}
-
-/// Refuses whoever does not hold the node now. Only under the effect lock does the answer stay true.
-pub(super) fn guard(folder: &NodeFolder, run: &RunId, epoch: Epoch) -> Result<(), Fault> {
-    let mut record = Record::read(folder)?;
-    in_lease(held_by(&mut record, run, epoch)?, Timestamp::now())
-}
-
-fn held_by<'r>(record: &'r mut Record, run: &RunId, epoch: Epoch) -> Result<&'r mut Holder, Fault> {
-    let now = match &record.holder {
-        None => "nobody holds it".to_owned(),
-        Some(holder) if holder.run == *run => {
-            format!("{} took it again", holder.runner.owner)
-        }
-        Some(holder) => format!("run {} of {} holds it", holder.run, holder.runner.owner),
-    };
-    match &mut record.holder {
-        Some(holder) if holder.run == *run && holder.epoch == epoch => Ok(holder),
-        _ => Err(Fault::new(
-            FaultKind::Fenced,
-            format!("run {run} no longer holds the node: {now}"),
-        )),
-    }
 }
 
 fn in_lease(holder: &Holder, now: Timestamp) -> Result<(), Fault> {
@@ -296,55 +256,5 @@ fn in_lease(holder: &Holder, now: Timestamp) -> Result<(), Fault> {
             FaultKind::Fenced,
             format!("run {run} has given the node up"),
         )),
-    }
-}
-
-fn record_lock(folder: &NodeFolder) -> Result<LockFile, Fault> {
-    let path = folder.claim_lock();
-    let mut watch = Watch::unbroken(Millis::from(RECORD_PATIENCE));
-    let what = format!(
-        "waiting for {}, which another clusterctl has locked,",
-        path.display()
-    );
-    LockFile::wait(&path, &mut watch, &what)
-}
-
-/// The runs that changed the node, oldest first.
-struct History(Vec<RunId>);
-
-impl History {
-    fn read(folder: &NodeFolder) -> Result<Self, Fault> {
-        let path = folder.history();
-        match fs::read_to_string(&path) {
-            Err(error) if errno::is_absent(&error) => Ok(Self(Vec::new())),
-            text => {
-                let text = text.or_fault("read", &path)?;
-                Ok(Self(
-                    text.lines().filter_map(|run| run.parse().ok()).collect(),
-                ))
-            }
-        }
-    }
-
-    fn with(mut self, run: &RunId) -> Self {
-        if !self.0.contains(run) {
-            self.0.push(run.clone());
-        }
-        self
-    }
-
-    fn without(mut self, run: &RunId) -> Self {
-        self.0.retain(|known| known != run);
-        self
-    }
-
-    fn write(&self, folder: &NodeFolder) -> Result<(), Fault> {
-        let path = folder.history();
-        let runs = self.0.iter().map(RunId::as_str);
-        let text: String = runs.flat_map(|run| [run, "\n"]).collect();
-        if fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
-            return Ok(());
-        }
-        durable::replace(&path, text.as_bytes()).or_fault("written", &path)
     }
 }

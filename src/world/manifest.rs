@@ -38,13 +38,41 @@ pub(super) fn digest(path: &Path, watch: &Watch<'_>) -> Result<Option<Sha256>, F
         return Err(Fault::new(FaultKind::Failed, what));
     }
     let mut manifest = Manifest {
-        hasher: sha2::Sha256::new(),
+        entries: Entries::of_folder(metadata.mode()),
         buffer: vec![0; CHUNK],
         watch,
     };
-    manifest.entry(b".", 'd', metadata.mode(), 0, b"");
     manifest.folder(path, &mut Vec::new())?;
-    Ok(Some(Sha256::from_raw(&manifest.hasher.finalize())))
+    Ok(Some(manifest.entries.digest()))
+}
+
+/// The entries of a manifest, which are added as they come in a walk that takes the names in each folder in the order of
+/// their bytes.
+pub(super) struct Entries(sha2::Sha256);
+
+impl Entries {
+    /// The manifest of a folder with this mode.
+    pub(super) fn of_folder(mode: u32) -> Self {
+        let mut entries = Self(sha2::Sha256::new());
+        entries.add(b".", 'd', mode, 0, b"");
+        entries
+    }
+
+    /// Adds an entry: `content` is a file's fingerprint, or a link's target.
+    pub(super) fn add(&mut self, within: &[u8], kind: char, mode: u32, size: u64, content: &[u8]) {
+        let mode = mode & 0o7777;
+        self.0.update(within);
+        self.0.update([0]);
+        self.0
+            .update(format!("{kind} {mode:o} {size} {} ", content.len()));
+        self.0.update(content);
+        self.0.update([0]);
+    }
+
+    /// The fingerprint of all of them.
+    pub(super) fn digest(self) -> Sha256 {
+        Sha256::from_raw(&self.0.finalize())
+    }
 }
 
 /// The fingerprint of a file's content.
@@ -58,7 +86,7 @@ pub(super) fn file_digest(
 }
 
 struct Manifest<'a> {
-    hasher: sha2::Sha256,
+    entries: Entries,
     buffer: Vec<u8>,
     watch: &'a Watch<'a>,
 }
@@ -84,11 +112,12 @@ impl Manifest<'_> {
         let kind = metadata.file_type();
         let mode = metadata.mode();
         if kind.is_dir() {
-            self.entry(within, 'd', mode, 0, b"");
+            self.entries.add(within, 'd', mode, 0, b"");
             self.folder(path, within)?;
         } else if kind.is_symlink() {
             let target = fs::read_link(path).or_fault("read", path)?;
-            self.entry(within, 'l', 0, 0, target.as_os_str().as_bytes());
+            self.entries
+                .add(within, 'l', 0, 0, target.as_os_str().as_bytes());
         } else if kind.is_file() {
             let mut file = fs::OpenOptions::new()
                 .read(true)
@@ -96,21 +125,11 @@ impl Manifest<'_> {
                 .open(path)
                 .or_fault("read", path)?;
             let raw = hash(&mut file, path, &mut self.buffer, self.watch)?;
-            self.entry(within, 'f', mode, metadata.len(), &raw);
+            self.entries.add(within, 'f', mode, metadata.len(), &raw);
         } else {
-            self.entry(within, 'o', mode, 0, b"");
+            self.entries.add(within, 'o', mode, 0, b"");
         }
         Ok(())
-    }
-
-    fn entry(&mut self, within: &[u8], kind: char, mode: u32, size: u64, content: &[u8]) {
-        let mode = mode & 0o7777;
-        self.hasher.update(within);
-        self.hasher.update([0]);
-        self.hasher
-            .update(format!("{kind} {mode:o} {size} {} ", content.len()));
-        self.hasher.update(content);
-        self.hasher.update([0]);
     }
 }
 

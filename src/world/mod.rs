@@ -25,20 +25,24 @@ mod attributes;
 mod backup;
 mod cleanup;
 mod command;
+mod content;
 mod durable;
 mod edit;
 mod effect;
+mod ending;
 mod errno;
 mod hold;
+mod kept;
+mod local_hold;
 mod lock_file;
 mod manifest;
-#[expect(dead_code, reason = "the fence that runs its jobs is next")]
 mod node;
 mod node_folder;
 mod observe;
 mod original;
 mod place;
 mod process;
+mod refusal;
 mod replace;
 mod runner;
 mod tree;
@@ -48,7 +52,7 @@ mod xml;
 
 pub use cleanup::Leftovers;
 pub use manifest::manifest_digest;
-pub use node::Connect;
+pub use node::{Connect, NodeWorld};
 pub use original::read_file_bounded;
 pub use runner::this_runner;
 
@@ -241,29 +245,7 @@ impl World for LocalWorld {
         if let Err(fault) = self.folder(node) {
             return Some(fault.what);
         }
-        let probes: Vec<&Probe> = match action {
-            Action::Rest { .. } => {
-                return Some(
-                    "it needs a REST call, and this version of clusterctl makes none".to_owned(),
-                );
-            }
-            Action::Balancer { .. } => {
-                return Some(
-                    "it needs a balancer, and this version of clusterctl drives none".to_owned(),
-                );
-            }
-            Action::WaitUntil { until, .. } => vec![&until.probe],
-            Action::Check { that } => that.iter().map(|condition| &condition.probe).collect(),
-            _ => Vec::new(),
-        };
-        probes.into_iter().find_map(|probe| match probe {
-            Probe::Rest { .. } => Some("it needs a REST call, and this version of clusterctl makes none".to_owned()),
-            Probe::Balancer { .. } => Some("it needs a balancer, and this version of clusterctl asks none".to_owned()),
-            Probe::Product { name, .. } => Some(format!(
-                "it needs the probe `{name}` of a product, and this version of clusterctl knows no product"
-            )),
-            _ => None,
-        })
+        refusal::of(action)
     }
 
     fn observe(&self, look: &Look<'_>, probe: &Probe) -> Result<Reading, Fault> {
@@ -285,7 +267,7 @@ impl World for LocalWorld {
         let Some(record) = effect.last()? else {
             return Ok(None);
         };
-        let outcome = if let Some(outcome) = Effect::outcome(&record) {
+        let outcome = if let Some(outcome) = record.outcome() {
             Some(outcome)
         } else {
             // What is left then is in the way of nothing, and goes with the next attempt.
@@ -297,23 +279,23 @@ impl World for LocalWorld {
 
     fn claim(&self, node: &NodeName, claim: &Claim) -> Result<Epoch, ClaimError> {
         let folder = self.folder(node).map_err(ClaimError::Fault)?;
-        hold::claim(&folder, claim)
+        local_hold::claim(&folder, claim)
     }
 
     fn renew(&self, node: &NodeName, holding: &Holding) -> Result<(), Fault> {
-        hold::renew(&self.folder(node)?, holding)
+        local_hold::renew(&self.folder(node)?, holding)
     }
 
     fn release(&self, node: &NodeName, holding: &Holding, release: &Release) -> Result<(), Fault> {
-        hold::release(&self.folder(node)?, holding, release)
+        local_hold::release(&self.folder(node)?, holding, release)
     }
 
     fn holder(&self, node: &NodeName) -> Result<NodeRecord, Fault> {
-        hold::holder(&self.folder(node)?)
+        local_hold::holder(&self.folder(node)?)
     }
 
     fn keep(&self, node: &NodeName, holding: &Holding, line: &[u8]) -> Result<(), Fault> {
-        hold::keep(&self.folder(node)?, holding, line)
+        local_hold::keep(&self.folder(node)?, holding, line)
     }
 
     fn kept(&self, node: &NodeName, run: &RunId) -> Result<Vec<u8>, Fault> {

@@ -27,27 +27,13 @@ impl NodeFolder {
         let path = &self.path;
         durable::make_folder(path)
             .or_fault("made", path)
-            .map_err(|fault| {
-                fault.hint(format!(
-                    "{} is the node's folder for its lock and backups; set `state_dir` to one \
-                     that this user may make",
-                    path.display()
-                ))
-            })?;
+            .map_err(|fault| not_made(fault, path))?;
         let metadata = path.metadata().or_fault("read", path)?;
         let me = rustix::process::geteuid().as_raw();
-        let stranger = metadata.uid() != me && metadata.uid() != 0;
-        if metadata.mode() & 0o022 != 0 || stranger {
-            let what = format!(
-                "the node's folder {} can be changed by other users (owner {}, mode {:04o})",
-                path.display(),
-                metadata.uid(),
-                metadata.mode() & 0o7777
-            );
-            let hint = format!("chmod 700 {0} and chown it to user {me}", path.display());
-            return Err(Fault::new(FaultKind::Denied, what).hint(hint));
+        match unsafe_folder(path, metadata.uid(), metadata.mode() & 0o7777, me) {
+            None => Ok(()),
+            Some(fault) => Err(fault),
         }
-        Ok(())
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -72,6 +58,11 @@ impl NodeFolder {
     /// Locked while an effect runs.
     pub(super) fn effect_lock(&self) -> PathBuf {
         self.path.join("effect.lock")
+    }
+
+    /// How a person sees who has that lock.
+    pub(super) fn how_to_see_effects(&self) -> String {
+        format!("`fuser -v {}` shows it", self.effect_lock().display())
     }
 
     /// The runs that changed the node, one a line, oldest first.
@@ -108,4 +99,26 @@ impl NodeFolder {
     pub(super) fn backup(&self, run: &RunId, step: &StepId) -> PathBuf {
         self.run(run).join("backups").join(step.file_name())
     }
+}
+
+/// The same fault with what to do about it.
+pub(super) fn not_made(fault: Fault, path: &Path) -> Fault {
+    fault.hint(format!(
+        "{} is the node's folder for its lock and backups; set `state_dir` to one that this user may make",
+        path.display()
+    ))
+}
+
+/// Why a folder of this owner and mode is not safe for the user `me`, if so: others could change it.
+pub(super) fn unsafe_folder(path: &Path, owner: u32, mode: u32, me: u32) -> Option<Fault> {
+    let stranger = owner != me && owner != 0;
+    if mode & 0o022 == 0 && !stranger {
+        return None;
+    }
+    let what = format!(
+        "the node's folder {} can be changed by other users (owner {owner}, mode {mode:04o})",
+        path.display(),
+    );
+    let hint = format!("chmod 700 {0} and chown it to user {me}", path.display());
+    Some(Fault::new(FaultKind::Denied, what).hint(hint))
 }

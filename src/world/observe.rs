@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::backup::Backup;
-use super::edit;
+use super::content;
 use super::effect::{self, Stamp};
 use super::errno::{self, OrFault as _};
 use super::manifest;
@@ -16,10 +16,8 @@ use super::original;
 use super::process::{self, Process};
 use super::vault::Vault;
 use super::watch::Watch;
-use super::xml;
 use crate::engine::{Fault, FaultKind, Look};
-use crate::plan::{Argv, Probe, Reading, Service, ServiceState, Sha256, Value};
-use crate::properties::Properties;
+use crate::plan::{Argv, Probe, Reading, ServiceState, Sha256};
 
 /// The exit code of a status command that means that the service is stopped.
 const STOPPED: i64 = 3;
@@ -34,27 +32,12 @@ pub(super) fn observe(
     let mut watch = Watch::unbroken(look.timeout);
     match probe {
         Probe::Path { path } => what_stands_at(path.local()),
-        Probe::File { path, masked } => fingerprint(path.local(), masked, &watch),
-        Probe::FileIs { path, content } => {
-            edit::has_content(path.local(), content, vault).map(compared)
-        }
-        Probe::Property { path, key } => {
-            let file = edit::read_properties(path.local(), false)?;
-            let value = file.and_then(|file| file.get(key));
-            Ok(value.map_or(Reading::Absent, |value| Reading::Text(value.to_lossy())))
-        }
-        Probe::PropertyIs {
-            path,
-            key,
-            value,
-            utf8,
-        } => property_is(path.local(), key, value, *utf8, vault),
-        Probe::XmlIs {
-            path,
-            element,
-            attribute,
-            value,
-        } => xml_is(path.local(), element, attribute, value, vault),
+        Probe::File { path, masked } if masked.is_empty() => fingerprint(path.local(), &watch),
+        Probe::File { path, .. }
+        | Probe::FileIs { path, .. }
+        | Probe::Property { path, .. }
+        | Probe::PropertyIs { path, .. }
+        | Probe::XmlIs { path, .. } => in_content(path.local(), probe, vault),
         Probe::Tree { path } => manifest::digest(path.local(), &watch).map(digest),
         Probe::Backup { backup } => Backup::of(folder, look.run, backup)
             .digest(&watch)
@@ -63,15 +46,13 @@ pub(super) fn observe(
             let kept = Backup::of(folder, look.run, backup);
             kept.is_at(path.local(), &watch).map(compared)
         }
-        Probe::Service { service } => service_state(service, &mut watch, vault),
+        Probe::Service { service } => {
+            exit_code(&service.status, &mut watch, vault).map(service_reading)
+        }
         Probe::Command { argv } => exit_code(argv, &mut watch, vault).map(Reading::Number),
         Probe::Port { host, port } => listens(host, *port, &watch),
         Probe::FreeSpace { path } => free_space(path.local()),
-        Probe::Stamp { step } => Ok(match effect::stamp(folder, look.run, step)? {
-            Stamp::Absent => Reading::Absent,
-            Stamp::Begun => Reading::text("begun"),
-            Stamp::Done => Reading::text("done"),
-        }),
+        Probe::Stamp { step } => effect::stamp(folder, look.run, step).map(Stamp::reading),
         Probe::Rest { .. } | Probe::Balancer { .. } | Probe::Product { .. } => Err(Fault::new(
             FaultKind::Failed,
             format!("{probe} can't be looked at on this machine"),
@@ -108,61 +89,34 @@ fn what_stands_at(path: &Path) -> Result<Reading, Fault> {
     }))
 }
 
-fn fingerprint(path: &Path, masked: &[String], watch: &Watch<'_>) -> Result<Reading, Fault> {
-    if masked.is_empty() {
-        return match original::open(path)? {
-            None => Ok(Reading::Absent),
-            Some((mut file, _)) => {
-                manifest::file_digest(&mut file, path, watch).map(Reading::Digest)
-            }
-        };
+fn fingerprint(path: &Path, watch: &Watch<'_>) -> Result<Reading, Fault> {
+    match original::open(path)? {
+        None => Ok(Reading::Absent),
+        Some((mut file, _)) => manifest::file_digest(&mut file, path, watch).map(Reading::Digest),
     }
-    let bytes = original::read_file_bounded(path)?;
-    Ok(digest(bytes.map(|bytes| {
-        let file = Properties::parse(&bytes);
-        Sha256::of(file.masked_bytes(|key| masked.iter().any(|masked| *key == masked.as_str())))
-    })))
 }
 
-fn property_is(
-    path: &Path,
-    key: &str,
-    value: &Value,
-    utf8: bool,
-    vault: &Vault,
-) -> Result<Reading, Fault> {
-    let wanted = vault.text(value)?;
-    let file = edit::read_properties(path, utf8)?;
-    let found = file.and_then(|file| file.get(key));
-    Ok(compared(found.map(|found| found == wanted.as_str())))
+fn in_content(path: &Path, probe: &Probe, vault: &Vault) -> Result<Reading, Fault> {
+    if let Probe::FileIs { content, .. } = probe {
+        let wanted = vault.joined(content)?.len() as u64;
+        let found = original::open(path)?;
+        if found.is_some_and(|(_, stat)| u64::try_from(stat.st_size) != Ok(wanted)) {
+            return Ok(Reading::Different);
+        }
+    }
+    match original::read_file_bounded(path)? {
+        None => Ok(Reading::Absent),
+        Some(found) => content::look(&found, probe, vault),
+    }
 }
 
-fn xml_is(
-    path: &Path,
-    element: &[String],
-    attribute: &str,
-    value: &Value,
-    vault: &Vault,
-) -> Result<Reading, Fault> {
-    let wanted = vault.text(value)?;
-    let Some(bytes) = original::read_file_bounded(path)? else {
-        return Ok(Reading::Absent);
-    };
-    xml::attribute(&bytes, element, attribute)
-        .map(|found| compared(found.map(|found| *found == *wanted)))
-        .map_err(|error| edit::xml_fault(path, &error))
-}
-
-fn service_state(
-    service: &Service,
-    watch: &mut Watch<'_>,
-    vault: &Vault,
-) -> Result<Reading, Fault> {
-    Ok(match exit_code(&service.status, watch, vault)? {
+/// What the exit code of a status command says of the service.
+pub(super) fn service_reading(code: i64) -> Reading {
+    match code {
         0 => Reading::Service(ServiceState::Running),
         STOPPED => Reading::Service(ServiceState::Stopped),
         code => Reading::Text(format!("exit code {code}")),
-    })
+    }
 }
 
 /// The exit code of a command that changes nothing.

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 
-use super::backup::{Backup, Kept};
+use super::backup::Backup;
 use super::durable;
 use super::errno::{self, OrFault as _};
+use super::kept::Kept;
 use super::manifest;
 use super::replace::{beside, check_has_name, exists};
 use super::tree;

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use zeroize::Zeroizing;
 
+use super::ending::{self, TAIL_BYTES};
 use super::original::LARGEST;
 use super::vault::Vault;
 use super::watch::Watch;
@@ -21,14 +22,8 @@ use crate::remote::environment;
 /// How long a command may take to end once it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How much of the end of a command's output is read back.
-const TAIL_BYTES: u64 = 64 << 10;
-
-/// How many lines of it a person sees.
-const TAIL_LINES: usize = 10;
-
-/// The longest line that a person sees.
-const TAIL_WIDTH: usize = 300;
+/// What is left of a command's output that may repeat secrets which nobody can recognise.
+pub(super) const WITHHELD: &str = "What the command wrote was not kept: it may repeat a secret, and that could not be resolved any more.\n";
 
 /// A command that waits to be started in a session of its own.
 ///
@@ -133,28 +128,6 @@ fn code(status: ExitStatus) -> i64 {
     i64::from(code.unwrap_or(-1))
 }
 
-/// The last lines that were written to a file, without secrets and without orders to a terminal.
-pub(super) fn last_lines(path: &Path, vault: &Vault) -> String {
-    let text = vault.mask(&end_of(path).unwrap_or_default());
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    let shown = lines.iter().skip(lines.len().saturating_sub(TAIL_LINES));
-    shown.fold(String::new(), |mut shown, line| {
-        shown.push_str("\n  | ");
-        let visible = line.trim_end().chars().take(TAIL_WIDTH);
-        shown.extend(visible.map(|c| {
-            if c.is_control() && c != '\t' {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        }));
-        shown
-    })
-}
-
 /// Masks secrets in what a command wrote. A command that still writes there goes on after it.
 pub(super) fn mask_file(path: &Path, vault: &Vault) -> io::Result<()> {
     let mut file = File::options().read(true).write(true).open(path)?;
@@ -171,23 +144,20 @@ pub(super) fn mask_file(path: &Path, vault: &Vault) -> io::Result<()> {
 
 /// Leaves nothing of what a command wrote but a word why.
 pub(super) fn withhold_file(path: &Path) -> io::Result<()> {
-    let why = "What the command wrote was not kept: it may repeat a secret, and that could not be resolved any more.\n";
-    std::fs::write(path, why)
+    std::fs::write(path, WITHHELD)
 }
 
-/// The end of a file, from the beginning of a line: half a secret would not be recognised.
-fn end_of(path: &Path) -> io::Result<String> {
+/// The end of a file as text; nothing where it can't be read.
+pub(super) fn end_of(path: &Path) -> String {
+    read_end_of(path).unwrap_or_default()
+}
+
+fn read_end_of(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let start = length.saturating_sub(TAIL_BYTES);
     file.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
     file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let whole = match text.split_once('\n') {
-        Some((_, whole)) if start > 0 => whole,
-        _ if start > 0 => "",
-        _ => &text,
-    };
-    Ok(whole.to_owned())
+    Ok(ending::end_of(&bytes, start == 0))
 }

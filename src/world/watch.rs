@@ -44,6 +44,24 @@ impl<'a> Watch<'a> {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
+    /// The same, and so much longer.
+    pub(super) fn longer(&self, more: Duration) -> Self {
+        Self {
+            deadline: self.deadline + more,
+            ..*self
+        }
+    }
+
+    /// What is left of it and so much more, which nobody breaks off.
+    pub(super) fn unbroken_rest(&self, more: Duration) -> Watch<'static> {
+        Watch {
+            deadline: self.deadline.max(Instant::now()) + more,
+            length: self.length,
+            cancel: None,
+            pause: self.pause,
+        }
+    }
+
     /// The same for what is asked of a machine.
     pub(super) fn patience<'p>(&self, broken_off: &'p (dyn Fn() -> bool + Sync)) -> Patience<'p> {
         Patience::new(self.left(), broken_off)
@@ -57,19 +75,23 @@ impl<'a> Watch<'a> {
     /// A fault when the time is up or somebody broke it off; `what` was going on.
     pub(super) fn check(&self, what: &str) -> Result<(), Fault> {
         if self.is_broken_off() {
-            return Err(Fault::new(
-                FaultKind::Cancelled,
-                format!("{what} was broken off"),
-            ));
+            return Err(Self::cancelled(what));
         }
         if self.left().is_zero() {
-            let length = self.length;
-            return Err(Fault::new(
-                FaultKind::TimedOut,
-                format!("{what} did not end within {length}"),
-            ));
+            return Err(self.timed_out(what));
         }
         Ok(())
+    }
+
+    /// The fault that somebody broke it off.
+    pub(super) fn cancelled(what: &str) -> Fault {
+        Fault::new(FaultKind::Cancelled, format!("{what} was broken off"))
+    }
+
+    /// The fault that the time was up.
+    pub(super) fn timed_out(&self, what: &str) -> Fault {
+        let what = format!("{what} did not end within {}", self.length);
+        Fault::new(FaultKind::TimedOut, what)
     }
 
     /// A short pause before the next look; each is a little longer than the one before.

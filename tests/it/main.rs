@@ -17,6 +17,7 @@ mod generate;
 mod kinds;
 mod local_world;
 mod nasty;
+mod node_world;
 mod plan_file;
 mod plan_rules;
 mod plan_runbook;

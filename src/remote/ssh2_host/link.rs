@@ -81,10 +81,11 @@ impl Link {
 
     /// Waits a short while until the socket can be read, or written if that is what is wanted.
     pub(super) fn wait(&mut self) {
-        let flags = match self.wants_to_send() {
-            // Until it is sent nothing is read, and what could be read would not be waited for.
-            true => PollFlags::OUT,
-            false => PollFlags::IN,
+        // Until it is sent nothing is read, and what could be read would not be waited for.
+        let flags = if self.wants_to_send() {
+            PollFlags::OUT
+        } else {
+            PollFlags::IN
         };
         let glance = Timespec::try_from(GLANCE).unwrap_or_default();
         let mut fds = [PollFd::new(&*self.socket, flags)];

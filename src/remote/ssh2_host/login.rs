@@ -10,7 +10,7 @@ use crate::config::Secret;
 use crate::remote::{Patience, RemoteError, RemoteErrorKind};
 
 /// How long it may take: servers that look users up elsewhere are slow.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// What is tried, in this order, if no file says otherwise.
 const USUAL: [&str; 3] = ["publickey", "password", "keyboard-interactive"];
@@ -352,12 +352,7 @@ struct Answers<'a> {
 }
 
 impl KeyboardInteractivePrompt for Answers<'_> {
-    fn prompt<'a>(
-        &mut self,
-        _user: &str,
-        _instructions: &str,
-        prompts: &[Prompt<'a>],
-    ) -> Vec<String> {
+    fn prompt(&mut self, _user: &str, _instructions: &str, prompts: &[Prompt<'_>]) -> Vec<String> {
         match prompts {
             [question] if !question.echo && !self.given => {
                 self.given = true;

@@ -27,6 +27,7 @@ use super::{
     BackEnd, Destination, Exit, Host, HostConfig, KnownHosts, Line, Patience, RemoteError,
     RemoteErrorKind, Streams,
 };
+use conversation::Broken;
 use link::Link;
 use turns::Turns;
 
@@ -118,23 +119,21 @@ impl Host for Ssh2Host {
         patience: &Patience<'_>,
     ) -> Result<Exit, RemoteError> {
         let mut kept = self.link.take(patience)?;
-        let (mut link, channel) = self.session(&mut kept, patience)?;
+        let (mut session, channel) = self.session(&mut kept, patience)?;
         let mark = Mark::new();
         let command = line.for_login_shell(&mark);
-        match conversation::hold(&mut link, channel, &command, &mark, streams, patience) {
+        match conversation::hold(&mut session, channel, &command, &mark, streams, patience) {
             Ok(exit) => {
-                *kept = Some(link);
+                *kept = Some(session);
                 Ok(exit)
             }
-            Err(broken) => {
-                let mut error = broken.error;
-                if let Some(pid) = broken.runs_as {
-                    let heard = self.ask_to_end(link, pid);
-                    let end = match heard {
-                        true => "; it was asked to end there",
-                        false => "; it may go on there",
-                    };
-                    error.what.push_str(end);
+            Err(Broken { mut error, runs_as }) => {
+                if let Some(pid) = runs_as {
+                    error.what.push_str(if self.ask_to_end(session, pid) {
+                        "; it was asked to end there"
+                    } else {
+                        "; it may go on there"
+                    });
                 }
                 Err(error)
             }

@@ -5,12 +5,26 @@
 //! as that of a node on this machine, so that either can take over from the other.
 
 mod connections;
+mod effect;
+mod file_jobs;
+mod file_probes;
+pub(super) mod files;
+mod hold;
 mod job;
+mod leftovers;
+mod listing;
 #[expect(
     clippy::module_inception,
     reason = "a type is found by its file's name"
 )]
 mod node;
+mod parts;
+mod probes;
+mod scripts;
+mod sections;
+mod survey;
 mod trouble;
+mod world;
 
 pub use connections::Connect;
+pub use world::NodeWorld;

@@ -24,6 +24,14 @@ pub(super) struct Script {
     pub(super) text: &'static str,
 }
 
+/// Several texts as one script. The comments are for who reads them here, and don't travel.
+pub(super) fn joined(parts: &[&str]) -> String {
+    let lines = parts.iter().flat_map(|part| part.lines());
+    lines
+        .filter(|line| !line.is_empty() && !line.trim_start().starts_with('#'))
+        .fold(String::new(), |text, line| text + line + "\n")
+}
+
 /// What a script answered.
 pub(super) struct Answer {
     /// The exit code; a signal counts from 128.

@@ -14,8 +14,10 @@ use clusterctl::engine::{
 use clusterctl::plan::{
     Action, BackupRef, Millis, Probe, Proof, Reading, RemotePath, RunId, StepId, Target, Value,
 };
-use clusterctl::world::{LocalWorld, this_runner};
+use clusterctl::world::this_runner;
 use tempfile::TempDir;
+
+use super::{TheWorld, the_world};
 
 /// What tests use as a secret; it must turn up nowhere.
 pub(crate) const CANARY: &str = "canary-4711";
@@ -23,7 +25,7 @@ pub(crate) const CANARY: &str = "canary-4711";
 /// One node on this machine, held by one run.
 pub(crate) struct Bench {
     pub(crate) folder: TempDir,
-    pub(crate) world: LocalWorld,
+    pub(crate) world: TheWorld,
     pub(crate) node: NodeName,
     pub(crate) run: RunId,
     pub(crate) epoch: Epoch,
@@ -197,9 +199,9 @@ impl Bench {
 }
 
 /// A world of one node whose folder is here.
-pub(crate) fn world_in(folder: &Path) -> LocalWorld {
+pub(crate) fn world_in(folder: &Path) -> TheWorld {
     let target = Target::at("local".to_owned(), remote(&folder.join("state")));
-    LocalWorld::new(
+    the_world(
         &BTreeMap::from([(NodeName::local(), target)]),
         Arc::new(secrets()),
     )
@@ -232,6 +234,12 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// The name of a test as the test program knows it.
+pub(crate) fn this_test(module: &str, name: &str) -> String {
+    let module = module.strip_prefix("it::").unwrap_or(module);
+    format!("{module}::{name}")
 }
 
 /// A runner that has ended.

@@ -7,7 +7,7 @@ use clusterctl::engine::{Claim, ClaimError, Epoch, FaultKind, Holder, Release, W
 use clusterctl::plan::{Action, Millis, RunId};
 use clusterctl::world::this_runner;
 
-use super::bench::{Bench, dead_runner, remote, world_in};
+use super::bench::{Bench, dead_runner, remote, this_test, world_in};
 
 fn held(result: Result<Epoch, ClaimError>) -> Holder {
     match result {
@@ -287,7 +287,11 @@ fn of_two_processes_one_gets_the_node() {
     let mut children: Vec<_> = (0..2)
         .map(|salt: u32| {
             let mut child = Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "local_world::claims::claimant", "--nocapture"])
+                .args([
+                    "--exact",
+                    &this_test(module_path!(), "claimant"),
+                    "--nocapture",
+                ])
                 .env("CLUSTERCTL_TEST_CLAIMANT", folder.path())
                 .env("CLUSTERCTL_TEST_SALT", salt.to_string())
                 .stdin(Stdio::piped())

@@ -112,8 +112,9 @@ fn a_failure_says_what_the_command_said_without_secrets() {
 fn secrets_are_read_from_standard_input_and_seen_nowhere_else() {
     let bench = Bench::new();
     let seen = bench.path("seen");
-    let script = "cat >\"$1\"; cat \"$1\"; cat \"$1\" >&2; cat /proc/self/environ /proc/$$/cmdline /proc/$PPID/cmdline \
-                  /proc/$PPID/environ | tr '\\0' '\\n'";
+    let script = "cat >\"$1\"; cat \"$1\"; cat \"$1\" >&2; \
+                  cat /proc/self/environ /proc/$PPID/environ | tr '\\0' '\\n'; \
+                  echo THAT WAS ALL; cat /proc/$$/cmdline /proc/$PPID/cmdline | tr '\\0' '\\n'";
     let action = Action::Run {
         argv: Argv::new(["sh", "-c", script, "sh", seen.to_str().unwrap()]),
         dir: None,
@@ -139,7 +140,8 @@ fn secrets_are_read_from_standard_input_and_seen_nowhere_else() {
     assert_eq!(err, "user ****\n");
     let out = fs::read_to_string(effects.join("test+local+login.do.out")).unwrap();
     assert!(out.starts_with("user ****\n"), "{out}");
-    for line in out.lines().filter(|line| line.contains('=')) {
+    let (environment, _) = out.split_once("THAT WAS ALL").unwrap();
+    for line in environment.lines().filter(|line| line.contains('=')) {
         let name = line.split('=').next().unwrap();
         let known = [
             "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "PWD", "OLDPWD",
@@ -316,17 +318,17 @@ fn effects_do_not_overlap() {
     let script =
         "echo in >>\"$1\"; i=0; while [ $i -lt 200 ]; do i=$((i + 1)); done; echo out >>\"$1\"";
     let action = sh(script, &[log.to_str().unwrap()]);
-    let write = Action::WriteFile {
-        path: bench.remote("file"),
+    let write = |name: &str| Action::WriteFile {
+        path: bench.remote(&format!("file-{name}")),
         content: vec!["x".into()],
         mode: None,
     };
     std::thread::scope(|scope| {
         for name in ["a", "b", "c"] {
-            let (bench, action, write) = (&bench, &action, &write);
+            let (bench, action, write) = (&bench, &action, write(name));
             scope.spawn(move || {
                 bench.act(name, action).unwrap();
-                bench.act(&format!("{name}-file"), write).unwrap();
+                bench.act(&format!("{name}-file"), &write).unwrap();
             });
         }
     });

@@ -11,7 +11,7 @@ use clusterctl::plan::{Action, Argv, Millis, PropertyEdit, Reading, Sha256};
 use clusterctl::world::{manifest_digest, this_runner};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::bench::{Bench, lives, remote, step, wait_until, world_in};
+use super::bench::{Bench, lives, remote, step, this_test, wait_until, world_in};
 
 /// Seeds of the sample; the environment variable makes it larger.
 fn rounds() -> u64 {
@@ -47,7 +47,11 @@ fn runner() {
 /// A process that claims the node and performs the action.
 fn start(folder: &Path, action: &Action) -> (Child, impl Iterator<Item = String> + use<>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "local_world::kills::runner", "--nocapture"])
+        .args([
+            "--exact",
+            &this_test(module_path!(), "runner"),
+            "--nocapture",
+        ])
         .env("CLUSTERCTL_TEST_RUNNER", folder)
         .env(
             "CLUSTERCTL_TEST_ACTION",
@@ -73,11 +77,15 @@ fn wait_for_claim(lines: &mut impl Iterator<Item = String>) {
 
 /// Takes the node over from a runner that is dead, and says with which epoch.
 fn resume(bench: &mut Bench) {
+    bench.epoch = resumed(bench);
+}
+
+fn resumed(bench: &Bench) -> Epoch {
     let claim = Claim {
         wait: Millis::secs(30),
         ..bench.wish()
     };
-    bench.epoch = bench.claim(&claim).unwrap();
+    bench.claim(&claim).unwrap()
 }
 
 fn pid_in(path: &Path) -> Option<u32> {
@@ -213,16 +221,19 @@ fn a_file_is_old_or_new_whenever_its_writer_is_killed() {
     for round in 0..rounds() {
         let (mut bench, path, action, new) = long_edit();
         kill_after(&bench, &action, usual.mul_f64(at(round)));
-        let now = bench.content("a.properties");
-        assert!(
-            now == "a=1\n" || now == new,
-            "round {round}: {} bytes",
-            now.len()
-        );
+        let old_or_new = || {
+            let now = bench.content("a.properties");
+            let bytes = now.len();
+            assert!(now == "a=1\n" || now == new, "round {round}: {bytes} bytes");
+            now
+        };
+        old_or_new();
         litter += bench.names().len() - 1;
+        // What was begun on a node goes on without its runner, and nobody takes over before it has ended.
+        let epoch = resumed(&bench);
+        let now = old_or_new();
         changed += u32::from(now == new);
-
-        resume(&mut bench);
+        bench.epoch = epoch;
         if let Some(outcome) = bench.settle("step").unwrap() {
             assert!(outcome.is_ok() && now == new, "round {round}");
             known += 1;
@@ -247,10 +258,10 @@ fn a_file_with_several_names_can_be_put_back_whenever_its_writer_is_killed() {
         let (mut bench, path, action, new) = long_edit();
         fs::hard_link(&path, bench.path("second")).unwrap();
         kill_after(&bench, &action, usual.mul_f64(at(round)));
+        resume(&mut bench);
         let now = bench.content("a.properties");
         torn += u32::from(now != new && now != "a=1\n");
         changed += u32::from(now == new);
-        resume(&mut bench);
         if now != "a=1\n" {
             bench.restore("step", &path).unwrap();
         }
@@ -291,14 +302,17 @@ fn a_folder_is_whole_or_absent_whenever_its_copier_is_killed() {
         let (mut bench, to, action, source) = many_files();
         kill_after(&bench, &action, usual.mul_f64(at(round)));
         let digest = |path: &Path| -> Option<Sha256> { manifest_digest(path).unwrap() };
-        let found = digest(&to);
-        assert!(
-            found.is_none() || found.as_ref() == Some(&source),
-            "round {round}"
-        );
+        let whole_or_absent = || {
+            let found = digest(&to);
+            let whole = found.as_ref() == Some(&source);
+            assert!(whole || found.is_none(), "round {round}");
+            found
+        };
+        whole_or_absent();
         litter += u32::from(bench.names().iter().any(|name| name.starts_with('.')));
-        whole += u32::from(found.is_some());
         resume(&mut bench);
+        let found = whole_or_absent();
+        whole += u32::from(found.is_some());
         if found.is_none() {
             bench.act("step", &action).unwrap();
         }

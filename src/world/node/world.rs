@@ -1,0 +1,210 @@
+//! The world of nodes elsewhere, behind [`World`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::connections::{Connect, Connections};
+use super::effect::{self, Effect};
+use super::hold::{self, LastSeen};
+use super::job::Job;
+use super::node::Node;
+use super::probes;
+use super::{file_jobs, file_probes, leftovers};
+use crate::config::{NodeName, SecretStore};
+use crate::engine::{
+    Call, Cancel, Claim, ClaimError, Epoch, Fault, FaultKind, Holding, Look, NodeRecord, Release,
+    World,
+};
+use crate::plan::{Action, Millis, Probe, Reading, RunId, ServiceState, Target};
+use crate::world::cleanup::Leftovers;
+use crate::world::effect::Stamp;
+use crate::world::node_folder::NodeFolder;
+use crate::world::observe::service_reading;
+use crate::world::refusal;
+use crate::world::vault::Vault;
+use crate::world::watch::Watch;
+
+/// How long a node may take to find or remove what a run left.
+const CLEANING: Millis = Millis::secs(3600);
+
+/// Nodes that are reached by connections, each with a folder of its own there.
+pub struct NodeWorld {
+    nodes: BTreeMap<NodeName, Place>,
+    vault: Vault,
+    /// For looks and effects.
+    work: Connections,
+    /// For holding the node: an effect that takes its time does not keep a lease from being renewed.
+    beats: Connections,
+}
+
+/// What is known of a node.
+struct Place {
+    folder: NodeFolder,
+    last_seen: LastSeen,
+}
+
+impl NodeWorld {
+    /// A world of these nodes. Connections are made when they are needed.
+    pub fn new(
+        targets: &BTreeMap<NodeName, Target>,
+        secrets: Arc<SecretStore>,
+        connector: Arc<dyn Connect>,
+    ) -> Self {
+        let place = |(name, target): (&NodeName, &Target)| {
+            let place = Place {
+                folder: NodeFolder::new(target.state_dir.local()),
+                last_seen: LastSeen::default(),
+            };
+            (name.clone(), place)
+        };
+        Self {
+            nodes: targets.iter().map(place).collect(),
+            vault: Vault::new(secrets),
+            work: Connections::new(Arc::clone(&connector), targets.keys()),
+            beats: Connections::new(connector, targets.keys()),
+        }
+    }
+
+    /// What a run left on a node for its undo.
+    pub fn leftovers(&self, node: &NodeName, run: &RunId) -> Result<Leftovers, Fault> {
+        leftovers::leftovers(&self.at_work(node)?, run, &Watch::unbroken(CLEANING))
+    }
+
+    /// Removes what a run left on a node. The run can't be taken back after that.
+    pub fn clear(&self, node: &NodeName, run: &RunId) -> Result<Leftovers, Fault> {
+        leftovers::clear(&self.at_work(node)?, run, &Watch::unbroken(CLEANING))
+    }
+
+    fn node<'w>(
+        &'w self,
+        name: &'w NodeName,
+        connections: &'w Connections,
+    ) -> Result<(Node<'w>, &'w LastSeen), Fault> {
+        let Some(place) = self.nodes.get(name) else {
+            let what = "the plan does not say where the node is";
+            return Err(Fault::new(FaultKind::Unreachable, what));
+        };
+        let node = Node {
+            name,
+            folder: &place.folder,
+            vault: &self.vault,
+            connections,
+        };
+        Ok((node, &place.last_seen))
+    }
+
+    fn at_work<'w>(&'w self, name: &'w NodeName) -> Result<Node<'w>, Fault> {
+        self.node(name, &self.work).map(|(node, _)| node)
+    }
+
+    fn job(
+        &self,
+        node: &Node<'_>,
+        call: &Call<'_>,
+        action: &Action,
+        watch: &Watch<'_>,
+    ) -> Result<Job, Fault> {
+        match action {
+            Action::Service { service, to } => {
+                let argv = match to {
+                    ServiceState::Running => &service.start,
+                    ServiceState::Stopped => &service.stop,
+                };
+                let nothing = zeroize::Zeroizing::default();
+                Ok(Job::command(argv, None, nothing, &[0], Vec::new()))
+            }
+            Action::Run {
+                argv,
+                dir,
+                stdin,
+                success,
+            } => Ok(Job::command(
+                argv,
+                dir.as_ref(),
+                self.vault.joined(stdin)?,
+                success,
+                action.secrets(),
+            )),
+            _ => file_jobs::job(node, call, action, watch)?.ok_or_else(|| {
+                let kind = action.kind();
+                let what = format!("a step of the kind `{kind}` is nothing that a node does");
+                Fault::new(FaultKind::Failed, what)
+            }),
+        }
+    }
+}
+
+impl World for NodeWorld {
+    fn refuses(&self, node: &NodeName, action: &Action) -> Option<String> {
+        if let Err(fault) = self.at_work(node) {
+            return Some(fault.what);
+        }
+        refusal::of(action)
+    }
+
+    fn observe(&self, look: &Look<'_>, probe: &Probe) -> Result<Reading, Fault> {
+        let node = self.at_work(look.node)?;
+        let watch = Watch::unbroken(look.timeout);
+        match probe {
+            Probe::Service { service } => {
+                probes::exit_code(&node, &service.status, &watch).map(service_reading)
+            }
+            Probe::Command { argv } => probes::exit_code(&node, argv, &watch).map(Reading::Number),
+            Probe::Port { host, port } => probes::listens(&node, host, *port, &watch),
+            Probe::FreeSpace { path } => probes::free_space(&node, path, &watch),
+            Probe::Stamp { step } => {
+                effect::stamp(node, look.run, step, &watch).map(Stamp::reading)
+            }
+            _ => file_probes::observe(&node, look, probe, &watch)?.ok_or_else(|| {
+                let what = format!("{probe} can't be looked at on a node");
+                Fault::new(FaultKind::Failed, what)
+            }),
+        }
+    }
+
+    fn perform(&self, call: &Call<'_>, action: &Action) -> Result<(), Fault> {
+        let node = self.at_work(call.node)?;
+        let watch = Watch::new(call.timeout, call.cancel);
+        let job = self.job(&node, call, action, &watch)?;
+        Effect::of(node, call).perform(&job, &watch).map(|_| ())
+    }
+
+    fn settle(&self, call: &Call<'_>) -> Result<Option<Result<(), Fault>>, Fault> {
+        let node = self.at_work(call.node)?;
+        let watch = Watch::new(call.timeout, call.cancel);
+        let outcome = Effect::of(node, call).settle(&watch)?;
+        Ok(outcome.map(|outcome| outcome.map(|_| ())))
+    }
+
+    fn claim(&self, node: &NodeName, claim: &Claim) -> Result<Epoch, ClaimError> {
+        let (node, last) = self.node(node, &self.beats).map_err(ClaimError::Fault)?;
+        hold::claim(&node, last, claim)
+    }
+
+    fn renew(&self, node: &NodeName, holding: &Holding) -> Result<(), Fault> {
+        let (node, last) = self.node(node, &self.beats)?;
+        hold::renew(&node, last, holding)
+    }
+
+    fn release(&self, node: &NodeName, holding: &Holding, release: &Release) -> Result<(), Fault> {
+        let (node, last) = self.node(node, &self.beats)?;
+        hold::release(&node, last, holding, release)
+    }
+
+    fn holder(&self, node: &NodeName) -> Result<NodeRecord, Fault> {
+        hold::holder(&self.at_work(node)?)
+    }
+
+    fn keep(&self, node: &NodeName, holding: &Holding, line: &[u8]) -> Result<(), Fault> {
+        hold::keep(&self.at_work(node)?, holding, line)
+    }
+
+    fn kept(&self, node: &NodeName, run: &RunId) -> Result<Vec<u8>, Fault> {
+        hold::kept(&self.at_work(node)?, run)
+    }
+
+    fn pause(&self, length: Duration, cancel: &Cancel) -> bool {
+        cancel.wait(length)
+    }
+}
