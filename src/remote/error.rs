@@ -52,6 +52,8 @@ pub enum RemoteErrorKind {
     TimedOut,
     /// A person broke it off while a command ran: it may go on.
     Cancelled,
+    /// The command is longer than what a machine takes.
+    TooLong,
     /// A command wrote more than is taken.
     TooMuch,
     /// A stream on this side failed.
@@ -85,6 +87,7 @@ impl RemoteErrorKind {
                 Retry::No("the command may have had its effect, or still go on")
             }
             Self::Cancelled => Retry::No("a person wanted it to stop"),
+            Self::TooLong => Retry::No("it would be as long again"),
             Self::TooMuch => Retry::No("it would write as much again"),
             Self::Stream | Self::Here => Retry::No("the cause is on this machine"),
         }
@@ -129,6 +132,15 @@ impl RemoteError {
         }
         let what = format!("what the command wrote can't be passed on: {error}");
         Self::new(RemoteErrorKind::Stream, what)
+    }
+
+    /// A command is longer than what a machine takes.
+    pub(super) fn too_long() -> Self {
+        Self::new(
+            RemoteErrorKind::TooLong,
+            "the command is longer than what a machine takes as arguments, which is some 128 KiB",
+        )
+        .hint("give what is long on standard input, or in a file there")
     }
 
     /// The same error with what to do next.

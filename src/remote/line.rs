@@ -6,7 +6,11 @@
 
 use std::fmt::Write as _;
 
+use super::RemoteError;
 use super::mark::Mark;
+
+/// The longest argument that Linux lets a program have. All of a line is one, for the login shell.
+const LONGEST: usize = (128 << 10) - 1;
 
 /// A command for a machine: the program and its arguments.
 #[derive(Clone, PartialEq, Eq)]
@@ -71,18 +75,23 @@ impl Line {
     }
 
     /// What a login shell is given: `/bin/sh` says the mark and becomes the command.
-    pub(super) fn for_login_shell(&self, mark: &Mark) -> String {
+    pub(super) fn for_login_shell(&self, mark: &Mark) -> Result<String, RemoteError> {
         let plain = |word: &String| !word.contains(['\'', '\\', '!', '\n', '\r']);
         let words: Vec<_> = self.words.iter().map(|word| quote(word)).collect();
         let words = words.join(" ");
         let mark = mark.script();
-        if self.words.iter().all(plain) {
-            return format!("exec /bin/sh -c '{mark}; exec \"$@\"' sh {words}");
+        let line = if self.words.iter().all(plain) {
+            format!("exec /bin/sh -c '{mark}; exec \"$@\"' sh {words}")
+        } else {
+            let encoded = base64(format!("exec {words}").as_bytes());
+            // Where nobody can read it back, the command fails, instead of being none.
+            let decoded = format!("$(echo {encoded} | base64 -d || echo exit 127)");
+            format!("exec /bin/sh -c '{mark}; eval \"{decoded}\"'")
+        };
+        if line.len() > LONGEST {
+            return Err(RemoteError::too_long());
         }
-        let encoded = base64(format!("exec {words}").as_bytes());
-        // Where nobody can read it back, the command fails, instead of being none.
-        let decoded = format!("$(echo {encoded} | base64 -d || echo exit 127)");
-        format!("exec /bin/sh -c '{mark}; eval \"{decoded}\"'")
+        Ok(line)
     }
 }
 
@@ -126,6 +135,10 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
+#[path = "line_laws.rs"]
+mod laws;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -146,10 +159,13 @@ mod tests {
     fn words_that_every_shell_reads_alike_stay_readable() {
         let mark = Mark::new();
         let line = Line::new(["/opt/x/bin/server", "a b", "", "$x", "~"]).unwrap();
-        let text = line.for_login_shell(&mark);
+        let text = line.for_login_shell(&mark).unwrap();
         assert!(text.starts_with("exec /bin/sh -c 'echo clusterctl-"));
         assert!(text.ends_with("; exec \"$@\"' sh /opt/x/bin/server 'a b' '' '$x' '~'"));
-        let text = Line::new(["echo", "it's"]).unwrap().for_login_shell(&mark);
+        let text = Line::new(["echo", "it's"])
+            .unwrap()
+            .for_login_shell(&mark)
+            .unwrap();
         assert!(text.contains("; eval \"$(echo "));
         assert_eq!(Line::new([""; 1]), Err(NotALine::Empty));
         assert_eq!(Line::new(["a", "b\0"]), Err(NotALine::ZeroByte));

@@ -33,6 +33,7 @@ mod pipes;
 mod process;
 mod ssh2_host;
 mod ssh_config;
+mod sudo;
 mod system_host;
 
 pub use destination::{Destination, HostKeys};
@@ -48,4 +49,5 @@ pub use ssh_config::{
     AddressFamily, Algorithms, HostConfig, IdentityAgent, IdentityFile, Place, SshConfig,
     SshConfigError, SshConfigProblem, StrictHostKeyChecking, Surroundings, User,
 };
+pub use sudo::{Sudo, SudoPassword};
 pub use system_host::answer_ssh;

@@ -121,7 +121,7 @@ impl Host for Ssh2Host {
         let mut kept = self.link.take(patience)?;
         let (mut session, channel) = self.session(&mut kept, patience)?;
         let mark = Mark::new();
-        let command = line.for_login_shell(&mark);
+        let command = line.for_login_shell(&mark)?;
         match conversation::hold(&mut session, channel, &command, &mark, streams, patience) {
             Ok(exit) => {
                 *kept = Some(session);

@@ -209,7 +209,7 @@ impl Host for SystemHost {
     ) -> Result<Exit, RemoteError> {
         let told = line.under(&["/bin/sh", "-c", TELLING, "sh"]);
         let mark = Mark::new();
-        let text = told.for_login_shell(&mark);
+        let text = told.for_login_shell(&mark)?;
         let master = self.master(patience)?;
         let first = Streams {
             input: streams.input.lent(),

@@ -63,10 +63,7 @@ pub(super) fn not_started(error: &io::Error) -> RemoteError {
             RemoteError::new(K::Here, "there is no program `ssh` on this machine")
                 .hint("install OpenSSH's client, such as the package openssh-client")
         }
-        io::ErrorKind::ArgumentListTooLong => {
-            RemoteError::new(K::Here, "the command is too long for a line")
-                .hint("give what is long on standard input, or in a file")
-        }
+        io::ErrorKind::ArgumentListTooLong => RemoteError::too_long(),
         _ => RemoteError::new(K::Here, format!("ssh can't be started: {error}")),
     }
 }

@@ -23,6 +23,7 @@ const MUCH: usize = 100 << 20;
 pub(super) fn dialer(lab: &Lab) -> Dialer {
     let mut settings = DialSettings::of(Surroundings::of_this_process());
     settings.ssh_config = Some(lab.ssh_config());
+    settings.program = Some(env!("CARGO_BIN_EXE_clusterctl").into());
     Dialer::new(settings)
 }
 

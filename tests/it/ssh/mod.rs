@@ -5,4 +5,6 @@ mod conformance;
 pub(crate) mod lab;
 mod lab_itself;
 pub(crate) mod server;
+mod sudo;
+mod system;
 pub(crate) mod wires;
