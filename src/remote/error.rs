@@ -52,7 +52,7 @@ pub enum RemoteErrorKind {
     TimedOut,
     /// A person broke it off while a command ran: it may go on.
     Cancelled,
-    /// The command is longer than what a machine takes.
+    /// The command is longer than what can be passed on.
     TooLong,
     /// A command wrote more than is taken.
     TooMuch,
@@ -134,13 +134,11 @@ impl RemoteError {
         Self::new(RemoteErrorKind::Stream, what)
     }
 
-    /// A command is longer than what a machine takes.
-    pub(super) fn too_long() -> Self {
-        Self::new(
-            RemoteErrorKind::TooLong,
-            "the command is longer than what a machine takes as arguments, which is some 128 KiB",
-        )
-        .hint("give what is long on standard input, or in a file there")
+    /// A command is longer than the so many KiB that can be passed on.
+    pub(super) fn too_long(most: usize) -> Self {
+        let what = format!("the command is too long: as a line it may have {most} KiB");
+        Self::new(RemoteErrorKind::TooLong, what)
+            .hint("give what is long on standard input, or in a file there")
     }
 
     /// The same error with what to do next.

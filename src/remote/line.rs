@@ -89,7 +89,7 @@ impl Line {
             format!("exec /bin/sh -c '{mark}; eval \"{decoded}\"'")
         };
         if line.len() > LONGEST {
-            return Err(RemoteError::too_long());
+            return Err(RemoteError::too_long(128));
         }
         Ok(line)
     }

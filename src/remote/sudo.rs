@@ -162,7 +162,12 @@ impl Sudo {
         let user = self.user.as_deref().unwrap_or("root");
         let has = |words: &[&str]| words.iter().any(|words| said.contains(words));
         let given = matches!(self.password, SudoPassword::Password(_));
-        let (what, hint) = if *exit == Exit::Code(127) && !has(&["sudo: "]) {
+        let (what, hint) = if has(&[
+            "sudo: not found",
+            "sudo: command not found",
+            "sudo: No such file",
+            "sudo: inaccessible",
+        ]) {
             (
                 "there is no `sudo` on the machine".to_owned(),
                 "install it there; or log in as the right user, with `sudo = false` in the cluster file".to_owned(),

@@ -37,6 +37,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long the end of a command that nobody waits for any more may be asked for.
 const FAREWELL: Duration = Duration::from_secs(3);
 
+/// The longest line: it has to fit into one packet of libssh2's.
+const LONGEST: usize = 33 << 10;
+
 /// What a new connection is made of.
 pub(super) struct Way {
     pub(super) destination: Destination,
@@ -118,10 +121,13 @@ impl Host for Ssh2Host {
         streams: Streams<'_>,
         patience: &Patience<'_>,
     ) -> Result<Exit, RemoteError> {
-        let mut kept = self.link.take(patience)?;
-        let (mut session, channel) = self.session(&mut kept, patience)?;
         let mark = Mark::new();
         let command = line.for_login_shell(&mark)?;
+        if command.len() > LONGEST {
+            return Err(RemoteError::too_long(LONGEST >> 10));
+        }
+        let mut kept = self.link.take(patience)?;
+        let (mut session, channel) = self.session(&mut kept, patience)?;
         match conversation::hold(&mut session, channel, &command, &mark, streams, patience) {
             Ok(exit) => {
                 *kept = Some(session);

@@ -1,6 +1,7 @@
 //! The `ssh` that connects, logs in and stays: the master of a connection.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,6 +13,7 @@ use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::askpass::Askpass;
 use super::folder::Folder;
+use super::mux::Mux;
 use super::{SystemWay, read_and_remove, wording};
 use crate::remote::process::Process;
 use crate::remote::{
@@ -49,7 +51,7 @@ impl Master {
             _folder: Arc::clone(folder),
         };
         let log = folder.path("l");
-        let here = |error: &std::io::Error| {
+        let here = |error: &io::Error| {
             let what = format!("ssh can't be set up on this machine: {error}");
             RemoteError::new(RemoteErrorKind::Here, what)
         };
@@ -75,7 +77,13 @@ impl Master {
         patience: &Patience<'_>,
     ) -> Result<Exit, RemoteError> {
         let mut ssh = way.ssh(&self.socket);
-        ssh.args(["-M", "-N", "-o", "LogLevel=DEBUG1"]);
+        ssh.args(["-M", "-N"]);
+        if way.config.proxy_jump.is_some() || way.config.proxy_command.is_some() {
+            // Else what is said on the way to the host would be thrown away.
+            ssh.arg("-v");
+        } else {
+            ssh.args(["-o", "LogLevel=DEBUG1"]);
+        }
         ssh.args(["-o", &format!("ControlPersist={IDLE}")]);
         ssh.args(["-o", &format!("StrictHostKeyChecking={}", host_keys(way))]);
         match askpass {
@@ -114,31 +122,26 @@ impl Master {
         UnixStream::connect(&self.socket).is_ok()
     }
 
-    /// Ends it, and with it the connection.
-    fn end(&self) {
-        let Ok(stream) = UnixStream::connect(&self.socket) else {
-            return;
-        };
-        let Ok(peer) = rustix::net::sockopt::socket_peercred(&stream) else {
-            return;
-        };
-        let Ok(handle) = pidfd_open(peer.pid, PidfdFlags::empty()) else {
-            return;
-        };
+    /// Ends it, and with it the connection: as it wants to be asked, and if it does not hear, as a process.
+    fn end(&self) -> io::Result<()> {
+        let mut mux = Mux::with(&self.socket)?;
+        let handle = pidfd_open(mux.pid()?, PidfdFlags::empty())?;
+        let _ = mux.end();
+        let longest = Timespec::try_from(FAREWELL).ok();
         for signal in [Signal::TERM, Signal::KILL] {
-            let _ = pidfd_send_signal(&handle, signal);
-            let longest = Timespec::try_from(FAREWELL).ok();
-            let ended = poll(&mut [PollFd::new(&handle, PollFlags::IN)], longest.as_ref());
-            if ended.is_ok_and(|count| count > 0) {
-                break;
+            if poll(&mut [PollFd::new(&handle, PollFlags::IN)], longest.as_ref())? > 0 {
+                return Ok(());
             }
+            pidfd_send_signal(&handle, signal)?;
         }
+        Ok(())
     }
 }
 
 impl Drop for Master {
     fn drop(&mut self) {
-        self.end();
+        // One that is gone already can't be ended.
+        let _ = self.end();
         let _ = std::fs::remove_file(&self.socket);
     }
 }

@@ -9,6 +9,7 @@
 mod askpass;
 mod folder;
 mod master;
+mod mux;
 mod wording;
 
 use std::path::{Path, PathBuf};

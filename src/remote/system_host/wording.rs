@@ -63,7 +63,7 @@ pub(super) fn not_started(error: &io::Error) -> RemoteError {
             RemoteError::new(K::Here, "there is no program `ssh` on this machine")
                 .hint("install OpenSSH's client, such as the package openssh-client")
         }
-        io::ErrorKind::ArgumentListTooLong => RemoteError::too_long(),
+        io::ErrorKind::ArgumentListTooLong => RemoteError::too_long(128),
         _ => RemoteError::new(K::Here, format!("ssh can't be started: {error}")),
     }
 }
@@ -86,6 +86,14 @@ pub(super) fn not_connected(way: &SystemWay, log: &str, exit: &Exit, asked: &Ask
         Some((*kind, *what, *hint, *line))
     });
     let host = way.host();
+    if let Some((_, words)) = log.split_once("kex_exchange_identification: banner line 0: ")
+        && !log.contains("Remote protocol version")
+    {
+        let words = shown(words.lines().next().unwrap_or_default());
+        let what = format!("what answers does not speak SSH: it says `{words}`");
+        return RemoteError::new(K::Garbage, what)
+            .hint("see whether the address and the port are those of the SSH server");
+    }
     let Some((kind, what, hint, line)) = found else {
         let said = said.last().map_or_else(
             || format!("it ended with {exit}"),
