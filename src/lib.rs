@@ -56,7 +56,7 @@
 //! * **A kind of action**: a variant of [`plan::Action`]. The compiler asks for its
 //!   kind and its values (`plan/action.rs`), its sentence (`plan/in_words.rs`), its
 //!   instructions for a person (`plan/by_hand.rs`), its paths (`plan/rules.rs`) and what
-//!   performs it (`world/mod.rs`). Matches with a default that it does not ask for:
+//!   performs it (`world/mod.rs`, and elsewhere `world/node/`). Matches with a default that it does not ask for:
 //!   `secrets` in `plan/action.rs`; `changes`, `subjects`, `looks`, `commands` and
 //!   `judge_action` in `plan/rules.rs`; `copied` and `keeps_a_file` in `plan/by_hand.rs`;
 //!   `settled` in `plan/reverse.rs`; `refuses` in `world/mod.rs`. In `rehearse/sim_world.rs` an
@@ -66,7 +66,7 @@
 //! * **A kind of probe**: a variant of [`plan::Probe`], whose sentence and subject stand
 //!   beside it, and whose `values_mut` and `secrets` have a default; its path in
 //!   `plan/rules.rs`, its check by hand in `plan/look_by_hand.rs`, its real answer in
-//!   `world/observe.rs`; in `tests/it/generate.rs` and `tests/it/local_world/probes.rs`.
+//!   `world/observe.rs` and `world/node/`; in `tests/it/generate.rs` and `tests/it/local_world/probes.rs`.
 //! * **A change of a format** that older programs can't read, such as a new kind,
 //!   raises [`plan::FORMAT`], [`engine::JOURNAL_FORMAT`] or [`engine::EVENT_FORMAT`]; what
 //!   was saved with an older one is still read.

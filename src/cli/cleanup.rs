@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::plan::RunId;
 use crate::store::RunStore;
 use crate::view::table::{Cell, Column, Table};
-use crate::world::LocalWorld;
+use crate::world::Nodes;
 
 /// Remove what old runs left for their undo: backups, what they put aside, their journals.
 ///
@@ -38,7 +38,7 @@ pub(super) struct Cleanup {
 /// A run that may go, and the world of its nodes.
 struct Old {
     summary: Summary,
-    world: LocalWorld,
+    world: Nodes,
 }
 
 pub(super) fn run(args: &Cleanup, context: &Context) -> Result<Exit> {

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result};
 
 use super::context::{Context, TOOL, UNDO};
 use super::global::Running;
+use super::reach::Reach;
 use super::refusal::Refusal;
 use super::signals::Listening;
 use super::terminal_desk::TerminalDesk;
@@ -24,7 +25,7 @@ use crate::exit::Exit;
 use crate::plan::{Millis, Plan, RunId, StepId, Target, Undo};
 use crate::store::{RunFolder, RunStore};
 use crate::view::{Look, Manner, Suspend};
-use crate::world::{LocalWorld, this_runner};
+use crate::world::{Nodes, this_runner};
 
 /// How long a look at a node may take.
 const LOOK: Millis = Millis::secs(30);
@@ -83,7 +84,7 @@ impl<'a> Conductor<'a> {
     }
 
     /// The world of a plan's nodes.
-    pub(super) fn world(&self, plan: &Plan, given: GivenSecrets) -> (LocalWorld, Arc<SecretStore>) {
+    pub(super) fn world(&self, plan: &Plan, given: GivenSecrets) -> (Nodes, Arc<SecretStore>) {
         let references = references(plan);
         let own = self.cluster.secrets().map(|(_, reference)| reference);
         let secrets = SecretStore::new(own.chain(&references))
@@ -91,7 +92,7 @@ impl<'a> Conductor<'a> {
             .with_given(given)
             .with_terminal();
         let secrets = Arc::new(secrets);
-        (LocalWorld::new(&plan.nodes, Arc::clone(&secrets)), secrets)
+        (nodes(plan, &secrets), secrets)
     }
 
     /// Runs a new plan.
@@ -101,7 +102,7 @@ impl<'a> Conductor<'a> {
         secrets: Arc<SecretStore>,
         undoes: Option<&RunId>,
     ) -> Result<Exit> {
-        let world = LocalWorld::new(&plan.nodes, Arc::clone(&secrets));
+        let world = nodes(plan, &secrets);
         fetch(plan, &secrets, |_| true)?;
         let run = self.new_name()?;
         let folder = self.store.create(&run, &plan.to_json(), undoes)?;
@@ -241,7 +242,7 @@ impl<'a> Conductor<'a> {
     fn free_after(
         &self,
         end: &End,
-        world: &LocalWorld,
+        world: &Nodes,
         plan: &Plan,
         undo: &RunId,
         undone: &RunId,
@@ -264,7 +265,7 @@ impl<'a> Conductor<'a> {
     /// Frees the nodes that a run still holds although another took it back: those on which it had done nothing.
     pub(super) fn free(
         &self,
-        world: &LocalWorld,
+        world: &Nodes,
         plan: &Plan,
         undo: &RunId,
         undone: &RunId,
@@ -278,6 +279,7 @@ impl<'a> Conductor<'a> {
             let claim = Claim {
                 run: undo.clone(),
                 instead_of: Some(undone.clone()),
+                by_force: false,
                 verb: UNDO.to_owned(),
                 runner: this_runner(),
                 reason: plan.title.clone(),
@@ -462,6 +464,12 @@ fn references(plan: &Plan) -> Vec<SecretRef> {
     all.sort();
     all.dedup();
     all
+}
+
+/// The world of a plan's nodes.
+fn nodes(plan: &Plan, secrets: &Arc<SecretStore>) -> Nodes {
+    let reach = Reach::to(plan.nodes.clone(), Arc::clone(secrets));
+    Nodes::new(&plan.nodes, Arc::clone(secrets), Arc::new(reach))
 }
 
 /// Where the secrets are found that doing a step needs.

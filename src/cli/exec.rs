@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::fleet::{Errand, visit};
 use crate::remote::Line;
 use crate::view::ErrandView;
+use crate::world::Connect as _;
 
 /// How long nothing may be heard before the program says that it still lives.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -70,7 +71,10 @@ pub(super) fn run(args: &Exec, context: &Context) -> Result<Exit> {
         let metadata = readable
             .with_context(|| Refusal::usage(format!("{} can't be read", path.display())))?;
         if !metadata.is_file() {
-            let what = format!("{} is not a file, and each node reads it from its beginning", path.display());
+            let what = format!(
+                "{} is not a file, and each node reads it from its beginning",
+                path.display()
+            );
             return Err(Refusal::usage(what).into());
         }
     }
@@ -78,7 +82,9 @@ pub(super) fn run(args: &Exec, context: &Context) -> Result<Exit> {
         std::fs::create_dir_all(folder)
             .with_context(|| Refusal::usage(format!("{} can't be made", folder.display())))?;
     }
-    let reach = Reach::new(context, &cluster, cluster.select(&args.on)?)?;
+    let reach = Reach::new(&cluster, &cluster.select(&args.on)?)?;
+    reach.fetch()?;
+    reach.explain(context);
     let nodes = reach.nodes();
     let errand = Errand {
         line,

@@ -4,16 +4,20 @@
 //! turn what comes back into output and an exit code.
 
 mod apply;
+mod check;
 mod cleanup;
 mod completions;
 mod conduct;
 mod context;
 mod decide;
+mod exec;
 mod given;
 mod global;
 mod io;
+mod lock;
 mod man;
 mod props;
+mod reach;
 mod refusal;
 mod rehearse;
 mod resume;
@@ -56,6 +60,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Props(props::Props),
+    Exec(exec::Exec),
+    Check(check::Check),
+    Lock(lock::Lock),
     Show(show::Show),
     Apply(apply::Apply),
     Rehearse(rehearse::Rehearse),
@@ -76,6 +83,7 @@ impl Verb {
         let changes = match self {
             Self::Props(args) => args.changes(),
             Self::Runs(args) => args.changes(),
+            Self::Lock(args) => args.changes(),
             Self::Apply(_) | Self::Resume(_) | Self::Undo(_) => true,
             _ => false,
         };
@@ -96,6 +104,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: Io) -> Exit {
     };
     let result = match cli.verb {
         Verb::Props(args) => props::run(args, &mut context),
+        Verb::Exec(args) => exec::run(&args, &context),
+        Verb::Lock(args) => lock::run(&args, &context),
+        Verb::Check(args) => check::run(&args, &context),
         Verb::Show(args) => show::run(&args, &mut context),
         Verb::Apply(args) => apply::run(&args, &mut context),
         Verb::Rehearse(args) => rehearse::run(&args, &mut context),

@@ -51,7 +51,7 @@ impl Refusal {
 pub(super) fn told(error: &anyhow::Error, state: Option<&str>) -> (Exit, Trouble) {
     // Not by its chain: what an error was given as its context is found in this way only.
     let refusal = error.downcast_ref::<Refusal>();
-    let exit = refusal.map_or_else(|| exit_of(error), |refusal| refusal.exit);
+    let exit = exit(error);
     let mut trouble = Trouble::of(error).exit(exit.code());
     let known = refusal.and_then(|refusal| refusal.state.as_deref());
     if let Some(state) = known.or(state) {
@@ -64,6 +64,12 @@ pub(super) fn told(error: &anyhow::Error, state: Option<&str>) -> (Exit, Trouble
         trouble = trouble.hint(hint);
     }
     (exit, trouble)
+}
+
+/// The exit code of an error.
+pub(super) fn exit(error: &anyhow::Error) -> Exit {
+    let refusal = error.downcast_ref::<Refusal>();
+    refusal.map_or_else(|| exit_of(error), |refusal| refusal.exit)
 }
 
 fn exit_of(error: &anyhow::Error) -> Exit {

@@ -56,6 +56,11 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         undoes: Option<RunId>,
     },
+    /// What it does: with this, another machine can go on when the runner's is gone for good.
+    Planned {
+        /// The plan.
+        plan: serde_json::Value,
+    },
     /// An unfinished run goes on.
     Resumed {
         /// The program and its version.

@@ -103,7 +103,7 @@ impl Progress {
                     start.runner = runner.clone();
                 }
             }
-            Entry::Claimed { .. } => {}
+            Entry::Planned { .. } | Entry::Claimed { .. } => {}
             Entry::Owed { step, until } => {
                 if self.standing(step) == Standing::Pending {
                     self.announced.insert(step.clone(), *until);

@@ -42,6 +42,9 @@ pub struct Engine<'a> {
     pub settings: Settings,
 }
 
+/// On how many nodes the plan is kept beside the journal.
+const PLAN_COPIES: usize = 3;
+
 /// How a run is to be done.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -284,6 +287,7 @@ impl Engine<'_> {
         Claim {
             run: self.run.clone(),
             instead_of: undoes.cloned(),
+            by_force: false,
             verb: self.plan.verb.clone(),
             runner: self.settings.runner.clone(),
             reason: self.plan.title.clone(),
@@ -369,14 +373,25 @@ impl Engine<'_> {
             holds.give_up(self.world, &otherwise);
             Verdict::nothing_changed(Exit::Forbidden, halt.because(self.plan))
         })?;
-        for (node, holding) in holds.each() {
+        let planned = fresh
+            .then(|| {
+                let plan = serde_json::to_value(self.plan).unwrap_or_default();
+                book.write(Entry::Planned { plan })
+            })
+            .transpose()
+            .map_err(|halt| {
+                holds.give_up(self.world, &otherwise);
+                Verdict::nothing_changed(Exit::Forbidden, halt.because(self.plan))
+            })?;
+        for (at, (node, holding)) in holds.each().enumerate() {
             let claimed = Entry::Claimed {
                 node: node.clone(),
                 epoch: holding.epoch,
             };
-            let kept = self
-                .world
-                .keep(node, holding, &first.line())
+            let planned = planned.iter().filter(|_| at < PLAN_COPIES);
+            let kept = std::iter::once(&first)
+                .chain(planned)
+                .try_for_each(|record| self.world.keep(node, holding, &record.line()))
                 .and_then(|()| {
                     book.write_both(self.world, node, holding, claimed)
                         .unwrap_or_else(|halt| {

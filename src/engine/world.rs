@@ -129,6 +129,8 @@ pub struct Claim {
     pub run: RunId,
     /// The run whose unfinished hold may be taken over, because this run undoes it.
     pub instead_of: Option<RunId>,
+    /// Whether the run's hold is taken even while its runner may live, because a person says so.
+    pub by_force: bool,
     /// The verb, such as `props-set`.
     pub verb: String,
     /// The runner: one process on one machine.

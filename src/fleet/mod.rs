@@ -6,11 +6,13 @@
 //!
 //! This room knows machines and their names; it takes no lock and changes nothing by itself.
 
+mod each;
 mod lines;
 mod news;
 mod survey;
 mod visit;
 
+pub use each::each;
 pub use news::{End, News, Stream};
 pub use survey::Survey;
 pub use visit::{Dial, Errand, visit};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::remote::{Line, NotALine};
+use crate::remote::{Host, Input, Line, Output, Patience, RemoteError, RemoteErrorKind, Streams};
 
 const SCRIPT: &str = include_str!("survey.sh");
 
@@ -11,6 +11,9 @@ const CLOCKS_MAY_DIFFER: Duration = Duration::from_secs(5);
 
 /// With less space than this, in bytes, a backup may not find room.
 const LEAST_SPACE: u64 = 100 << 20;
+
+/// More than any node has to say.
+const LONGEST: usize = 64 << 10;
 
 /// What a node told of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,13 +35,39 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// The command that asks a node.
-    pub fn line(state_dir: &str) -> Result<Line, NotALine> {
-        Line::script(SCRIPT, "clusterctl-survey", [state_dir])
+    /// Asks a node, which keeps its records in this folder.
+    pub fn of(
+        host: &dyn Host,
+        state_dir: &str,
+        patience: &Patience<'_>,
+    ) -> Result<Self, RemoteError> {
+        let line = Line::script(SCRIPT, "clusterctl-survey", [state_dir])
+            .map_err(|error| RemoteError::new(RemoteErrorKind::Configuration, error.to_string()))?;
+        let (mut out, mut err) = (Output::at_most(LONGEST), Output::at_most(LONGEST));
+        let streams = Streams {
+            input: Input::Nothing,
+            out: &mut out,
+            err: &mut err,
+        };
+        let before = jiff::Timestamp::now().as_millisecond();
+        let exit = host.exec(&line, streams, patience)?;
+        let after = jiff::Timestamp::now().as_millisecond();
+        let mut survey = Self::default();
+        for line in out.text().lines() {
+            survey.hear(line, before.midpoint(after));
+        }
+        if !survey.answered() {
+            let said = err.text();
+            let said = said.lines().next_back().unwrap_or("it said nothing");
+            let what = format!("it ran no script for /bin/sh ({exit}): {said}");
+            return Err(RemoteError::new(RemoteErrorKind::Shell, what)
+                .hint("log in by hand, and see whether `/bin/sh -c 'echo hello'` works there"));
+        }
+        Ok(survey)
     }
 
-    /// Takes in one line of the answer, which arrived at this time of ours, in milliseconds.
-    pub fn hear(&mut self, line: &str, now: i64) {
+    /// Takes in one line of the answer, which was true at this time of ours, in milliseconds.
+    fn hear(&mut self, line: &str, now: i64) {
         let Some((key, value)) = line.split_once('=') else {
             return;
         };
@@ -58,8 +87,7 @@ impl Survey {
         }
     }
 
-    /// Whether it answered at all.
-    pub fn answered(&self) -> bool {
+    fn answered(&self) -> bool {
         !self.user.is_empty()
     }
 
@@ -108,6 +136,7 @@ impl Survey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::remote::LocalHost;
 
     fn survey(lines: &[&str]) -> Survey {
         let mut survey = Survey::default();
@@ -119,22 +148,14 @@ mod tests {
 
     #[test]
     fn this_machine_answers() {
-        let line = Survey::line("/nowhere/at/all").unwrap();
-        let out = std::process::Command::new(&line.words()[0])
-            .args(&line.words()[1..])
-            .output()
-            .unwrap();
-        let mut survey = Survey::default();
-        let now = jiff::Timestamp::now().as_millisecond();
-        for line in String::from_utf8(out.stdout).unwrap().lines() {
-            survey.hear(line, now);
-        }
-        assert!(survey.answered(), "{survey:?}");
-        assert!(survey.clock_ahead.unwrap().abs() < 60_000, "{survey:?}");
+        let patience = Patience::unbroken(Duration::from_secs(30));
+        let survey = Survey::of(&LocalHost::new(), "/nowhere/at/all", &patience).unwrap();
+        assert!(survey.clock_ahead.unwrap().abs() < 30_000, "{survey:?}");
         assert!(
             survey.free.is_some() && !survey.system.is_empty(),
             "{survey:?}"
         );
+        assert!(survey.shell.starts_with('/'), "{survey:?}");
         assert_eq!(survey.missing, Vec::<String>::new());
     }
 

@@ -336,7 +336,7 @@ impl World for SimWorld {
             let may = holder.run == claim.run || claim.instead_of.as_ref() == Some(&holder.run);
             let claimed = (name.clone(), holder.run.clone());
             let alive = holder.until.is_some() && lock(&self.claimed).contains(&claimed);
-            if !may || alive {
+            if !may || (alive && !claim.by_force) {
                 return Err(ClaimError::Held(Box::new(holder.clone())));
             }
         }

@@ -134,9 +134,9 @@ impl RemoteError {
         Self::new(RemoteErrorKind::Stream, what)
     }
 
-    /// A command is longer than the so many KiB that can be passed on.
+    /// An argument is longer than so many KiB, which are all that a machine takes.
     pub(super) fn too_long(most: usize) -> Self {
-        let what = format!("the command is too long: as a line it may have {most} KiB");
+        let what = format!("the command is too long: a machine takes {most} KiB for an argument");
         Self::new(RemoteErrorKind::TooLong, what)
             .hint("give what is long on standard input, or in a file there")
     }

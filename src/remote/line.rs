@@ -9,9 +9,6 @@ use std::fmt::Write as _;
 use super::RemoteError;
 use super::mark::Mark;
 
-/// The longest argument that Linux lets a program have. All of a line is one, for the login shell.
-const LONGEST: usize = (128 << 10) - 1;
-
 /// A command for a machine: the program and its arguments.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Line {
@@ -65,6 +62,15 @@ impl Line {
         &self.words
     }
 
+    /// Whether a machine takes each of the words. Linux lets no argument be longer than 128 KiB.
+    pub(super) fn fit(&self) -> Result<(), RemoteError> {
+        let longest = self.words.iter().map(String::len).max();
+        if longest.is_some_and(|length| length >= 128 << 10) {
+            return Err(RemoteError::too_long(128));
+        }
+        Ok(())
+    }
+
     /// The command run by another one, such as `sudo`.
     #[must_use]
     pub fn under(&self, words: &[&str]) -> Self {
@@ -75,24 +81,52 @@ impl Line {
     }
 
     /// What a login shell is given: `/bin/sh` says the mark and becomes the command.
-    pub(super) fn for_login_shell(&self, mark: &Mark) -> Result<String, RemoteError> {
+    ///
+    /// A long command does not fit where a login shell is told of it: it goes ahead of what the command reads.
+    pub(super) fn for_login_shell(&self, mark: &Mark) -> Told {
         let plain = |word: &String| !word.contains(['\'', '\\', '!', '\n', '\r']);
         let words: Vec<_> = self.words.iter().map(|word| quote(word)).collect();
         let words = words.join(" ");
         let mark = mark.script();
-        let line = if self.words.iter().all(plain) {
-            format!("exec /bin/sh -c '{mark}; exec \"$@\"' sh {words}")
-        } else {
-            let encoded = base64(format!("exec {words}").as_bytes());
-            // Where nobody can read it back, the command fails, instead of being none.
-            let decoded = format!("$(echo {encoded} | base64 -d || echo exit 127)");
-            format!("exec /bin/sh -c '{mark}; eval \"{decoded}\"'")
-        };
-        if line.len() > LONGEST {
-            return Err(RemoteError::too_long(128));
+        if self.words.iter().all(plain) {
+            let text = format!("exec /bin/sh -c '{mark}; exec \"$@\"' sh {words}");
+            if text.len() <= LONGEST {
+                let ahead = Vec::new();
+                return Told { text, ahead };
+            }
         }
-        Ok(line)
+        let encoded = base64(format!("exec {words}").as_bytes());
+        if encoded.len() > LONGEST {
+            let text = format!("exec /bin/sh -c '{mark}; {}'", reader_of(encoded.len()));
+            let ahead = encoded.into_bytes();
+            return Told { text, ahead };
+        }
+        // Where nobody can read it back, the command fails, instead of being none.
+        let decoded = format!("$(echo {encoded} | base64 -d || echo exit 127)");
+        Told {
+            text: format!("exec /bin/sh -c '{mark}; eval \"{decoded}\"'"),
+            ahead: Vec::new(),
+        }
     }
+}
+
+/// What a login shell is given, and what the shell that it starts reads before the command does.
+pub(super) struct Told {
+    pub(super) text: String,
+    pub(super) ahead: Vec<u8>,
+}
+
+/// The longest line for a login shell: libssh2 sends no request that is longer than one packet of 35,000 bytes.
+const LONGEST: usize = 24_000;
+
+/// A script that reads so many letters of base64 from standard input, and not a byte more, and runs what they say.
+///
+/// One `read` gives what has arrived, which may be less than was asked for.
+fn reader_of(size: usize) -> String {
+    format!(
+        "s= n={size}; while [ $n -gt 0 ]; do c=$(dd bs=$n count=1 2>/dev/null); [ -n \"$c\" ] || exit 127; \
+         s=$s$c; n=$((n - ${{#c}})); done; eval \"$(echo $s | base64 -d || echo exit 127)\""
+    )
 }
 
 /// What it says is for a person: never more than the program.
@@ -159,13 +193,13 @@ mod tests {
     fn words_that_every_shell_reads_alike_stay_readable() {
         let mark = Mark::new();
         let line = Line::new(["/opt/x/bin/server", "a b", "", "$x", "~"]).unwrap();
-        let text = line.for_login_shell(&mark).unwrap();
+        let text = line.for_login_shell(&mark).text;
         assert!(text.starts_with("exec /bin/sh -c 'echo clusterctl-"));
         assert!(text.ends_with("; exec \"$@\"' sh /opt/x/bin/server 'a b' '' '$x' '~'"));
         let text = Line::new(["echo", "it's"])
             .unwrap()
             .for_login_shell(&mark)
-            .unwrap();
+            .text;
         assert!(text.contains("; eval \"$(echo "));
         assert_eq!(Line::new([""; 1]), Err(NotALine::Empty));
         assert_eq!(Line::new(["a", "b\0"]), Err(NotALine::ZeroByte));

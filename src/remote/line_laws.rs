@@ -1,7 +1,7 @@
 //! What every shell makes of a line: the words, to the byte. Real shells are asked.
 
-use std::fmt::Write as _;
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use super::Line;
 use crate::remote::mark::Mark;
@@ -60,20 +60,24 @@ impl Random {
 }
 
 fn check(shell: &[&str], words: &[String]) {
-    let written: String = words.iter().fold(String::new(), |mut text, word| {
-        let _ = write!(text, "{word}\u{1}\u{2}");
-        text
-    });
+    let ends = words.iter().flat_map(|word| [word.as_str(), "\u{1}\u{2}"]);
+    let written: String = ends.collect();
     let start = ["printf", "%s\u{1}\u{2}"].map(str::to_owned);
     let line = Line::new(start.into_iter().chain(words.iter().cloned())).unwrap();
     let mark = Mark::new();
-    let text = line.for_login_shell(&mark).unwrap();
-    let out = Command::new(shell[0])
+    let told = line.for_login_shell(&mark);
+    let mut child = Command::new(shell[0])
         .args(&shell[1..])
-        .args(["-c", &text])
+        .args(["-c", &told.text])
         .env("HOME", "/nonexistent")
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap_or_else(|error| panic!("{}: {error}: see `.ci/install`", shell[0]));
+    // All of it is read before anything but the mark is written.
+    let _ = child.stdin.take().unwrap().write_all(&told.ahead);
+    let out = child.wait_with_output().unwrap();
     let end = out.stdout.iter().position(|byte| *byte == b'\n');
     let found = &out.stdout[end.map_or(0, |end| end + 1)..];
     assert!(

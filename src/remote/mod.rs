@@ -17,6 +17,7 @@
 //! user may have there. This room knows machines and bytes; it knows no plan, no
 //! run, no lock.
 
+mod ahead;
 mod destination;
 mod dialer;
 pub(crate) mod environment;
@@ -42,7 +43,7 @@ pub use error::{RemoteError, RemoteErrorKind, Retry};
 pub use file_error::{FileError, FileErrorKind};
 pub use files::{Content, Entry, Files, Identity, Kind, OnlyIf, Stat, Writing};
 pub use host::{BackEnd, Exit, Host, Input, Output, Patience, Streams};
-pub use known_hosts::{HostKey, KeyStanding, KnownHosts, KnownKey};
+pub use known_hosts::{HostKey, KeyMark, KeyStanding, KnownHosts, KnownKey};
 pub use line::{Line, NotALine};
 pub use local_host::LocalHost;
 pub use ssh_config::{

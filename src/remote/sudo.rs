@@ -3,12 +3,12 @@
 //! `sudo` says its own words on the command's standard error. So the command begins with a mark there, as after a login
 //! shell: what comes before it was `sudo`, and when there is none, `sudo` said no.
 
-use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::ahead::Ahead;
 use super::mark::{AfterMark, Mark};
 use super::{
     BackEnd, Exit, Host, Input, Line, Output, Patience, RemoteError, RemoteErrorKind, Streams,
@@ -110,14 +110,16 @@ impl Sudo {
         } = streams;
         let mark = Mark::new();
         let (mut out, mut err) = (AfterMark::new(&mark, out), AfterMark::new(&mark, err));
-        let mut first = match &self.password {
-            SudoPassword::Passwordless => None,
-            SudoPassword::Password(secret) => Some(First::new(secret, &mark, input.lent())),
+        let passwords = match &self.password {
+            SudoPassword::Passwordless => Zeroizing::default(),
+            SudoPassword::Password(secret) => passwords(secret, &mark),
         };
+        let mut ahead = Ahead::new(&passwords, input.lent());
         let streams = Streams {
-            input: match &mut first {
-                Some(first) => Input::Reader(first),
-                None => input.lent(),
+            input: if passwords.is_empty() {
+                ahead.rest()
+            } else {
+                Input::Reader(&mut ahead)
             },
             out: &mut out,
             err: &mut err,
@@ -228,43 +230,14 @@ fn goes_on(kind: RemoteErrorKind) -> bool {
     !kind.nothing_begun() && kind != RemoteErrorKind::Lost
 }
 
-/// The password's lines, and then what the command reads.
-struct First<'a> {
-    lines: Zeroizing<Vec<u8>>,
-    given: usize,
-    rest: Input<'a>,
-}
-
-impl<'a> First<'a> {
-    fn new(secret: &Secret, mark: &Mark, rest: Input<'a>) -> Self {
-        let (secret, end) = (secret.expose(), mark.nonce());
-        let parts = [secret, "\n", secret, "\n", end, "\n"];
-        let length = parts.iter().map(|part| part.len()).sum();
-        let mut lines = Zeroizing::new(Vec::with_capacity(length));
-        for part in parts {
-            lines.extend_from_slice(part.as_bytes());
-        }
-        Self {
-            lines,
-            given: 0,
-            rest,
-        }
+/// What goes ahead of what the command reads: the password twice, and what ends it.
+fn passwords(secret: &Secret, mark: &Mark) -> Zeroizing<Vec<u8>> {
+    let (secret, end) = (secret.expose(), mark.nonce());
+    let parts = [secret, "\n", secret, "\n", end, "\n"];
+    let length = parts.iter().map(|part| part.len()).sum();
+    let mut lines = Zeroizing::new(Vec::with_capacity(length));
+    for part in parts {
+        lines.extend_from_slice(part.as_bytes());
     }
-}
-
-impl Read for First<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = &self.lines[self.given..];
-        if !left.is_empty() {
-            let length = left.len().min(buffer.len());
-            buffer[..length].copy_from_slice(&left[..length]);
-            self.given += length;
-            return Ok(length);
-        }
-        match &mut self.rest {
-            Input::Nothing => Ok(0),
-            Input::Bytes(bytes) => bytes.read(buffer),
-            Input::Reader(reader) => reader.read(buffer),
-        }
-    }
+    lines
 }

@@ -123,7 +123,7 @@ impl Record {
         };
         let same = holder.run == claim.run || claim.instead_of.as_ref() == Some(&holder.run);
         let is_over = holder.until.is_none_or(|until| until <= moment.now);
-        if same && (is_over || self.runner_is_dead(holder, &moment.boot)) {
+        if same && (is_over || claim.by_force || self.runner_is_dead(holder, &moment.boot)) {
             return Ok(());
         }
         Err(ClaimError::Held(Box::new(holder.clone())))
@@ -133,6 +133,18 @@ impl Record {
         let ran_there = holder.runner.boot == self.boot;
         let rebooted = ran_there && self.boot != boot && !boot.trim().is_empty();
         rebooted || is_dead(&holder.runner)
+    }
+
+    /// The identity of the node's boot, if this is what a process there says that is not the runner's own.
+    ///
+    /// It may see other processes than the runner that wrote the record: that alone is no new boot.
+    pub(super) fn boot_seen(&self, said: &str) -> String {
+        let machine = |boot: &str| boot.split(' ').next().map(str::to_owned);
+        if machine(said) == machine(&self.boot) {
+            self.boot.clone()
+        } else {
+            said.to_owned()
+        }
     }
 
     /// The node taken. The lease counts from the moment at which the node was looked at.

@@ -1,4 +1,5 @@
-//! The real world of this machine: the node `local`, behind [`World`].
+//! The real world, behind [`World`]: [`LocalWorld`] is this machine, the node `local`; [`NodeWorld`] is nodes that
+//! only commands reach.
 //!
 //! A node has a folder of its own (`state_dir`), which holds its lock, the
 //! copies of journals, what effects left behind, and backups:
@@ -14,9 +15,11 @@
 //! runs/RUN/backups/STEP/        what a step kept
 //! ```
 //!
-//! Work on files is done by this process; commands run under a wrapper
-//! (`fence.sh`) which outlives it. Both hold `effect.lock` while they work, and
-//! do nothing unless the run holds the node then.
+//! On this machine work on files is done by this process, and commands run under
+//! a wrapper (`fence.sh`) which outlives it; elsewhere both run under such a
+//! wrapper (`node/fence.sh`). Whoever works holds `effect.lock`, and does nothing
+//! unless the run holds the node then. The folder has one format: a node can
+//! change hands between both worlds.
 //!
 //! This room knows plans, the engine's contract, and files. It knows no vendor,
 //! no network but for the question whether a port is open, and no terminal.
@@ -38,6 +41,7 @@ mod lock_file;
 mod manifest;
 mod node;
 mod node_folder;
+mod nodes;
 mod observe;
 mod original;
 mod place;
@@ -53,6 +57,7 @@ mod xml;
 pub use cleanup::Leftovers;
 pub use manifest::manifest_digest;
 pub use node::{Connect, NodeWorld};
+pub use nodes::Nodes;
 pub use original::read_file_bounded;
 pub use runner::this_runner;
 

@@ -748,7 +748,8 @@ fn a_node_whose_disk_is_full_keeps_what_is_done_done() {
             let is_full = Arc::new(AtomicBool::new(false));
             let order = Ordering::SeqCst;
             let keep = move |node: &NodeName, line: &[u8]| {
-                let hit = String::from_utf8_lossy(line).contains(&marker);
+                let line = String::from_utf8_lossy(line);
+                let hit = line.contains(&marker) && !line.contains("\"planned\"");
                 is_full.fetch_or(hit, order);
                 (is_full.load(order) && node.as_str() == "n1").then(full_disk)
             };

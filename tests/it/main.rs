@@ -33,5 +33,6 @@ mod scale;
 mod scene;
 mod secret_store;
 mod ssh;
+mod ssh_files;
 mod store;
 mod takeover;

@@ -4,9 +4,12 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
+use super::nodes::FileOnNodes;
 use super::place::Place;
 use crate::cli::context::Context;
+use crate::config::Selection;
 use crate::exit::Exit;
+use crate::properties::Properties;
 
 /// Look for what Java can't load, and for keys that are defined more than once.
 ///
@@ -15,11 +18,29 @@ use crate::exit::Exit;
 pub(super) struct Check {
     #[command(flatten)]
     place: Place,
+
+    /// On these nodes of the cluster file: names, @tags, patterns; ! before one leaves it out.
+    #[arg(long, value_name = "NODES")]
+    on: Option<Selection>,
 }
 
 pub(super) fn run(args: &Check, context: &Context) -> Result<Exit> {
-    let file = args.place.read()?;
-    let path = args.place.file.display();
+    let path = args.place.file.display().to_string();
+    let Some(on) = &args.on else {
+        return Ok(one(None, &path, &args.place.read()?, context));
+    };
+    let cluster = context.cluster()?;
+    let file = FileOnNodes::to_look_at(&args.place, on, &cluster)?;
+    let mut exit = Exit::Done;
+    for (node, found) in file.ask(|node, _| Ok((node.clone(), file.read(node)?)))? {
+        let place = format!("{node}:{path}");
+        exit = exit.max(one(Some(node.as_str()), &place, &found, context));
+    }
+    Ok(exit)
+}
+
+/// What is to be said of one file.
+fn one(node: Option<&str>, path: &str, file: &Properties, context: &Context) -> Exit {
     let problems = file.problems();
     let duplicates = file.duplicates();
     if context.global.json {
@@ -31,7 +52,11 @@ pub(super) fn run(args: &Check, context: &Context) -> Result<Exit> {
             .iter()
             .map(|d| json!({ "key": d.key.to_lossy(), "lines": d.lines }))
             .collect();
-        context.print_json(&json!({ "format": 1, "problems": problems, "duplicates": duplicates }));
+        let mut said = json!({ "format": 1, "problems": problems, "duplicates": duplicates });
+        if let (Some(node), Some(said)) = (node, said.as_object_mut()) {
+            said.insert("node".to_owned(), node.into());
+        }
+        context.print_json(&said);
     } else {
         for problem in problems {
             let (line, column, kind) = (problem.line, problem.column, &problem.kind);
@@ -60,5 +85,5 @@ pub(super) fn run(args: &Check, context: &Context) -> Result<Exit> {
         }
     }
     let clean = problems.is_empty() && duplicates.is_empty();
-    Ok(if clean { Exit::Done } else { Exit::Differs })
+    if clean { Exit::Done } else { Exit::Differs }
 }

@@ -3,6 +3,8 @@
 mod check;
 mod diff;
 mod get;
+mod nodes;
+mod parity_view;
 mod place;
 mod set;
 mod unset;

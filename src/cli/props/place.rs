@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 
-use crate::cli::context::{Context, TOOL, absolute, hooks, local, target, typed};
+use super::nodes::FileOnNodes;
+use crate::cli::context::{Context, TOOL, hooks, typed};
 use crate::cli::decide::{Secrets, decide};
 use crate::cli::global::Changing;
 use crate::cli::refusal::Refusal;
-use crate::config::{Cluster, GivenSecrets, NodeName, SecretStore, Selection};
+use crate::config::{GivenSecrets, NodeName, SecretStore, Selection};
 use crate::exit::Exit;
-use crate::plan::{Millis, Probe, Reading, RemotePath, Target, Value};
+use crate::plan::{Millis, Probe, Reading, Value};
 use crate::primitives::edit_properties::{Circumstances, Found, Wish, plan};
 use crate::properties::{Encoding, Properties, Which};
-use crate::world::{LocalWorld, read_file_bounded};
+use crate::world::read_file_bounded;
 
 /// A file and how it is read.
 #[derive(Debug, Clone, Args)]
@@ -68,32 +69,10 @@ impl Where {
             (None, None) => Which::Only,
         }
     }
-
-    /// The nodes that are meant.
-    fn nodes(&self, cluster: &Cluster) -> Result<Vec<(NodeName, Target)>> {
-        let Some(selection) = &self.on else {
-            return Ok(vec![local(cluster)?]);
-        };
-        let nodes = cluster.select(selection)?;
-        if let Some(away) = nodes.iter().find(|node| !node.is_local()) {
-            return Err(Refusal::new(
-                Exit::Forbidden,
-                format!(
-                    "{} is at {}, and this version of clusterctl reaches only this machine (address = \"local\")",
-                    away.name, away.address
-                ),
-            )
-            .into());
-        }
-        nodes
-            .into_iter()
-            .map(|node| Ok((node.name.clone(), target(cluster, node)?)))
-            .collect()
-    }
 }
 
 impl Place {
-    fn encoding(&self) -> Encoding {
+    pub(super) fn encoding(&self) -> Encoding {
         if self.utf8 {
             Encoding::Utf8
         } else {
@@ -128,8 +107,6 @@ pub(super) fn edit(
     context: &Context,
 ) -> Result<Exit> {
     let cluster = context.cluster()?;
-    let path = absolute(&at.place.file)?;
-    let file = at.place.read()?;
     let references: Vec<_> = wishes
         .iter()
         .filter_map(|wish| match &wish.value {
@@ -152,19 +129,21 @@ pub(super) fn edit(
             anyhow::Error::from(error).context(Refusal::usage(what))
         })?;
     }
-    let mut found = Vec::new();
-    for (node, target) in at.nodes(&cluster)? {
-        let nodes = std::iter::once((node.clone(), target.clone())).collect();
-        let world = LocalWorld::new(&nodes, std::sync::Arc::clone(&secrets));
-        let left = left_to_do(&world, &node, &path, at.place.utf8, wishes)?;
-        found.push(Found {
-            node,
-            target,
-            path: path.clone(),
-            file: file.clone(),
-            wishes: left,
-        });
-    }
+    let file = FileOnNodes::new(
+        &at.place,
+        at.on.as_ref(),
+        &cluster,
+        std::sync::Arc::clone(&secrets),
+    )?;
+    let found = file.ask(|node, target| {
+        Ok(Found {
+            node: node.clone(),
+            target: target.clone(),
+            path: file.path.clone(),
+            file: file.read(node)?,
+            wishes: left_to_do(&file, node, at.place.utf8, wishes)?,
+        })
+    })?;
     let circumstances = Circumstances {
         verb,
         made_by: TOOL.to_owned(),
@@ -182,9 +161,8 @@ pub(super) fn edit(
 
 /// The wishes but for secrets that the file has already, which only a comparison in memory can tell.
 fn left_to_do(
-    world: &LocalWorld,
+    file: &FileOnNodes,
     node: &NodeName,
-    path: &RemotePath,
     utf8: bool,
     wishes: &[Wish],
 ) -> Result<Vec<Wish>> {
@@ -198,14 +176,14 @@ fn left_to_do(
     let mut left = Vec::new();
     for wish in wishes {
         if let Some(value @ Value::Secret(_)) = &wish.value {
-            let (path, key, value) = (path.clone(), wish.key.clone(), value.clone());
+            let (path, key, value) = (file.path.clone(), wish.key.clone(), value.clone());
             let is = Probe::PropertyIs {
                 path,
                 key,
                 value,
                 utf8,
             };
-            if world.observe(&look, &is)? == Reading::Same {
+            if file.world.observe(&look, &is)? == Reading::Same {
                 continue;
             }
         }

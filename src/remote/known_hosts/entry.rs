@@ -1,5 +1,6 @@
 //! One line of a list of known hosts.
 
+use super::KnownKey;
 use super::hashed_name::HashedName;
 use super::key::HostKey;
 use crate::remote::ssh_config::Place;
@@ -12,14 +13,14 @@ const LONGEST_MARKER: usize = 31;
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) place: Place,
-    pub(super) marker: Marker,
+    pub(super) mark: KeyMark,
     pub(super) names: Names,
     pub(super) key: HostKey,
 }
 
 /// What a line says about its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Marker {
+pub enum KeyMark {
     /// The host has it.
     Plain,
     /// It signs the keys of hosts.
@@ -47,34 +48,44 @@ impl Entry {
         if line.is_empty() || line.starts_with('#') {
             return None;
         }
-        let (marker, line) = marker(line)?;
+        let (mark, line) = mark(line)?;
         let (names, rest) = line.split_once([' ', '\t'])?;
         let mut words = rest.split([' ', '\t']).filter(|word| !word.is_empty());
         let key = HostKey::from_words(words.next()?, words.next()?)?;
         Some(Self {
             place: place.clone(),
-            marker,
+            mark,
             names: Names::read(names)?,
             key,
         })
     }
+
+    /// What it says of its key.
+    pub(super) fn known(&self) -> KnownKey {
+        KnownKey {
+            place: self.place.clone(),
+            kind: self.key.kind().to_owned(),
+            fingerprint: self.key.fingerprint(),
+            mark: self.mark,
+        }
+    }
 }
 
 /// At most one marker, and what follows. A marker ends at the first space, even after a tab.
-fn marker(line: &str) -> Option<(Marker, &str)> {
+fn mark(line: &str) -> Option<(KeyMark, &str)> {
     if !line.starts_with('@') {
-        return Some((Marker::Plain, line));
+        return Some((KeyMark::Plain, line));
     }
     let end = line.find(' ').or_else(|| line.find('\t'))?;
     let (word, rest) = line.split_at(end);
-    let marker = match word {
+    let mark = match word {
         _ if word.len() > LONGEST_MARKER => return None,
-        "@cert-authority" => Marker::Authority,
-        "@revoked" => Marker::Revoked,
+        "@cert-authority" => KeyMark::Authority,
+        "@revoked" => KeyMark::Revoked,
         _ => return None,
     };
     let rest = rest.trim_start_matches([' ', '\t']);
-    (!rest.starts_with('@')).then_some((marker, rest))
+    (!rest.starts_with('@')).then_some((mark, rest))
 }
 
 impl Names {

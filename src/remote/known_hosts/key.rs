@@ -11,17 +11,8 @@ pub struct HostKey {
     blob: Vec<u8>,
 }
 
-/// The kinds of keys that OpenSSH reads; with `-cert-v01@openssh.com` at their ends they are certificates.
-const KINDS: [&str; 8] = [
-    "ssh-ed25519",
-    "ssh-rsa",
-    "ssh-dss",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-];
+/// The smallest modulus of RSA and DSA that OpenSSH reads, in bytes, and the largest.
+const MODULUS: std::ops::RangeInclusive<usize> = 128..=2048;
 
 impl HostKey {
     /// A key as the server sends it; nothing if it does not begin with its kind.
@@ -39,15 +30,33 @@ impl HostKey {
         })
     }
 
-    /// A key as a list has it: its kind, and the whole in base64; nothing if they don't belong together.
+    /// A key as a list has it: its kind, and the whole in base64; nothing if OpenSSH would skip the line; that a point
+    /// lies on its curve is not looked at.
     pub(super) fn from_words(kind: &str, encoded: &str) -> Option<Self> {
-        let plain = kind.replace("-cert-v01@openssh.com", "");
-        let known = KINDS.iter().any(|known| {
-            known.trim_end_matches("@openssh.com") == plain.trim_end_matches("@openssh.com")
-        });
         let solid: String = encoded.split_ascii_whitespace().collect();
         let blob = STANDARD.decode(solid).ok()?;
-        Self::from_blob(&blob).filter(|key| known && key.kind == kind)
+        Self::from_blob(&blob).filter(|key| key.kind == kind && key.is_whole())
+    }
+
+    /// Whether the parts are there that its kind has.
+    fn is_whole(&self) -> bool {
+        let Some(parts) = parts(&self.blob) else {
+            return false;
+        };
+        let point = |curve: &[u8], point: &[u8], length| {
+            self.kind.as_bytes().ends_with(curve) && point.len() == length && point[0] == 4
+        };
+        match (self.kind.as_str(), &parts[1..]) {
+            ("ssh-ed25519", [key]) | ("sk-ssh-ed25519@openssh.com", [key, _]) => key.len() == 32,
+            ("ssh-rsa", [_, modulus]) | ("ssh-dss", [modulus, _, _, _]) => {
+                parts[1..].iter().all(|part| is_natural(part)) && is_modulus(modulus)
+            }
+            ("ecdsa-sha2-nistp256", [curve, key]) => point(curve, key, 65),
+            ("ecdsa-sha2-nistp384", [curve, key]) => point(curve, key, 97),
+            ("ecdsa-sha2-nistp521", [curve, key]) => point(curve, key, 133),
+            ("sk-ecdsa-sha2-nistp256@openssh.com", [b"nistp256", key, _]) => key.len() == 65,
+            _ => false,
+        }
     }
 
     /// Its kind, such as `ssh-ed25519`.
@@ -70,4 +79,31 @@ impl HostKey {
     pub(super) fn to_words(&self) -> String {
         format!("{} {}", self.kind, STANDARD.encode(&self.blob))
     }
+}
+
+/// Whether a number is not below zero.
+fn is_natural(number: &[u8]) -> bool {
+    number.first().is_none_or(|first| first & 0x80 == 0)
+}
+
+/// Whether a number is long enough, and not too long.
+fn is_modulus(number: &[u8]) -> bool {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    let number = &number[zeros..];
+    let full = number.first().is_some_and(|first| first & 0x80 != 0);
+    MODULUS.contains(&number.len()) && (number.len() > *MODULUS.start() || full)
+}
+
+/// The parts of a key, each of which has its length before it; nothing if they don't fill it.
+fn parts(blob: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut parts = Vec::new();
+    let mut rest = blob;
+    while !rest.is_empty() {
+        let (length, after) = rest.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (part, after) = after.split_at_checked(length)?;
+        parts.push(part);
+        rest = after;
+    }
+    (!parts.is_empty()).then_some(parts)
 }

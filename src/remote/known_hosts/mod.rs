@@ -18,7 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::FlockOperation;
 
 use super::ssh_config::Place;
-use entry::{Entry, Marker, Names};
+pub use entry::KeyMark;
+use entry::{Entry, Names};
 use hashed_name::HashedName;
 pub use key::HostKey;
 
@@ -48,6 +49,10 @@ pub struct KnownKey {
     pub place: Place,
     /// Its kind, such as `ssh-ed25519`.
     pub kind: String,
+    /// Its fingerprint as OpenSSH shows it.
+    pub fingerprint: String,
+    /// What the line says about it.
+    pub mark: KeyMark,
 }
 
 /// All lists of known hosts.
@@ -125,23 +130,18 @@ impl KnownHosts {
 
     fn check_name(&self, name: &str, key: &HostKey) -> KeyStanding {
         let entries = self.of(name);
-        let same = |marker| {
+        let same = |mark| {
             let mut entries = entries.iter();
-            entries.find(|entry| entry.marker == marker && entry.key == *key)
+            entries.find(|entry| entry.mark == mark && entry.key == *key)
         };
-        if let Some(entry) = same(Marker::Revoked) {
+        if let Some(entry) = same(KeyMark::Revoked) {
             return KeyStanding::Revoked(entry.place.clone());
         }
-        if let Some(entry) = same(Marker::Plain) {
+        if let Some(entry) = same(KeyMark::Plain) {
             return KeyStanding::Known(entry.place.clone());
         }
-        let others = entries.iter().filter(|entry| entry.marker == Marker::Plain);
-        let others: Vec<_> = others
-            .map(|entry| KnownKey {
-                place: entry.place.clone(),
-                kind: entry.key.kind().to_owned(),
-            })
-            .collect();
+        let others = entries.iter().filter(|entry| entry.mark == KeyMark::Plain);
+        let others: Vec<_> = others.map(Entry::known).collect();
         if others.is_empty() {
             return KeyStanding::Unknown;
         }
@@ -162,11 +162,17 @@ impl KnownHosts {
         let mut kinds = Vec::new();
         for entry in self.of(name) {
             let kind = entry.key.kind();
-            if entry.marker == Marker::Plain && !kinds.iter().any(|known| known == kind) {
+            if entry.mark == KeyMark::Plain && !kinds.iter().any(|known| known == kind) {
                 kinds.push(kind.to_owned());
             }
         }
         kinds
+    }
+
+    /// Every line about a host, in the order of the lists.
+    pub fn lines(&self, host: &str, port: u16) -> Vec<KnownKey> {
+        let entries = self.of(&with_port(host, port));
+        entries.iter().map(Entry::known).collect()
     }
 
     /// Why only OpenSSH can judge the host's key, in a sentence that names the line; nothing if the lists do.
@@ -174,7 +180,7 @@ impl KnownHosts {
         let entries = self.of(&with_port(host, port));
         let authority = entries
             .iter()
-            .find(|entry| entry.marker == Marker::Authority)?;
+            .find(|entry| entry.mark == KeyMark::Authority)?;
         Some(format!(
             "`@cert-authority` ({}) says that the host's key is signed by another key",
             authority.place
@@ -241,7 +247,7 @@ impl KnownHosts {
                 file: file.to_string_lossy().into(),
                 line: 0,
             },
-            marker: Marker::Plain,
+            mark: KeyMark::Plain,
             names: Names::Exactly(vec![name]),
             key: key.clone(),
         });

@@ -12,21 +12,37 @@ const MAGIC: &[u8] = b"openssh-key-v1\0";
 
 /// A file with a private key, as far as it can be seen without opening it.
 pub(super) struct Identity {
-    pub(super) text: Zeroizing<String>,
+    /// The private half; nothing if only the public one is here, as for a key that the agent has.
+    pub(super) text: Option<Zeroizing<String>>,
     pub(super) encrypted: bool,
     /// The public half, where it can be seen.
     pub(super) public: Option<Vec<u8>>,
+}
+
+impl Identity {
+    fn only_public(public: Vec<u8>) -> Self {
+        Self {
+            text: None,
+            encrypted: false,
+            public: Some(public),
+        }
+    }
 }
 
 /// Reads it; nothing if it is not there. An error says what is wrong with it.
 pub(super) fn read(path: &Path) -> Result<Option<Identity>, String> {
     let text = match fs::read_to_string(path) {
         Ok(text) => Zeroizing::new(text),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Ok(beside(path).map(Identity::only_public));
+        }
         Err(error) => return Err(format!("can't be read: {error}")),
     };
     if text.starts_with("PuTTY-User-Key-File") {
         return Err("is a key of PuTTY's, which `puttygen -O private-openssh` converts".to_owned());
+    }
+    if text.starts_with("ssh-") || text.starts_with("ecdsa-") {
+        return Ok(public(&text).map(Identity::only_public));
     }
     let opened = openssh(&text);
     let encrypted = match &opened {
@@ -35,11 +51,10 @@ pub(super) fn read(path: &Path) -> Result<Option<Identity>, String> {
             text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED")
         }
     };
-    let public = opened.map(|(_, public)| public).or_else(|| beside(path));
     Ok(Some(Identity {
-        text,
+        text: Some(text),
         encrypted,
-        public,
+        public: opened.map(|(_, public)| public).or_else(|| beside(path)),
     }))
 }
 
@@ -47,8 +62,11 @@ pub(super) fn read(path: &Path) -> Result<Option<Identity>, String> {
 fn beside(path: &Path) -> Option<Vec<u8>> {
     let mut name = path.as_os_str().to_owned();
     name.push(".pub");
-    let text = fs::read_to_string(name).ok()?;
-    STANDARD.decode(text.split_whitespace().nth(1)?).ok()
+    public(&fs::read_to_string(name).ok()?)
+}
+
+fn public(line: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(line.split_whitespace().nth(1)?).ok()
 }
 
 /// The cipher and the public half of a key in OpenSSH's own format.

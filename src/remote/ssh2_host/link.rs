@@ -116,6 +116,12 @@ impl Link {
         true
     }
 
+    /// Whether the other side has hung up.
+    pub(super) fn has_ended(&self) -> bool {
+        let mut fds = [PollFd::new(&*self.socket, PollFlags::RDHUP)];
+        poll(&mut fds, Some(&Timespec::default())).is_ok_and(|count| count > 0)
+    }
+
     /// How long nothing was heard.
     pub(super) fn silence(&self) -> Duration {
         self.heard.elapsed()

@@ -48,17 +48,21 @@ struct Login<'a> {
 
 impl Login<'_> {
     fn run(&mut self) -> Result<bool, RemoteError> {
-        let user = self.way.config.user.clone();
-        let asked = self.call(|session| session.auth_methods(&user).map(str::to_owned));
-        let methods = match asked {
-            Ok(methods) => methods,
-            Err(_) if self.link.session.authenticated() => return Ok(true),
-            Err(Stop::Told(error)) => return Err(self.closed(error.message())),
-            Err(stop) => return Err(self.broken(stop)),
+        let Some(mut offers) = self.offers()? else {
+            return Ok(true);
         };
-        let offers: Vec<_> = methods.split(',').filter(|name| !name.is_empty()).collect();
-        let wanted = self.wanted();
-        for method in wanted.iter().filter(|name| offers.contains(&name.as_str())) {
+        for method in self.wanted() {
+            // A server that wants a key and a password names the second when it has the first.
+            let asks_for_more = self.offered > 0 && !offers.iter().any(|offer| asks(offer));
+            if asks(&method) && asks_for_more && self.way.destination.password.is_some() {
+                let Some(more) = self.offers()? else {
+                    return Ok(true);
+                };
+                offers = more;
+            }
+            if !offers.contains(&method) {
+                continue;
+            }
             let done = match method.as_str() {
                 "publickey" => self.keys()?,
                 "password" => self.password()?,
@@ -72,6 +76,21 @@ impl Login<'_> {
         self.tried
             .push(format!("the server takes {}", offers.join(", ")));
         Ok(false)
+    }
+
+    /// The ways to log in that the server takes now; nothing when it let us in without any.
+    fn offers(&mut self) -> Result<Option<Vec<String>>, RemoteError> {
+        let user = self.way.config.user.clone();
+        let asked = self.call(|session| session.auth_methods(&user).map(str::to_owned));
+        match asked {
+            Ok(methods) => {
+                let offers = methods.split(',').filter(|name| !name.is_empty());
+                Ok(Some(offers.map(str::to_owned).collect()))
+            }
+            Err(_) if self.link.session.authenticated() => Ok(None),
+            Err(Stop::Told(error)) => Err(self.closed(error.message())),
+            Err(stop) => Err(self.broken(stop)),
+        }
     }
 
     /// The ways to log in that this side would use.
@@ -102,6 +121,10 @@ impl Login<'_> {
             Ok(()) => Ok(Tried::Refused),
             Err(Stop::Told(error)) => match number(&error) {
                 -7 | -13 | -43 | -45 => Err(self.closed(error.message())),
+                // The library says the same when the server hung up instead of answering, but for its words.
+                -18 | -19 if hung_up(&error) || self.link.has_ended() => {
+                    Err(self.closed(error.message()))
+                }
                 -18 | -19 => Ok(Tried::Refused),
                 -15 => Err(RemoteError::new(
                     RemoteErrorKind::Denied,
@@ -215,6 +238,9 @@ impl Login<'_> {
     }
 
     fn key_file(&mut self, file: &KeyFile) -> Result<bool, RemoteError> {
+        let Some(text) = &file.key.text else {
+            return Ok(false);
+        };
         let passphrase = self.way.destination.passphrase.as_deref();
         if file.key.encrypted && passphrase.is_none() {
             let what = format!("{} is encrypted, and no passphrase is given", file.path);
@@ -225,9 +251,8 @@ impl Login<'_> {
             .filter(|_| file.key.encrypted)
             .map(Secret::expose);
         let user = &self.way.config.user;
-        let tried = self.try_once(|session| {
-            session.userauth_pubkey_memory(user, None, &file.key.text, passphrase)
-        })?;
+        let tried =
+            self.try_once(|session| session.userauth_pubkey_memory(user, None, text, passphrase))?;
         let what = match (&tried, file.key.encrypted) {
             (Tried::Unusable(_), true) => format!("{} with the passphrase", file.path),
             _ => file.path.clone(),
@@ -246,9 +271,9 @@ impl Login<'_> {
     }
 
     /// Answers the server's questions with the password. One that was refused is not given a second time.
-    fn answers(&mut self, offers: &[&str]) -> Result<bool, RemoteError> {
+    fn answers(&mut self, offers: &[String]) -> Result<bool, RemoteError> {
         let Some(password) = self.way.destination.password.clone() else {
-            if !offers.contains(&"password") {
+            if !offers.iter().any(|offer| offer == "password") {
                 self.tried.push("no password is given".to_owned());
             }
             return Ok(false);
@@ -330,6 +355,15 @@ impl Login<'_> {
             ),
         }
     }
+}
+
+fn hung_up(error: &ssh2::Error) -> bool {
+    error.message().starts_with("Waiting for")
+}
+
+/// Whether this way to log in takes a password.
+fn asks(method: &str) -> bool {
+    matches!(method, "password" | "keyboard-interactive")
 }
 
 struct KeyFile {

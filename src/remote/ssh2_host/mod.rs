@@ -22,9 +22,10 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ahead::Ahead;
 use super::mark::Mark;
 use super::{
-    BackEnd, Destination, Exit, Host, HostConfig, KnownHosts, Line, Patience, RemoteError,
+    BackEnd, Destination, Exit, Host, HostConfig, Input, KnownHosts, Line, Patience, RemoteError,
     RemoteErrorKind, Streams,
 };
 use conversation::Broken;
@@ -37,8 +38,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long the end of a command that nobody waits for any more may be asked for.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// The longest line: it has to fit into one packet of libssh2's.
-const LONGEST: usize = 33 << 10;
+/// The first pause while a server notices that a session is over, and when that takes too long.
+const SESSION_ENDS: Duration = Duration::from_millis(5);
+const LONGEST_END: Duration = Duration::from_secs(1);
 
 /// What a new connection is made of.
 pub(super) struct Way {
@@ -89,7 +91,7 @@ impl Ssh2Host {
         patience: &Patience<'_>,
     ) -> Result<(Link, ssh2::Channel), RemoteError> {
         if let Some(mut link) = kept.take() {
-            match conversation::open(&mut link, patience) {
+            match open_in_turn(&mut link, patience) {
                 Ok(channel) => return Ok((link, channel)),
                 // It may have been closed while nobody used it. Nothing was begun on it.
                 Err(error) if error.kind == RemoteErrorKind::Lost => {}
@@ -121,20 +123,29 @@ impl Host for Ssh2Host {
         streams: Streams<'_>,
         patience: &Patience<'_>,
     ) -> Result<Exit, RemoteError> {
-        let mark = Mark::new();
-        let command = line.for_login_shell(&mark)?;
-        if command.len() > LONGEST {
-            return Err(RemoteError::too_long(LONGEST >> 10));
-        }
+        line.fit()?;
         let mut kept = self.link.take(patience)?;
         let (mut session, channel) = self.session(&mut kept, patience)?;
-        match conversation::hold(&mut session, channel, &command, &mark, streams, patience) {
+        let mark = Mark::new();
+        let told = line.for_login_shell(&mark);
+        let mut ahead = Ahead::new(&told.ahead, streams.input);
+        let streams = Streams {
+            input: if told.ahead.is_empty() {
+                ahead.rest()
+            } else {
+                Input::Reader(&mut ahead)
+            },
+            out: &mut *streams.out,
+            err: &mut *streams.err,
+        };
+        match conversation::hold(&mut session, channel, &told.text, &mark, streams, patience) {
             Ok(exit) => {
                 *kept = Some(session);
                 Ok(exit)
             }
             Err(Broken { mut error, runs_as }) => {
-                if let Some(pid) = runs_as {
+                // What was begun on a connection that broke goes on: whoever wanted it may come back for it.
+                if let Some(pid) = runs_as.filter(|_| error.kind != RemoteErrorKind::Lost) {
                     error.what.push_str(if self.ask_to_end(session, pid) {
                         "; it was asked to end there"
                     } else {
@@ -148,6 +159,21 @@ impl Host for Ssh2Host {
 
     fn back_end(&self) -> BackEnd {
         BackEnd::Ssh2
+    }
+}
+
+/// Opens a channel; a server that allows one session only may not have noticed yet that the last one is over.
+fn open_in_turn(link: &mut Link, patience: &Patience<'_>) -> Result<ssh2::Channel, RemoteError> {
+    let mut pause = SESSION_ENDS;
+    loop {
+        match conversation::open(link, patience) {
+            Err(error) if error.kind == RemoteErrorKind::NoSession && pause < LONGEST_END => {
+                patience.check("waiting for a session")?;
+                std::thread::sleep(pause);
+                pause *= 2;
+            }
+            opened => return opened,
+        }
     }
 }
 

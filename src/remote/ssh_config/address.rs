@@ -8,6 +8,10 @@ use super::host_config::AddressFamily;
 pub(super) fn canonical(name: &str, family: AddressFamily) -> String {
     let address = v4(name).map(IpAddr::V4);
     let address = address.or_else(|| name.parse::<Ipv6Addr>().ok().map(IpAddr::V6));
+    let address = match family {
+        AddressFamily::Inet => address.map(|address| address.to_canonical()),
+        _ => address,
+    };
     let allowed = |address: &IpAddr| match family {
         AddressFamily::Any => true,
         AddressFamily::Inet => address.is_ipv4(),

@@ -125,6 +125,8 @@ fn asks_for_it(setting: &Setting) -> bool {
 
 fn reason(setting: &Setting, asks: &'static str) -> Reason {
     let value = match &setting.value {
+        // A command may have a password in it.
+        _ if [K::ProxyCommand, K::KnownHostsCommand].contains(&setting.keyword) => String::new(),
         Value::Choice(word) => (*word).to_owned(),
         Value::Text(text) => text.clone(),
         Value::Number(number) => number.to_string(),
@@ -133,7 +135,9 @@ fn reason(setting: &Setting, asks: &'static str) -> Reason {
         Value::Unset => String::new(),
     };
     Reason {
-        option: format!("{} {}", setting.name, shortened(&value)),
+        option: format!("{} {}", setting.name, shortened(&value))
+            .trim_end()
+            .to_owned(),
         place: Some(setting.place.clone()),
         asks,
     }

@@ -2,6 +2,7 @@
 
 use super::line::Cutter;
 use super::pattern::{self, Fit};
+use crate::config::nearest;
 
 /// Criteria that OpenSSH judges by what only it can see, or by a later pass over the files.
 const OTHERS: [(&str, bool); 8] = [
@@ -14,6 +15,9 @@ const OTHERS: [(&str, bool); 8] = [
     ("version", true),
     ("sessiontype", true),
 ];
+
+/// Criteria that are judged here.
+const OWN: [&str; 5] = ["all", "host", "originalhost", "user", "localuser"];
 
 /// One criterion.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,7 +152,12 @@ impl Test {
             "user" => Self::User,
             "localuser" => Self::LocalUser,
             _ => {
-                return Err(format!("`{name}` is no criterion that OpenSSH knows"));
+                let names = OTHERS.iter().map(|(name, _)| *name).chain(OWN);
+                let meant = nearest(name, names).map(|name| format!("; `{name}` is one"));
+                return Err(format!(
+                    "`{name}` is no criterion that OpenSSH knows{}",
+                    meant.unwrap_or_default()
+                ));
             }
         };
         argument().map(make)

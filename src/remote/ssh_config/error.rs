@@ -38,7 +38,7 @@ impl SshConfigProblem {
     pub(super) fn new(what: impl Into<String>) -> Self {
         Self {
             place: None,
-            what: what.into(),
+            what: printable(&what.into()),
             hint: None,
         }
     }
@@ -49,7 +49,7 @@ impl SshConfigProblem {
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(printable(&hint.into()));
         self
     }
 }
@@ -61,6 +61,12 @@ impl fmt::Display for SshConfigProblem {
             None => f.write_str(&self.what),
         }
     }
+}
+
+/// A text without control characters.
+fn printable(text: &str) -> String {
+    let letters = text.chars().map(|c| if c.is_control() { '?' } else { c });
+    letters.collect()
 }
 
 /// The configuration of SSH can't be used.
@@ -118,9 +124,7 @@ impl From<SshConfigError> for RemoteError {
         };
         let what = format!("the configuration of SSH can't be used: {first}{more}");
         let error = Self::new(RemoteErrorKind::Configuration, what);
-        match &first.hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
+        let usual = "correct it there; `ssh -G HOST` shows whether OpenSSH reads it, too";
+        error.hint(first.hint.as_deref().unwrap_or(usual))
     }
 }

@@ -45,10 +45,10 @@ impl Tokens<'_> {
         })
     }
 
-    /// A name for the connection: machine, host, port and user under a hash.
+    /// A name for the connection: machine, host, port and user under a hash, as OpenSSH 9.2 has it.
     fn connection(&self) -> String {
         let port = self.port.to_string();
-        let parts = [&self.here.machine, self.host, &port, self.user, self.jump];
+        let parts = [&self.here.machine, self.host, &port, self.user];
         Sha1::digest(parts.concat())
             .iter()
             .fold(String::new(), |mut text, byte| {

@@ -239,12 +239,13 @@ impl Answer<'_> {
             Some(Value::Jump(jump)) if !jump.is_nobody() => Some(jump),
             _ => None,
         };
+        let alias = found.text(K::HostKeyAlias).map(str::to_ascii_lowercase);
         let tokens = Tokens {
             original: self.asked.host,
             host: &self.host_name,
             port: self.port.unwrap_or(22),
             user,
-            key_alias: found.text(K::HostKeyAlias).unwrap_or(self.asked.host),
+            key_alias: alias.as_deref().unwrap_or(self.asked.host),
             jump: jump.map_or("", |jump| jump.host()),
             here,
         };
@@ -252,6 +253,13 @@ impl Answer<'_> {
         let word = |keyword| found.word_but_none(keyword).map(str::to_owned);
         let number = |keyword, default| found.number(keyword).unwrap_or(default);
         let algorithms = |keyword| Algorithms::new(found.text(keyword));
+        if let (Some(0), Some(setting)) = (
+            found.number(K::ConnectionAttempts),
+            found.setting(K::ConnectionAttempts),
+        ) {
+            let what = "`ConnectionAttempts`: there has to be at least one";
+            return Err(SshConfigProblem::new(what).at(&setting.place));
+        }
         let batch_mode = found.flag(K::BatchMode, false);
         let silence = number(K::ServerAliveInterval, if batch_mode { 300 } else { 0 });
         Ok(HostConfig {
@@ -271,15 +279,15 @@ impl Answer<'_> {
                 Some("accept-new") => StrictHostKeyChecking::AcceptNew,
                 _ => StrictHostKeyChecking::Ask,
             },
-            host_key_alias: text(K::HostKeyAlias),
+            host_key_alias: alias.clone(),
             hash_known_hosts: found.flag(K::HashKnownHosts, false),
             check_host_ip: found.flag(K::CheckHostIp, false),
             no_host_authentication_for_localhost: found
                 .flag(K::NoHostAuthenticationForLocalhost, false),
-            revoked_host_keys: match found.word_but_none(K::RevokedHostKeys) {
-                Some(path) => Some(self.path(K::RevokedHostKeys, expand::path(path, &tokens))?),
-                None => None,
-            },
+            // Whether it is expanded depends on the version.
+            revoked_host_keys: found
+                .word_but_none(K::RevokedHostKeys)
+                .map(|path| expand::path(path, &tokens).unwrap_or_else(|_| PathBuf::from(path))),
             connect_timeout: found.number(K::ConnectTimeout).map(seconds),
             connection_attempts: number(K::ConnectionAttempts, 1),
             server_alive_interval: seconds(silence),

@@ -22,6 +22,8 @@ pub(super) struct Found<'c> {
     from_system: Vec<Keyword>,
     /// Blocks of which only OpenSSH knows whether they apply, and why.
     pub(super) open: Vec<(&'c Place, &'static str)>,
+    /// Whether there is one of those that was passed over without knowing.
+    undecided: bool,
     /// Lines whose bytes are no UTF-8.
     pub(super) garbled: Option<&'c Setting>,
 }
@@ -53,6 +55,7 @@ impl<'c> Found<'c> {
             send: Vec::new(),
             from_system: Vec::new(),
             open: Vec::new(),
+            undecided: false,
             garbled: None,
         }
     }
@@ -215,7 +218,8 @@ impl<'c> Pass<'_, 'c, '_> {
                 let ignored = self.found.text(Keyword::IgnoreUnknown);
                 let ignored = ignored.map(str::to_ascii_lowercase);
                 let fit = ignored.map(|list| pattern::fits_list(&small, &list));
-                if fit != Some(Fit::Yes) {
+                // Whoever judges an open block may find `IgnoreUnknown` in it.
+                if fit != Some(Fit::Yes) && !self.found.undecided {
                     return Err(tree::unknown(place, keyword));
                 }
             }
@@ -255,7 +259,10 @@ impl<'c> Pass<'_, 'c, '_> {
         };
         let verdict = Criterion::judge(criteria, &candidate);
         let open = match verdict {
-            Verdict::Open(name) => Some(name),
+            Verdict::Open(name) => {
+                self.found.undecided = true;
+                Some(name)
+            }
             // A criterion that was met in the second pass only.
             Verdict::Yes => Criterion::special(criteria),
             Verdict::No => None,

@@ -19,6 +19,8 @@ use std::time::Duration;
 
 pub use askpass::answer_ssh;
 
+use super::ahead::Ahead;
+use super::line::Told;
 use super::mark::{AfterMark, Mark, not_begun};
 use super::process::{Process, command_as_user};
 use super::{
@@ -143,18 +145,23 @@ impl SystemHost {
     fn try_exec(
         &self,
         master: &Master,
-        line: &str,
+        told: &Told,
         mark: &Mark,
-        mut streams: Streams<'_>,
+        streams: &mut Streams<'_>,
         patience: &Patience<'_>,
     ) -> Result<Exit, RemoteError> {
-        let (ssh, log) = self.client(master, line);
+        let (ssh, log) = self.client(master, &told.text);
         let (mut out, mut err) = (
-            AfterMark::new(mark, streams.out),
-            AfterMark::new(mark, streams.err),
+            AfterMark::new(mark, &mut *streams.out),
+            AfterMark::new(mark, &mut *streams.err),
         );
+        let mut ahead = Ahead::new(&told.ahead, streams.input.lent());
         let filtered = Streams {
-            input: streams.input.lent(),
+            input: if told.ahead.is_empty() {
+                ahead.rest()
+            } else {
+                Input::Reader(&mut ahead)
+            },
             out: &mut out,
             err: &mut err,
         };
@@ -208,24 +215,19 @@ impl Host for SystemHost {
         mut streams: Streams<'_>,
         patience: &Patience<'_>,
     ) -> Result<Exit, RemoteError> {
-        let told = line.under(&["/bin/sh", "-c", TELLING, "sh"]);
+        line.fit()?;
         let mark = Mark::new();
-        let text = told.for_login_shell(&mark)?;
+        let told = line
+            .under(&["/bin/sh", "-c", TELLING, "sh"])
+            .for_login_shell(&mark);
+        let rereadable = !matches!(streams.input, Input::Reader(_));
         let master = self.master(patience)?;
-        let first = Streams {
-            input: streams.input.lent(),
-            out: &mut *streams.out,
-            err: &mut *streams.err,
-        };
-        match self.try_exec(&master, &text, &mark, first, patience) {
+        match self.try_exec(&master, &told, &mark, &mut streams, patience) {
             // The connection was closed while nobody used it. Nothing was begun, and nothing read that could not be read again.
-            Err(error)
-                if error.kind == RemoteErrorKind::Busy
-                    && !matches!(streams.input, Input::Reader(_)) =>
-            {
+            Err(error) if error.kind == RemoteErrorKind::Busy && rereadable => {
                 drop(master);
                 let master = self.master(patience)?;
-                self.try_exec(&master, &text, &mark, streams, patience)
+                self.try_exec(&master, &told, &mark, &mut streams, patience)
             }
             done => done,
         }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use super::files;
 use super::listing;
 use super::node::Node;
@@ -89,25 +91,59 @@ fn sha(digits: &str) -> Result<Sha256, Fault> {
     serde_json::from_value(digits.into()).map_err(|_| cut_short())
 }
 
+/// The content of a file that is not too large to be edited; `None` where there is nothing.
+pub(super) fn read(
+    node: &Node<'_>,
+    path: &Path,
+    watch: &Watch<'_>,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+    with_content(node, path, watch, |content| match content {
+        Content::Absent => Ok(None),
+        Content::Bytes(bytes) => Ok(Some(Zeroizing::new(bytes.to_vec()))),
+        Content::TooLarge => Err(larger(path)),
+    })
+}
+
 fn in_content(
     node: &Node<'_>,
     path: &Path,
     probe: &Probe,
     watch: &Watch<'_>,
 ) -> Result<Reading, Fault> {
+    with_content(node, path, watch, |content| match content {
+        Content::Absent => Ok(Reading::Absent),
+        Content::Bytes(bytes) => content::look(bytes, probe, node.vault),
+        Content::TooLarge => too_large(path, probe),
+    })
+}
+
+/// What is in a file.
+enum Content<'a> {
+    Absent,
+    Bytes(&'a [u8]),
+    TooLarge,
+}
+
+/// Does something with a file's content, which did not change while it was read.
+fn with_content<T>(
+    node: &Node<'_>,
+    path: &Path,
+    watch: &Watch<'_>,
+    work: impl FnOnce(Content<'_>) -> Result<T, Fault>,
+) -> Result<T, Fault> {
     for _ in 0..TRIES {
         let answer = ask(node, "read", &[path], watch)?;
         let mut parts = Parts::of(&answer);
         if parts.next()? == b"absent" {
-            return Ok(Reading::Absent);
+            return work(Content::Absent);
         }
         let size: u64 = parts.text()?.parse().map_err(|_| cut_short())?;
         let (bytes, same) = parts.content_and_word()?;
         if size > LARGEST {
-            return too_large(path, probe);
+            return work(Content::TooLarge);
         }
         if same == b"same" {
-            return content::look(bytes, probe, node.vault);
+            return work(Content::Bytes(bytes));
         }
     }
     Err(changing(path))
@@ -118,12 +154,16 @@ fn too_large(path: &Path, probe: &Probe) -> Result<Reading, Fault> {
     if let Probe::FileIs { .. } = probe {
         return Ok(Reading::Different);
     }
+    Err(larger(path))
+}
+
+fn larger(path: &Path) -> Fault {
     let what = format!(
         "{} is larger than {} MiB, the most that is edited",
         path.display(),
         LARGEST >> 20
     );
-    Err(Fault::new(FaultKind::Failed, what))
+    Fault::new(FaultKind::Failed, what)
 }
 
 /// A backup, and what stands at a path.

@@ -295,12 +295,13 @@ fn seen(node: &Node<'_>, parts: &Sections<'_>, answer: &Answer) -> Result<Seen, 
         Record::parse(&bytes, &node.folder.lock_record())?
     };
     let history = parts.text("history").unwrap_or_default();
+    let boot = record.boot_seen(parts.text("boot").unwrap_or_default());
     Ok(Seen {
         record,
         bytes,
         moment: Moment {
             now: clock(parts).ok_or_else(|| nonsense(scripts::hold_look(), answer))?,
-            boot: parts.text("boot").unwrap_or_default().to_owned(),
+            boot,
         },
         at: Instant::now(),
         history: history.lines().filter_map(|run| run.parse().ok()).collect(),

@@ -76,7 +76,7 @@ put() { # FILE TEXT
 
 # Whether something may be written there; a failed `exec` would end some shells at once.
 opens() {
-    (: >>"$1") 2>&1
+    (: >>"$1")
 }
 
 # Takes the lock of descriptor 9, if it is free within so many seconds.

@@ -54,7 +54,7 @@ pub(super) fn said(err: &str, done: &str, path: &Path) -> Fault {
             path.display()
         ));
     }
-    if says(&["Permission denied", "not permitted", "cannot create"]) {
+    if says(&["Permission denied", "not permitted"]) {
         return Fault::new(FaultKind::Denied, what)
             .hint("log in as a user who may do that, or set `sudo` for the node");
     }

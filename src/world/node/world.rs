@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::connections::{Connect, Connections};
 use super::effect::{self, Effect};
 use super::hold::{self, LastSeen};
@@ -16,7 +18,7 @@ use crate::engine::{
     Call, Cancel, Claim, ClaimError, Epoch, Fault, FaultKind, Holding, Look, NodeRecord, Release,
     World,
 };
-use crate::plan::{Action, Millis, Probe, Reading, RunId, ServiceState, Target};
+use crate::plan::{Action, Millis, Probe, Reading, RemotePath, RunId, ServiceState, Target};
 use crate::world::cleanup::Leftovers;
 use crate::world::effect::Stamp;
 use crate::world::node_folder::NodeFolder;
@@ -34,7 +36,7 @@ pub struct NodeWorld {
     vault: Vault,
     /// For looks and effects.
     work: Connections,
-    /// For holding the node: an effect that takes its time does not keep a lease from being renewed.
+    /// For holding the node and its journal: an effect that takes its time does not keep a lease from being renewed.
     beats: Connections,
 }
 
@@ -76,6 +78,17 @@ impl NodeWorld {
         leftovers::clear(&self.at_work(node)?, run, &Watch::unbroken(CLEANING))
     }
 
+    /// The content of a file that is not too large to be edited; `None` where there is nothing.
+    pub fn read_file(
+        &self,
+        node: &NodeName,
+        path: &RemotePath,
+        timeout: Millis,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+        let watch = Watch::unbroken(timeout);
+        file_probes::read(&self.at_work(node)?, path.local(), &watch)
+    }
+
     fn node<'w>(
         &'w self,
         name: &'w NodeName,
@@ -111,7 +124,7 @@ impl NodeWorld {
                     ServiceState::Running => &service.start,
                     ServiceState::Stopped => &service.stop,
                 };
-                let nothing = zeroize::Zeroizing::default();
+                let nothing = Zeroizing::default();
                 Ok(Job::command(argv, None, nothing, &[0], Vec::new()))
             }
             Action::Run {
@@ -197,7 +210,7 @@ impl World for NodeWorld {
     }
 
     fn keep(&self, node: &NodeName, holding: &Holding, line: &[u8]) -> Result<(), Fault> {
-        hold::keep(&self.at_work(node)?, holding, line)
+        hold::keep(&self.node(node, &self.beats)?.0, holding, line)
     }
 
     fn kept(&self, node: &NodeName, run: &RunId) -> Result<Vec<u8>, Fault> {

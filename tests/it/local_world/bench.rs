@@ -87,6 +87,7 @@ impl Bench {
         Claim {
             run: self.run.clone(),
             instead_of: None,
+            by_force: false,
             verb: "test".to_owned(),
             runner: this_runner(),
             reason: "to see".to_owned(),
@@ -200,11 +201,13 @@ impl Bench {
 
 /// A world of one node whose folder is here.
 pub(crate) fn world_in(folder: &Path) -> TheWorld {
+    the_world(&targets_in(folder), Arc::new(secrets()))
+}
+
+/// One node whose folder is here.
+pub(crate) fn targets_in(folder: &Path) -> BTreeMap<NodeName, Target> {
     let target = Target::at("local".to_owned(), remote(&folder.join("state")));
-    the_world(
-        &BTreeMap::from([(NodeName::local(), target)]),
-        Arc::new(secrets()),
-    )
+    BTreeMap::from([(NodeName::local(), target)])
 }
 
 pub(crate) fn secrets() -> SecretStore {

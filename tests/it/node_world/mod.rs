@@ -10,6 +10,7 @@ mod claims;
 #[path = "../local_world/commands.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod commands;
+mod cuts;
 #[path = "../local_world/files.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod files;
@@ -22,6 +23,7 @@ mod probes;
 #[path = "../local_world/trees.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod trees;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

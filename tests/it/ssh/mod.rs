@@ -7,4 +7,5 @@ mod lab_itself;
 pub(crate) mod server;
 mod sudo;
 mod system;
+mod troubles;
 pub(crate) mod wires;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -78,6 +79,8 @@ pub(crate) struct Server {
     address: SocketAddr,
     keys: Vec<String>,
     child: Child,
+    /// What a server that was stopped left running.
+    left: Vec<(u32, OwnedFd)>,
     account: Option<Account>,
     wanted_account: bool,
 }
@@ -118,6 +121,7 @@ impl Server {
             address,
             keys,
             child,
+            left: Vec::new(),
             account,
             wanted_account: shell.is_some(),
         }
@@ -159,17 +163,30 @@ impl Server {
 
     /// Kills the processes that serve connections, as the kernel does when memory is short; commands may go on.
     pub(crate) fn kill_connections(&self) {
-        for pid in self.below() {
+        let serves = |pid: &u32| {
             let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            if name.starts_with("sshd") {
-                kill(pid);
-            }
+            name.starts_with("sshd")
+        };
+        let killed: Vec<u32> = self.below().into_iter().filter(serves).collect();
+        killed.iter().copied().for_each(kill);
+        for (pid, handle) in self.left.iter().filter(|(pid, _)| serves(pid)) {
+            let _ = pidfd_send_signal(handle, Signal::KILL);
+            gone(*pid, PATIENCE);
+        }
+        for pid in killed {
+            gone(pid, PATIENCE);
         }
     }
 
     /// Ends the server as a shutdown does: no new connection is taken; those that there are go on.
     pub(crate) fn stop(&mut self) {
         if self.child.try_wait().unwrap().is_none() {
+            let left = self.below().into_iter().filter_map(|pid| {
+                let known = Pid::from_raw(pid.cast_signed())?;
+                Some((pid, pidfd_open(known, PidfdFlags::empty()).ok()?))
+            });
+            let left: Vec<_> = left.collect();
+            self.left.extend(left);
             signal(&self.child, Signal::TERM);
             ended(&mut self.child, PATIENCE).expect("sshd ends when it is asked to");
         }
@@ -215,6 +232,9 @@ impl Drop for Server {
             println!("--- log of {} ---\n{}", self.address, self.log());
         }
         let mut all = self.below();
+        for (_, handle) in &self.left {
+            let _ = pidfd_send_signal(handle, Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         all.extend(self.marked());

@@ -175,11 +175,12 @@ fn carry(mut from: TcpStream, mut to: TcpStream, flow: &Flow, down: bool) {
             held = flow.changed.wait(held).unwrap();
         }
         drop(held);
+        if down {
+            // Whoever has read it finds it counted.
+            flow.carried.fetch_add(count, Ordering::SeqCst);
+        }
         if count == 0 || to.write_all(&bytes[..count]).is_err() {
             break;
-        }
-        if down {
-            flow.carried.fetch_add(count, Ordering::SeqCst);
         }
     }
     let _ = to.shutdown(Shutdown::Both);

@@ -1,0 +1,156 @@
+//! The way to a cluster's nodes: where they are, and with what one logs in to them.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use anyhow::Result;
+
+use super::context::{Context, target};
+use super::refusal::Refusal;
+use crate::config::{
+    Cluster, HostKeyPolicy, NodeName, ResolvedNode, Secret, SecretRef, SecretStore, SshBackEnd,
+};
+use crate::plan::Target;
+use crate::remote::{
+    BackEnd, Destination, DialSettings, Dialer, Host, HostKeys, Patience, RemoteError,
+    RemoteErrorKind, Surroundings,
+};
+use crate::world::Connect;
+
+/// The variable that names the one configuration of SSH to read, as `ssh -F` does.
+const SSH_CONFIG: &str = "CLUSTERCTL_SSH_CONFIG";
+
+/// The way to some nodes.
+pub(super) struct Reach {
+    targets: BTreeMap<NodeName, Target>,
+    secrets: Arc<SecretStore>,
+    /// Made when the first node elsewhere is wanted: this machine alone needs none.
+    dialer: OnceLock<Dialer>,
+}
+
+impl Reach {
+    /// The way to nodes of the cluster file.
+    pub(super) fn new(cluster: &Cluster, nodes: &[&ResolvedNode]) -> Result<Self> {
+        let targets = nodes
+            .iter()
+            .map(|node| Ok((node.name.clone(), target(cluster, node)?)))
+            .collect::<Result<BTreeMap<_, _>>>()?;
+        let secrets = cluster.secret_store().with_terminal();
+        Ok(Self::to(targets, Arc::new(secrets)))
+    }
+
+    /// The way to nodes as a plan has them.
+    pub(super) fn to(targets: BTreeMap<NodeName, Target>, secrets: Arc<SecretStore>) -> Self {
+        Self {
+            targets,
+            secrets,
+            dialer: OnceLock::new(),
+        }
+    }
+
+    /// The nodes.
+    pub(super) fn nodes(&self) -> Vec<NodeName> {
+        self.targets.keys().cloned().collect()
+    }
+
+    /// Where a node is.
+    pub(super) fn target(&self, node: &NodeName) -> Option<&Target> {
+        self.targets.get(node)
+    }
+
+    /// Gets every secret that logging in needs, so that nobody is asked for one in the midst of the work.
+    pub(super) fn fetch(&self) -> Result<()> {
+        let needed = |(node, target): (&NodeName, &Target)| {
+            let node = node.clone();
+            target
+                .secrets()
+                .into_iter()
+                .map(move |secret| (secret, node.clone()))
+        };
+        let references: BTreeMap<_, _> = self.targets.iter().flat_map(needed).collect();
+        for (reference, node) in &references {
+            self.secrets.resolve(reference).map_err(|error| {
+                let what = format!("a secret that logging in to {node} needs can't be had");
+                anyhow::Error::from(error).context(Refusal::usage(what))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Says, where more is to be said, which nodes are reached by the system's `ssh`, and why.
+    pub(super) fn explain(&self, context: &Context) {
+        if context.global.verbose == 0 {
+            return;
+        }
+        for (node, target) in &self.targets {
+            if target.is_local() {
+                continue;
+            }
+            let choice = self
+                .destination(node)
+                .and_then(|destination| self.dialer().choose(&destination));
+            if let Ok(choice) = choice
+                && let (BackEnd::System, Some(reason)) = (choice.back_end, &choice.reason)
+            {
+                let text = format!("{node}: reached by the ssh of this machine: {reason}\n");
+                context.io.err.print(&text);
+            }
+        }
+    }
+
+    fn dialer(&self) -> &Dialer {
+        self.dialer.get_or_init(|| {
+            let named = std::env::var_os(SSH_CONFIG).filter(|name| !name.is_empty());
+            Dialer::new(DialSettings {
+                ssh_config: named.map(PathBuf::from),
+                secrets: Some(Arc::clone(&self.secrets)),
+                ..DialSettings::of(Surroundings::of_this_process())
+            })
+        })
+    }
+
+    fn destination(&self, node: &NodeName) -> Result<Destination, RemoteError> {
+        let Some(target) = self.targets.get(node) else {
+            let what = "nothing says where the node is";
+            return Err(RemoteError::new(RemoteErrorKind::NoSuchHost, what));
+        };
+        let login = &target.login;
+        Ok(Destination {
+            port: target.port.map(NonZeroU16::get),
+            user: target.user.clone(),
+            back_end: match login.back_end {
+                SshBackEnd::Auto => None,
+                SshBackEnd::Ssh2 => Some(BackEnd::Ssh2),
+                SshBackEnd::System => Some(BackEnd::System),
+            },
+            host_keys: match login.host_keys {
+                HostKeyPolicy::Strict => HostKeys::Strict,
+                HostKeyPolicy::AcceptNew => HostKeys::AcceptNew,
+            },
+            password: self.secret(login.password.as_ref())?,
+            passphrase: self.secret(login.passphrase.as_ref())?,
+            ..Destination::new(&target.address)
+        })
+    }
+
+    fn secret(&self, reference: Option<&SecretRef>) -> Result<Option<Arc<Secret>>, RemoteError> {
+        let resolve = |reference| {
+            self.secrets.resolve(reference).map_err(|error| {
+                RemoteError::new(RemoteErrorKind::NoCredentials, error.to_string())
+            })
+        };
+        reference.map(resolve).transpose()
+    }
+}
+
+impl Connect for Reach {
+    fn connect(
+        &self,
+        node: &NodeName,
+        patience: &Patience<'_>,
+    ) -> Result<Arc<dyn Host>, RemoteError> {
+        self.dialer().connect(&self.destination(node)?, patience)
+    }
+}
