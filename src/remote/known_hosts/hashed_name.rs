@@ -32,7 +32,9 @@ impl HashedName {
         if salt.is_empty() || salt.len() > LONGEST {
             return Err(());
         }
-        let solid: String = salt.split_ascii_whitespace().collect();
+        let solid: String = salt
+            .split([' ', '\t', '\n', '\x0b', '\x0c', '\r'])
+            .collect();
         let bytes: [u8; LENGTH] = exactly(&solid).ok_or(())?;
         let keyed = Hmac::new_from_slice(&bytes).map_err(|_| ())?;
         // OpenSSH compares what is written, so it must be written in the usual way.

@@ -33,7 +33,9 @@ impl HostKey {
     /// A key as a list has it: its kind, and the whole in base64; nothing if OpenSSH would skip the line; that a point
     /// lies on its curve is not looked at.
     pub(super) fn from_words(kind: &str, encoded: &str) -> Option<Self> {
-        let solid: String = encoded.split_ascii_whitespace().collect();
+        let solid: String = encoded
+            .split([' ', '\t', '\n', '\x0b', '\x0c', '\r'])
+            .collect();
         let blob = STANDARD.decode(solid).ok()?;
         Self::from_blob(&blob).filter(|key| key.kind == kind && key.is_whole())
     }

@@ -253,11 +253,13 @@ impl Login<'_> {
         let user = &self.way.config.user;
         let tried =
             self.try_once(|session| session.userauth_pubkey_memory(user, None, text, passphrase))?;
-        let what = match (&tried, file.key.encrypted) {
-            (Tried::Unusable(_), true) => format!("{} with the passphrase", file.path),
-            _ => file.path.clone(),
-        };
-        Ok(self.note(&what, tried))
+        if file.key.encrypted && matches!(tried, Tried::Unusable(_)) {
+            // The library says of a wrong passphrase that it does not know the format.
+            let what = format!("the passphrase does not open {}", file.path);
+            self.tried.push(what);
+            return Ok(false);
+        }
+        Ok(self.note(&file.path, tried))
     }
 
     fn password(&mut self) -> Result<bool, RemoteError> {

@@ -6,7 +6,7 @@ use super::expand;
 use super::keyword::{COUNT, Keyword};
 use super::pattern::{self, Fit};
 use super::surroundings::Surroundings;
-use super::tree::{self, Block, Condition, File, Item, Owner, Setting};
+use super::tree::{self, Block, Condition, File, HostPattern, Item, Owner, Setting};
 use super::value::Value;
 
 /// What was found for a host.
@@ -275,14 +275,19 @@ impl<'c> Pass<'_, 'c, '_> {
 }
 
 /// Whether a host fits one of the patterns, and none with a `!`.
-fn fits_host(host: &str, patterns: &[String]) -> bool {
-    let mut fits = false;
-    for pattern in patterns {
-        match pattern.strip_prefix('!') {
-            Some(excluded) if pattern::fits(host, excluded) => return false,
-            Some(_) => {}
-            None => fits = fits || pattern::fits(host, pattern),
+fn fits_host(host: &str, patterns: &[HostPattern]) -> bool {
+    let fit = |pattern: &HostPattern| {
+        if pattern.is_name {
+            host == pattern.text
+        } else {
+            pattern::fits(host, &pattern.text)
         }
-    }
-    fits
+    };
+    let excluded = patterns
+        .iter()
+        .any(|pattern| pattern.excludes && fit(pattern));
+    !excluded
+        && patterns
+            .iter()
+            .any(|pattern| !pattern.excludes && fit(pattern))
 }

@@ -432,8 +432,9 @@ impl<'a> Effect<'a> {
                     record: NewRecord::Is(&ended),
                     out: masked[0].as_deref().map(Vec::as_slice),
                     err: masked[1].as_deref().map(Vec::as_slice),
+                    // Work that was killed could not clear it away itself.
+                    beside: record.beside().filter(|_| outcome.is_err()),
                     forgets_do: self.direction == Direction::Undo && outcome.is_ok(),
-                    ..Change::default()
                 },
             )
         };

@@ -636,19 +636,17 @@ take_away() {
 # to_nothing FROM TO DONE: renames to where nothing is, and has the new name on disk.
 to_nothing() {
     ! exists "$2" || stop $EX_TAKEN "there is something at $2 already"
-    inode=$(stat -c %d:%i -- "$1" 2>&1) || blame "$3" "$1" "$inode"
-    same_file_system "$1" "$2"
+    same_file_system "$1" "$2" "$3"
     attempt "$3" "$1" rename "$1" "$2"
-    if [ "$(stat -c %d:%i -- "$2" 2>/dev/null)" != "$inode" ]; then
-        stop $EX_TAKEN "there is something at $2 already"
-    fi
+    ! exists "$1" || stop $EX_TAKEN "there is something at $2 already"
     folder_of "$2"
     on_disk "$folder"
     folder_of "$1"
     on_disk "$folder"
 }
 
-# Never over something, and where the program can promise it, never by way of a copy.
+# Never over something, and where the program can promise it, never by way of a copy: a system of layers, as containers
+# have, may refuse to rename a folder of a lower one.
 rename() {
     case $(mv --help 2>/dev/null) in
     *--no-copy*) mv -nT --no-copy -- "$1" "$2" ;;
@@ -658,14 +656,15 @@ rename() {
 
 # Nothing is moved between file systems: that would be a copy, which can be cut short.
 same_file_system() {
+    here=$(stat -c %d -- "$1" 2>&1) || blame "$3" "$1" "$here"
     folder_of "$2"
-    there=$(stat -L -c %d -- "$folder" 2>&1) || blame "moved to $2" "$1" "$there"
+    there=$(stat -L -c %d -- "$folder" 2>&1) || blame "$3" "$1" "$there"
     from_real=$(readlink -f -- "${1%/*}/" 2>/dev/null)
     to_real=$(readlink -f -- "$folder" 2>/dev/null)
     mount_of "$from_real"
     from_mount=$mount
     mount_of "$to_real"
-    if [ "${inode%%:*}" != "$there" ] || [ "$from_mount" != "$mount" ]; then
+    if [ "$here" != "$there" ] || [ "$from_mount" != "$mount" ]; then
         stop $EX_ELSEWHERE "$1 and $2 are on different file systems, and nothing can be moved between them"
     fi
 }
@@ -712,8 +711,6 @@ move() {
 target_of() {
     target=$(readlink -n -- "$1" && echo .)
     target=${target%.}
-    target=${target%
-}
 }
 
 # The path, made by `look_here`, must be a link or nothing.

@@ -75,9 +75,9 @@ pub(super) fn word(path: impl AsRef<OsStr>) -> String {
     })
 }
 
-/// A path of ours, which is text.
+/// The same for a path that somebody wrote: without a `/` at its end, or two where one does.
 pub(super) fn path_word(path: &Path) -> String {
-    word(path.as_os_str())
+    word(path.components().collect::<PathBuf>())
 }
 
 #[cfg(test)]

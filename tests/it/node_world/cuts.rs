@@ -20,14 +20,14 @@ use super::bench::{
 use super::wire::{Fate, Wire};
 
 /// A command that says that it runs, and waits until it may end; how often it ran is in `count`.
-struct Waiting {
-    pid: PathBuf,
+pub(super) struct Waiting {
+    pub(super) pid: PathBuf,
     go: PathBuf,
     count: PathBuf,
 }
 
 impl Waiting {
-    fn on(bench: &Bench) -> Self {
+    pub(super) fn on(bench: &Bench) -> Self {
         Self::in_folder(bench.folder.path())
     }
 
@@ -40,7 +40,7 @@ impl Waiting {
         }
     }
 
-    fn action(&self) -> Action {
+    pub(super) fn action(&self) -> Action {
         let script = "echo >>\"$3\"; echo $$ >\"$1\"; while [ -e \"$1\" ] && [ ! -e \"$2\" ]; do sleep 0.02; done";
         let paths = [&self.pid, &self.go, &self.count];
         let words = ["sh", "-c", script, "sh"].map(str::to_owned);
@@ -53,20 +53,20 @@ impl Waiting {
         }
     }
 
-    fn runs(&self) -> Option<u32> {
+    pub(super) fn runs(&self) -> Option<u32> {
         fs::read_to_string(&self.pid).ok()?.trim_end().parse().ok()
     }
 
-    fn may_end(&self) {
+    pub(super) fn may_end(&self) {
         fs::write(&self.go, "").unwrap();
     }
 
-    fn times(&self) -> usize {
+    pub(super) fn times(&self) -> usize {
         fs::read_to_string(&self.count).map_or(0, |text| text.lines().count())
     }
 }
 
-fn run(words: &[&str]) -> Action {
+pub(super) fn run(words: &[&str]) -> Action {
     Action::Run {
         argv: Argv::new(words.iter().copied()),
         dir: None,

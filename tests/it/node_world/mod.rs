@@ -4,22 +4,27 @@
 #[path = "../local_world/bench.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are tried on one bench")]
 pub(crate) mod bench;
+mod both;
 #[path = "../local_world/claims.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod claims;
 #[path = "../local_world/commands.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod commands;
+mod cut_short;
 mod cuts;
+mod every_instant;
 #[path = "../local_world/files.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod files;
 #[path = "../local_world/kills.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod kills;
+mod over_ssh;
 #[path = "../local_world/probes.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod probes;
+mod strangers;
 #[path = "../local_world/trees.rs"]
 #[expect(clippy::duplicate_mod, reason = "both worlds are judged alike")]
 mod trees;

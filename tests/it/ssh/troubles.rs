@@ -1,5 +1,6 @@
 //! What goes wrong between machines, and what is said about it: the same for every way over SSH.
 
+use std::cell::Cell;
 use std::fs;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -29,9 +30,39 @@ fn trouble(lab: &Lab, to: &Destination) -> RemoteError {
         Err(error) => {
             println!("{:?}: {}\n  hint: {:?}", error.kind, error.what, error.hint);
             assert!(error.hint.is_some(), "{error:?}");
+            as_people_read_it(lab, &error);
             error
         }
     }
+}
+
+/// Compares what is said by our own sessions with what was said before. What `ssh` says differs by its version.
+fn as_people_read_it(lab: &Lab, error: &RemoteError) {
+    thread_local! {
+        static COUNT: Cell<u32> = const { Cell::new(0) };
+    }
+    let this = thread::current();
+    let Some((_, case)) = this.name().and_then(|name| name.split_once("::ssh2::")) else {
+        return;
+    };
+    let number = COUNT.replace(COUNT.get() + 1);
+    let hint = error.hint.as_deref().unwrap_or_default();
+    let text = format!("error: node: {}\nhint: {hint}", error.what);
+    let text = text.replace(lab.path("").to_str().unwrap(), "LAB/");
+    insta::with_settings!({ filters => vec![
+        (r"\[127\.[0-9.]+\]:\d+", "[ADDRESS]:PORT"),
+        (r"127\.[0-9.]+:\d+", "ADDRESS:PORT"),
+        (r"127\.\d+\.\d+\.\d+", "ADDRESS"),
+        (r"port \d+", "port PORT"),
+        (r"SHA256:[A-Za-z0-9+/]+", "SHA256:FINGERPRINT"),
+        (r"cctl-\d+-\d+", "USER"),
+        (r"as `[a-z]+`", "as `USER`"),
+        (r"(the agent's key `lab` was refused(; )?)+", "the agent's keys were refused"),
+        (r"failed to lookup address information: [A-Za-z ]+", "REASON"),
+        (r"\d+\.\d s\b", "N s"),
+    ]}, {
+        insta::assert_snapshot!(format!("{case}_{number}"), text);
+    });
 }
 
 /// The user calls this address `name`.
