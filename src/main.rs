@@ -3,7 +3,11 @@
 use std::process::ExitCode;
 
 use clusterctl::cli::{Io, run};
+use clusterctl::remote::answer_ssh;
 
 fn main() -> ExitCode {
+    if let Some(answered) = answer_ssh(std::env::args_os()) {
+        return answered;
+    }
     run(std::env::args_os(), Io::of_process()).into()
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::destination::LOCAL;
 use super::gate::Gate;
 use super::ssh2_host::{Ssh2Host, Way};
+use super::system_host::{SystemHost, SystemWay};
 use super::{
     BackEnd, Destination, Host, HostConfig, IdentityAgent, KnownHosts, LocalHost, Patience,
     RemoteError, RemoteErrorKind, SshConfig, SshConfigError, Surroundings,
@@ -36,6 +37,9 @@ pub struct DialSettings {
     pub here: Surroundings,
     /// Secrets whose sources commands on this machine don't see.
     pub secrets: Option<Arc<SecretStore>>,
+    /// The program that calls [`answer_ssh`](super::answer_ssh) first of all, for when the system's `ssh` needs a secret:
+    /// this one, if nobody says otherwise.
+    pub program: Option<PathBuf>,
     /// How many connections may be under way at once.
     pub at_once: usize,
     /// How many of them to one server, or through one.
@@ -49,6 +53,7 @@ impl DialSettings {
             ssh_config: None,
             here,
             secrets: None,
+            program: None,
             at_once: AT_ONCE,
             at_once_per_server: AT_ONCE_PER_SERVER,
         }
@@ -58,6 +63,8 @@ impl DialSettings {
 /// Connects to machines. The user's files are read once.
 pub struct Dialer {
     config: Result<SshConfig, SshConfigError>,
+    file: Option<PathBuf>,
+    program: Option<PathBuf>,
     secrets: Option<Arc<SecretStore>>,
     gate: Gate,
     known_hosts: Mutex<HashMap<Vec<PathBuf>, Arc<KnownHosts>>>,
@@ -81,10 +88,12 @@ impl Dialer {
             ssh_config, here, ..
         } = settings;
         Self {
-            config: match ssh_config {
-                Some(file) => SshConfig::only(&file, here),
+            config: match &ssh_config {
+                Some(file) => SshConfig::only(file, here),
                 None => SshConfig::of_user(here),
             },
+            file: ssh_config,
+            program: settings.program,
             secrets: settings.secrets,
             gate: Gate::new(settings.at_once, settings.at_once_per_server),
             known_hosts: Mutex::default(),
@@ -172,9 +181,14 @@ impl Dialer {
         patience: &Patience<'_>,
     ) -> Result<Arc<dyn Host>, RemoteError> {
         if choice.back_end == BackEnd::System {
-            let reason = choice.reason.as_deref().unwrap_or_default();
-            let what = format!("only the system's own ssh can reach the host: {reason}");
-            return Err(RemoteError::new(RemoteErrorKind::Unsupported, what));
+            let way = SystemWay {
+                destination: destination.clone(),
+                config: config.clone(),
+                file: self.file.clone(),
+                secrets: self.secrets.clone(),
+                program: self.program()?,
+            };
+            return Ok(Arc::new(SystemHost::connect(way, patience)?));
         }
         let way = Way {
             destination: destination.clone(),
@@ -211,6 +225,16 @@ impl Dialer {
             .entry(files)
             .or_insert_with_key(|files| Arc::new(KnownHosts::read(files)));
         Arc::clone(known)
+    }
+
+    fn program(&self) -> Result<PathBuf, RemoteError> {
+        let known = self.program.clone().map(Ok);
+        known
+            .unwrap_or_else(std::env::current_exe)
+            .map_err(|error| {
+                let what = format!("this program does not know its own path: {error}");
+                RemoteError::new(RemoteErrorKind::Here, what)
+            })
     }
 
     fn agent(&self, config: &HostConfig) -> Option<PathBuf> {

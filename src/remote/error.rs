@@ -52,6 +52,8 @@ pub enum RemoteErrorKind {
     TimedOut,
     /// A person broke it off while a command ran: it may go on.
     Cancelled,
+    /// The command is longer than what can be passed on.
+    TooLong,
     /// A command wrote more than is taken.
     TooMuch,
     /// A stream on this side failed.
@@ -85,6 +87,7 @@ impl RemoteErrorKind {
                 Retry::No("the command may have had its effect, or still go on")
             }
             Self::Cancelled => Retry::No("a person wanted it to stop"),
+            Self::TooLong => Retry::No("it would be as long again"),
             Self::TooMuch => Retry::No("it would write as much again"),
             Self::Stream | Self::Here => Retry::No("the cause is on this machine"),
         }
@@ -129,6 +132,13 @@ impl RemoteError {
         }
         let what = format!("what the command wrote can't be passed on: {error}");
         Self::new(RemoteErrorKind::Stream, what)
+    }
+
+    /// An argument is longer than so many KiB, which are all that a machine takes.
+    pub(super) fn too_long(most: usize) -> Self {
+        let what = format!("the command is too long: a machine takes {most} KiB for an argument");
+        Self::new(RemoteErrorKind::TooLong, what)
+            .hint("give what is long on standard input, or in a file there")
     }
 
     /// The same error with what to do next.

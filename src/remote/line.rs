@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use super::RemoteError;
 use super::mark::Mark;
 
 /// A command for a machine: the program and its arguments.
@@ -59,6 +60,15 @@ impl Line {
     /// The program and its arguments.
     pub fn words(&self) -> &[String] {
         &self.words
+    }
+
+    /// Whether a machine takes each of the words. Linux lets no argument be longer than 128 KiB.
+    pub(super) fn fit(&self) -> Result<(), RemoteError> {
+        let longest = self.words.iter().map(String::len).max();
+        if longest.is_some_and(|length| length >= 128 << 10) {
+            return Err(RemoteError::too_long(128));
+        }
+        Ok(())
     }
 
     /// The command run by another one, such as `sudo`.
@@ -157,6 +167,10 @@ fn base64(bytes: &[u8]) -> String {
         text
     })
 }
+
+#[cfg(test)]
+#[path = "line_laws.rs"]
+mod laws;
 
 #[cfg(test)]
 mod tests {

@@ -67,6 +67,7 @@ fn not_started(
     let code = match error.kind() {
         io::ErrorKind::NotFound => 127,
         io::ErrorKind::PermissionDenied => 126,
+        io::ErrorKind::ArgumentListTooLong => return Err(RemoteError::too_long(128)),
         _ => {
             let what = format!("`{program}` can't be started on this machine: {error}");
             return Err(RemoteError::new(RemoteErrorKind::Here, what));

@@ -38,6 +38,11 @@ impl Mark {
         format!("echo clusterctl-\"{nonce}\" $$; echo clusterctl-\"{nonce}\" >&2")
     }
 
+    /// The part of the word that is random.
+    pub(super) fn nonce(&self) -> &str {
+        &self.nonce
+    }
+
     fn said(&self) -> Vec<u8> {
         format!("clusterctl-{}", self.nonce).into_bytes()
     }
@@ -77,7 +82,7 @@ impl<'a> AfterMark<'a> {
     }
 
     /// What the login shell said before, as far as it was kept.
-    fn noise(&self) -> String {
+    pub(super) fn noise(&self) -> String {
         let text = String::from_utf8_lossy(&self.noise);
         let words: Vec<_> = text.split_whitespace().collect();
         let plain = |c: &char| !c.is_control();

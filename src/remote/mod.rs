@@ -34,6 +34,8 @@ mod pipes;
 mod process;
 mod ssh2_host;
 mod ssh_config;
+mod sudo;
+mod system_host;
 
 pub use destination::{Destination, HostKeys};
 pub use dialer::{Choice, DialSettings, Dialer};
@@ -48,3 +50,5 @@ pub use ssh_config::{
     AddressFamily, Algorithms, HostConfig, IdentityAgent, IdentityFile, Place, SshConfig,
     SshConfigError, SshConfigProblem, StrictHostKeyChecking, Surroundings, User,
 };
+pub use sudo::{Sudo, SudoPassword};
+pub use system_host::answer_ssh;

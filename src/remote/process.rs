@@ -15,6 +15,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open
 use super::host::signal_name;
 use super::pipes::Pipes;
 use super::{Exit, Input, Patience, RemoteError, RemoteErrorKind, Streams, environment};
+use crate::config::SecretStore;
 
 /// How long a process may take to end once it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
@@ -38,6 +39,22 @@ pub(super) fn command(program: &str) -> Command {
     command
 }
 
+/// A program of the user's own: it finds what the user has in the environment, but for the sources of secrets. Nothing
+/// but the bare necessities when these are not known.
+pub(super) fn command_as_user(program: &str, secrets: Option<&SecretStore>) -> Command {
+    const NEEDED: [&str; 2] = ["SSH_AUTH_SOCK", "KRB5CCNAME"];
+    let mut command = command(program);
+    if let Some(secrets) = secrets {
+        command.envs(std::env::vars_os());
+        secrets.scrub(&mut command);
+    } else {
+        let needed = NEEDED.map(|name| (name, std::env::var_os(name)));
+        let given = needed.into_iter();
+        command.envs(given.filter_map(|(name, value)| Some((name, value?))));
+    }
+    command
+}
+
 /// A process that runs. When it is dropped before its end, it is ended.
 pub(super) struct Process {
     child: Child,
@@ -57,6 +74,11 @@ impl Process {
             })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        Self::start_as_it_is(command, what)
+    }
+
+    /// Starts a command whose streams are set up already.
+    pub(super) fn start_as_it_is(mut command: Command, what: String) -> io::Result<Self> {
         let child = command.spawn()?;
         let end = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).ok();
         Ok(Self {

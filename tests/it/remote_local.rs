@@ -65,7 +65,7 @@ fn a_program_that_is_not_there_ends_as_with_a_shell() {
     }
     let line = Line::new(["echo".to_owned(), "x".repeat(200_000)]).unwrap();
     let ran = run(&line, Input::Nothing, &Patience::unbroken(LONG));
-    assert_eq!(ran.exit.unwrap_err().kind, RemoteErrorKind::Here);
+    assert_eq!(ran.exit.unwrap_err().kind, RemoteErrorKind::TooLong);
 }
 
 #[test]

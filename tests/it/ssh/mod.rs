@@ -5,5 +5,7 @@ mod conformance;
 pub(crate) mod lab;
 mod lab_itself;
 pub(crate) mod server;
+mod sudo;
+mod system;
 mod troubles;
 pub(crate) mod wires;
