@@ -15,7 +15,7 @@ use crate::config::{
 use crate::plan::Target;
 use crate::remote::{
     BackEnd, Destination, DialSettings, Dialer, Host, HostKeys, Patience, RemoteError,
-    RemoteErrorKind, Surroundings,
+    RemoteErrorKind, Sudo, SudoPassword, Surroundings,
 };
 use crate::world::Connect;
 
@@ -151,6 +151,16 @@ impl Connect for Reach {
         node: &NodeName,
         patience: &Patience<'_>,
     ) -> Result<Arc<dyn Host>, RemoteError> {
-        self.dialer().connect(&self.destination(node)?, patience)
+        let host = self.dialer().connect(&self.destination(node)?, patience)?;
+        let sudo = self
+            .targets
+            .get(node)
+            .and_then(|target| target.sudo.as_ref());
+        let Some(sudo) = sudo else { return Ok(host) };
+        let password = match self.secret(sudo.password.as_ref())? {
+            Some(password) => SudoPassword::Password(password),
+            None => SudoPassword::Passwordless,
+        };
+        Ok(Arc::new(Sudo::new(host, password, sudo.user.clone())))
     }
 }

@@ -1,5 +1,6 @@
 //! Verbs on nodes over SSH, as a person types them.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use super::lab::Lab;
@@ -11,12 +12,13 @@ fn cluster(lab: &Lab) -> String {
     for name in ["n1", "n2", "n3"] {
         let address = lab.servers().server(name).address();
         let state = lab.path("nodes").join(name);
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "[nodes.{name}]\naddress = \"{}\"\nport = {}\nstate_dir = \"{}\"\n",
             address.ip(),
             address.port(),
             state.display()
-        ));
+        );
     }
     lab.script("cluster.toml", &text)
 }

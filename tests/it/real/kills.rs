@@ -108,11 +108,12 @@ fn what_broken_connections_left_is_completed() {
             "{what}: {told:#?}"
         );
         assert!(!told.err.contains("panicked"), "{what}: {told:#?}");
-        if !lab.latest().is_some_and(|(_, fate)| fate == "done") {
+        if lab.latest().is_none_or(|(_, fate)| fate != "done") {
             complete(&lab, &plan, &mut chance, unbroken.length, &mut 0, &what);
         }
         everything.judge(false, &what);
         judge_locks(&lab, &what);
+        clean_up(&lab, &what);
         assert_same(&lab.path("tree"), &unbroken.after.path("tree"), &what);
     }
     println!(

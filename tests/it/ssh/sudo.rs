@@ -224,3 +224,47 @@ fn what_runs_as_somebody_else_is_ended_too() {
         fs::remove_file(lab.path("there")).unwrap();
     }
 }
+
+/// The program itself: a file that only root may read, edited and put back by a user who has to say a password.
+#[test]
+fn plans_are_run_with_the_rights_of_root() {
+    let Some((_rule, lab, _)) = user("USER ALL=(ALL) ALL\n") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let file = path("root.properties");
+    fs::write(&file, "a=1\n").unwrap();
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    let server = lab.server("a");
+    let text = format!(
+        "name = \"lab\"\n[secrets]\nlogin = {{ env = \"LOGIN\" }}\n[nodes.a]\naddress = \"{}\"\nport = {}\nuser = \"{}\"\n\
+         state_dir = \"{}\"\nssh.password = \"login\"\nsudo.use = true\nsudo.password = \"login\"\n",
+        server.address().ip(),
+        server.address().port(),
+        server.user().unwrap(),
+        path("state"),
+    );
+    fs::write(path("cluster.toml"), text).unwrap();
+    let call = |words: &[&str]| {
+        let out = std::process::Command::new(env!("CARGO_BIN_EXE_clusterctl"))
+            .args(["-c", &path("cluster.toml"), "--state-dir", &path("runner")])
+            .args(words)
+            .env("LOGIN", PASSWORD)
+            .env("CLUSTERCTL_SSH_CONFIG", lab.ssh_config())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+        assert!(out.status.success(), "{words:?}: {said}");
+        assert!(!said.contains("canary"), "{said}");
+        said
+    };
+    assert!(call(&["exec", "--on", "a", "--", "id", "-un"]).contains("a | root\n"));
+    assert!(call(&["check", "--reach"]).contains("\troot\t"));
+    call(&["props", "set", "--on", "a", "--file", &file, "a=2"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "a=2\n");
+    call(&["undo", "latest"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "a=1\n");
+    let log = server.log();
+    assert!(!log.contains("canary"), "{log}");
+}
