@@ -13,7 +13,9 @@
 //!                                            │                      │
 //!                 World { perform(&Action), observe(&Probe) }     events ─► view
 //!                        │                     │
-//!              world: this machine      rehearse: simulated
+//!              world: nodes             rehearse: simulated
+//!                        │
+//!              remote: commands on this machine, and on others over SSH
 //! ```
 //!
 //! Dry run, difference, approval, resume, undo, runbook and rehearsal all read the
@@ -73,7 +75,12 @@
 //! * **An exit code**: a variant in `exit.rs` with its meaning and its place in `ALL`;
 //!   the README's table. Who returns it: `engine/` for runs, `cli/refusal.rs` for the rest.
 //! * **A world**: an implementation of [`engine::World`] in `world/`. A run has one world
-//!   for all its nodes; `cli/conduct.rs` makes it.
+//!   for all its nodes, [`world::Nodes`], which asks [`world::LocalWorld`] or
+//!   [`world::NodeWorld`]; `cli/conduct.rs` makes it. Both keep the same formats on a node.
+//! * **What a node does**: a script in `world/node/` and what reads its answer beside it. It
+//!   runs by [`remote::Host`]; what changes something is a job of the fence.
+//! * **A way to a machine**: an implementation of [`remote::Host`] in `remote/`; `remote/dialer.rs`
+//!   chooses it; `tests/it/ssh/conformance.rs` judges it.
 //! * **A room**: a line in the table above and in `tests/it/rooms.rs`.
 //! * **A promise**: a test that can fail, in `tests/it/`.
 

@@ -19,11 +19,7 @@ impl<'b, 'a> Ahead<'b, 'a> {
 impl Ahead<'_, '_> {
     /// What the command reads, where nothing goes before it.
     pub(super) fn rest(&mut self) -> Input<'_> {
-        match &mut self.input {
-            Input::Nothing => Input::Nothing,
-            Input::Bytes(bytes) => Input::Bytes(bytes),
-            Input::Reader(reader) => Input::Reader(&mut **reader),
-        }
+        self.input.lent()
     }
 }
 

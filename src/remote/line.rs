@@ -4,7 +4,8 @@
 //! between single quotes alone, but for the quote itself, and: `\` in `fish`, `!` and a line's end in `csh`. A command
 //! with one of these is written in letters that no shell knows a meaning for, and read back by `/bin/sh`.
 
-use std::fmt::Write as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::RemoteError;
 use super::mark::Mark;
@@ -95,7 +96,7 @@ impl Line {
                 return Told { text, ahead };
             }
         }
-        let encoded = base64(format!("exec {words}").as_bytes());
+        let encoded = STANDARD.encode(format!("exec {words}"));
         if encoded.len() > LONGEST {
             let text = format!("exec /bin/sh -c '{mark}; {}'", reader_of(encoded.len()));
             let ahead = encoded.into_bytes();
@@ -150,24 +151,6 @@ fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    bytes.chunks(3).fold(String::new(), |mut text, chunk| {
-        let number = (0..3).fold(0_u32, |number, at| {
-            number << 8 | u32::from(chunk.get(at).copied().unwrap_or(0))
-        });
-        for at in 0..4 {
-            let letter = LETTERS[(number >> (18 - 6 * at)) as usize & 63];
-            let _ = text.write_char(if at <= chunk.len() {
-                char::from(letter)
-            } else {
-                '='
-            });
-        }
-        text
-    })
-}
-
 #[cfg(test)]
 #[path = "line_laws.rs"]
 mod laws;
@@ -175,19 +158,6 @@ mod laws;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_is_what_others_read() {
-        for (bytes, text) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-        ] {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-    }
 
     #[test]
     fn words_that_every_shell_reads_alike_stay_readable() {
