@@ -70,8 +70,12 @@ fn unknown(way: &Way, key: &HostKey) -> RemoteError {
         shown(key),
         files.join(", ")
     );
+    let there = match way.config.port {
+        22 => String::new(),
+        port => format!("-p {port} "),
+    };
     RemoteError::new(RemoteErrorKind::UnknownKey, what).hint(format!(
-        "compare the key with the one on the host (`ssh-keygen -lf` there), then type `ssh {}` once and say yes; \
+        "compare the key with the one on the host (`ssh-keygen -lf` there), then type `ssh {there}{}` once and say yes; \
          or set `host_keys = \"accept-new\"` in the cluster file to take keys of new hosts without asking",
         way.config.host
     ))

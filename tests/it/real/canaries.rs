@@ -149,7 +149,10 @@ struct Watched {
 
 impl Watched {
     fn new() -> Self {
-        let lab = Lab::new();
+        Self::on(Lab::new())
+    }
+
+    fn on(lab: Lab) -> Self {
         let (there, go) = (Fifo::new(lab.path("there")), Fifo::new(lab.path("go")));
         let canaries = Canaries::new();
         private_file(
@@ -350,6 +353,11 @@ impl Watched {
         let but: Vec<&Path> = self.targets.iter().map(PathBuf::as_path).collect();
         let files = self.canaries.assert_none_below(self.lab.folder(), &but);
         assert!(files >= 3, "{files}");
+        if let Some(servers) = self.lab.servers_if_any() {
+            // The servers' logs are among them.
+            let files = self.canaries.assert_none_below(servers, &[]);
+            assert!(files >= 6, "{files}");
+        }
         for arguments in [
             &["runs", "log"][..],
             &["runs", "log", "--json"],
@@ -366,9 +374,18 @@ impl Watched {
 
 #[test]
 fn secrets_of_a_plan_turn_up_nowhere() {
+    watch_a_plan(Lab::new, &[false, true]);
+}
+
+#[test]
+fn secrets_of_a_plan_turn_up_nowhere_elsewhere() {
+    watch_a_plan(Lab::over_ssh, &[true]);
+}
+
+fn watch_a_plan(make: fn() -> Lab, with_json: &[bool]) {
     for fail in [false, true] {
-        for json in [false, true] {
-            let mut watched = Watched::new();
+        for json in with_json.iter().copied() {
+            let mut watched = Watched::on(make());
             let plan = watched.lab.save(&watched.plan(fail));
             for verb in ["show", "rehearse"] {
                 let mut command = watched.program();

@@ -67,6 +67,11 @@ impl Lab {
         self.servers.as_ref().expect("the nodes are this machine")
     }
 
+    /// The folder of the servers, where there are some.
+    pub(crate) fn servers_if_any(&self) -> Option<&Path> {
+        self.servers.as_ref().map(ssh::lab::Lab::folder)
+    }
+
     pub(crate) fn servers_mut(&mut self) -> &mut ssh::lab::Lab {
         self.servers.as_mut().expect("the nodes are this machine")
     }

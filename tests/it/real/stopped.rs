@@ -11,8 +11,20 @@ use super::processes::{Chance, Fifo, PATIENCE};
 use super::sketch::{node, plan, run, stage, step, text, write};
 use crate::scale::full;
 
-const SHORT_LEASE: &str =
-    "name = \"test\"\n[nodes.local]\n[run]\nlease = \"300ms\"\nheartbeat = \"100ms\"\n";
+/// A lease that does not last, in milliseconds.
+const SHORT: u64 = 300;
+
+/// The same where every renewal goes over SSH, on a machine that may be busy.
+const SHORT_ELSEWHERE: u64 = 3000;
+
+/// A cluster file with this lease.
+fn cluster(lab: &Lab, lease: u64) -> String {
+    let beat = lease / 3;
+    let text = format!(
+        "name = \"test\"\n[nodes.local]\n[run]\nlease = \"{lease}ms\"\nheartbeat = \"{beat}ms\"\n"
+    );
+    lab.script("cluster.toml", &text)
+}
 
 const STEPS: usize = 24;
 
@@ -56,18 +68,18 @@ fn first_effect(lab: &Lab, runner: &mut std::process::Child) -> bool {
 }
 
 /// Waits until the node's lease has lapsed: nobody renews it.
-fn let_the_lease_lapse() {
+fn let_the_lease_lapse(lease: u64) {
     // Nothing tells of the passing of time but time itself.
     let (reader, _writer) = std::os::unix::net::UnixStream::pair().unwrap();
     reader
-        .set_read_timeout(Some(Duration::from_millis(400)))
+        .set_read_timeout(Some(Duration::from_millis(lease + 100)))
         .unwrap();
     let _ = std::io::Read::read(&mut &reader, &mut [0]);
 }
 
 /// A plan of markers with a short lease.
-fn long_plan(lab: &Lab) -> (String, String) {
-    let cluster = lab.script("cluster.toml", SHORT_LEASE);
+fn long_plan(lab: &Lab, lease: u64) -> (String, String) {
+    let cluster = cluster(lab, lease);
     let n1 = node("n1");
     let steps = (0..STEPS)
         .map(|count| {
@@ -99,7 +111,7 @@ fn long_plan(lab: &Lab) -> (String, String) {
 
 #[test]
 fn a_runner_that_slept_past_its_lease_does_nothing_more() {
-    sleep_and_wake(Lab::new, "stopped", if full() { 100 } else { 3 });
+    sleep_and_wake(Lab::new, "stopped", SHORT, if full() { 100 } else { 3 });
 }
 
 #[test]
@@ -107,16 +119,17 @@ fn a_runner_that_slept_past_its_lease_elsewhere_does_nothing_more() {
     sleep_and_wake(
         Lab::over_ssh,
         "stopped elsewhere",
+        SHORT_ELSEWHERE,
         if full() { 100 } else { 2 },
     );
 }
 
-fn sleep_and_wake(make: fn() -> Lab, name: &str, tries: u32) {
+fn sleep_and_wake(make: fn() -> Lab, name: &str, lease: u64, tries: u32) {
     let mut chance = Chance::new(name);
     let (mut early, mut late, mut halted) = (0, 0, 0);
     let (whole, steps) = {
         let lab = make();
-        let (cluster, plan) = long_plan(&lab);
+        let (cluster, plan) = long_plan(&lab, lease);
         let began = Instant::now();
         let mut runner = lab.start(&["-c", &cluster, "apply", &plan]);
         assert!(first_effect(&lab, &mut runner.child));
@@ -126,7 +139,7 @@ fn sleep_and_wake(make: fn() -> Lab, name: &str, tries: u32) {
     };
     for attempt in 0..tries {
         let lab = make();
-        let (cluster, plan) = long_plan(&lab);
+        let (cluster, plan) = long_plan(&lab, lease);
         let mut sleeper = lab.start(&["-c", &cluster, "apply", &plan]);
         // Most sleep while steps run; some before, when the node is taken.
         let when = if chance.one_in(5) {
@@ -141,7 +154,7 @@ fn sleep_and_wake(make: fn() -> Lab, name: &str, tries: u32) {
             continue;
         }
         sleeper.signal(Signal::STOP);
-        let_the_lease_lapse();
+        let_the_lease_lapse(lease);
         let begun = effects(&lab.path("nodes"));
         let held =
             fs::read_to_string(lab.path("nodes/n1/lock")).is_ok_and(|line| line.starts_with("1 2"));
@@ -210,7 +223,7 @@ fn sleep_and_wake(make: fn() -> Lab, name: &str, tries: u32) {
 #[test]
 fn a_runner_that_sleeps_in_the_midst_of_a_command_goes_no_further() {
     let lab = Lab::new();
-    let cluster = lab.script("cluster.toml", SHORT_LEASE);
+    let cluster = cluster(&lab, SHORT);
     let (mut there, mut go) = (Fifo::new(lab.path("there")), Fifo::new(lab.path("go")));
     let n1 = node("n1");
     let script = r#"echo $$ >"$1"; read -r _ <"$2"; echo ran >>"$3""#;
@@ -238,7 +251,7 @@ fn a_runner_that_sleeps_in_the_midst_of_a_command_goes_no_further() {
     let sleeper = lab.start(&["-c", &cluster, "apply", &plan]);
     let command: u32 = there.hear().parse().unwrap();
     sleeper.signal(Signal::STOP);
-    let_the_lease_lapse();
+    let_the_lease_lapse(SHORT);
     lab.call_as("another", &["-c", &cluster, "apply", &plan])
         .is(20);
     lab.call(&["-c", &cluster, "resume", "latest"]).is(20);

@@ -73,6 +73,10 @@ impl Lab {
         &mut found.unwrap_or_else(|| panic!("no server {name}")).1
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
