@@ -54,6 +54,7 @@ fn as_people_read_it(lab: &Lab, error: &RemoteError) {
         (r"127\.[0-9.]+:\d+", "ADDRESS:PORT"),
         (r"127\.\d+\.\d+\.\d+", "ADDRESS"),
         (r"port \d+", "port PORT"),
+        (r"-p \d+", "-p PORT"),
         (r"SHA256:[A-Za-z0-9+/]+", "SHA256:FINGERPRINT"),
         (r"cctl-\d+-\d+", "USER"),
         (r"as `[a-z]+`", "as `USER`"),
@@ -86,7 +87,7 @@ fn an_unknown_key(back_end: BackEnd) {
     let error = trouble(&lab, &destination("a", back_end));
     assert_eq!(error.kind, RemoteErrorKind::UnknownKey);
     assert!(error.what.contains("SHA256:"), "{error}");
-    assert!(error.hint.unwrap().contains("ssh a"));
+    assert!(error.hint.unwrap().contains(" a`"));
     assert!(!lab.server("a").log().contains("Accepted"));
 }
 
