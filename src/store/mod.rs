@@ -16,7 +16,7 @@
 //!
 //! let store = RunStore::new(temp.path());
 //! let run = "20260131-020455-kqzf".parse().unwrap();
-//! let folder = store.create(&run, "{}")?;
+//! let folder = store.create(&run, "{}", None)?;
 //! folder.journal(0)?.append(b"first\n").unwrap();
 //! assert_eq!(store.read(&run)?.journal, b"first\n");
 //! # Ok::<(), clusterctl::store::StoreError>(())
