@@ -87,7 +87,13 @@ fn an_unknown_key(back_end: BackEnd) {
     let error = trouble(&lab, &destination("a", back_end));
     assert_eq!(error.kind, RemoteErrorKind::UnknownKey);
     assert!(error.what.contains("SHA256:"), "{error}");
-    assert!(error.hint.unwrap().contains(" a`"));
+    let port = lab.server("a").address().port();
+    let typed = match back_end {
+        BackEnd::Ssh2 => format!("type `ssh -p {port} a` once"),
+        BackEnd::Local | BackEnd::System => "type `ssh a` once".to_owned(),
+    };
+    let hint = error.hint.unwrap();
+    assert!(hint.contains(&typed), "{hint}");
     assert!(!lab.server("a").log().contains("Accepted"));
 }
 
