@@ -188,7 +188,11 @@ impl LocalWorld {
                 };
                 command::perform(&effect, job, &mut watch, &self.vault)
             }
-            Action::Rest { .. }
+            // Done by commands, on this machine as on every other: see `Nodes`.
+            Action::StageTree { .. }
+            | Action::SwapTree { .. }
+            | Action::SwapBack { .. }
+            | Action::Rest { .. }
             | Action::Balancer { .. }
             | Action::WaitUntil { .. }
             | Action::AskOperator { .. }

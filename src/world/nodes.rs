@@ -89,11 +89,19 @@ impl World for Nodes {
     }
 
     fn observe(&self, look: &Look<'_>, probe: &Probe) -> Result<Reading, Fault> {
-        self.of(look.node).observe(look, probe)
+        match probe {
+            Probe::Contents { .. } | Probe::Staged { .. } => self.elsewhere.observe(look, probe),
+            _ => self.of(look.node).observe(look, probe),
+        }
     }
 
     fn perform(&self, call: &Call<'_>, action: &Action) -> Result<(), Fault> {
-        self.of(call.node).perform(call, action)
+        match action {
+            Action::StageTree { .. } | Action::SwapTree { .. } | Action::SwapBack { .. } => {
+                self.elsewhere.perform(call, action)
+            }
+            _ => self.of(call.node).perform(call, action),
+        }
     }
 
     fn settle(&self, call: &Call<'_>) -> Result<Option<Result<(), Fault>>, Fault> {

@@ -53,7 +53,12 @@ pub(super) fn observe(
         Probe::Port { host, port } => listens(host, *port, &watch),
         Probe::FreeSpace { path } => free_space(path.local()),
         Probe::Stamp { step } => effect::stamp(folder, look.run, step).map(Stamp::reading),
-        Probe::Rest { .. } | Probe::Balancer { .. } | Probe::Product { .. } => Err(Fault::new(
+        // The first two are looked at by commands, on this machine as on every other: see `Nodes`.
+        Probe::Contents { .. }
+        | Probe::Staged { .. }
+        | Probe::Rest { .. }
+        | Probe::Balancer { .. }
+        | Probe::Product { .. } => Err(Fault::new(
             FaultKind::Failed,
             format!("{probe} can't be looked at on this machine"),
         )),

@@ -36,3 +36,4 @@ mod ssh;
 mod ssh_files;
 mod store;
 mod takeover;
+mod trees;

@@ -23,6 +23,7 @@ mod probes;
 mod scripts;
 mod sections;
 mod survey;
+mod trees;
 mod trouble;
 mod world;
 

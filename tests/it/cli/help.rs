@@ -14,6 +14,7 @@ const VERBS: [&str; 27] = [
     "props unset",
     "props diff",
     "props check",
+    "push",
     "exec",
     "check",
     "lock",
