@@ -10,6 +10,7 @@
 //! command gets a new one.
 
 mod conversation;
+mod fall;
 mod greeting;
 mod handshake;
 mod host_key;
@@ -29,6 +30,7 @@ use super::{
     RemoteErrorKind, Streams,
 };
 use conversation::Broken;
+pub use fall::panics_end_the_program;
 use link::Link;
 use turns::Turns;
 
