@@ -458,6 +458,15 @@ fn a_host_that_dies_in_mid_command(back_end: BackEnd) {
     assert_eq!(sh(&*host, "echo again").text(), "again\n");
 }
 
+fn a_server_that_ends_a_session_without_a_word(back_end: BackEnd) {
+    let lab = Lab::new().sshd("a", |s| s.option("ChannelTimeout session:command=1"));
+    let host = connect(&lab, &destination("a", back_end)).unwrap();
+    let error = in_mid_command(&*host, &lab, || {});
+    assert_eq!(error.kind, RemoteErrorKind::Lost);
+    assert!(error.what.contains("nobody told"), "{error}");
+    assert_eq!(sh(&*host, "echo again").text(), "again\n");
+}
+
 fn a_wire_that_breaks(back_end: BackEnd) {
     let lab = Lab::new().sshd("a", |s| s);
     let wire = Wire::to(lab.server("a").address());
@@ -561,6 +570,7 @@ macro_rules! troubles {
                 a_name_that_nobody_knows, a_server_of_the_last_century, ways_to_log_in_that_are_no_text, a_key_that_nobody_lets_in,
                 nothing_to_log_in_with, passwords, a_key_and_a_password, keys_with_passphrases, keys_of_all_kinds,
                 agents, an_agent_with_too_many_keys, an_agent_that_is_not_there, a_host_that_dies_in_mid_command,
+                a_server_that_ends_a_session_without_a_word,
                 a_wire_that_breaks, a_wire_that_falls_silent, a_connection_that_ended_while_nobody_used_it,
                 one_session_only, many_at_once_at_a_server_that_takes_few, nothing_secret_is_seen }
         }
