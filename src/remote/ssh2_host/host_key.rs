@@ -58,17 +58,10 @@ fn remember(way: &Way, key: &HostKey) -> Result<(), RemoteError> {
 
 fn unknown(way: &Way, key: &HostKey) -> RemoteError {
     let (name, port) = way.config.known_as();
-    let files: Vec<_> = way
-        .config
-        .user_known_hosts
-        .iter()
-        .chain(&way.config.global_known_hosts)
-        .map(|file| file.display().to_string())
-        .collect();
     let what = format!(
         "the host's key is not known: it is {}, and `{name}` with port {port} stands in none of {}",
         shown(key),
-        files.join(", ")
+        way.config.known_hosts_files()
     );
     let there = match way.config.port {
         22 => String::new(),
