@@ -70,6 +70,8 @@ pub struct Choice {
     pub back_end: BackEnd,
     /// Why a session of our own can't do it, if it can't.
     pub reason: Option<String>,
+    /// Who says that a host's new key is taken and remembered, if anybody does.
+    pub takes_new_keys: Option<&'static str>,
     config: Option<HostConfig>,
     known_hosts: Arc<KnownHosts>,
 }
@@ -100,6 +102,7 @@ impl Dialer {
             return Ok(Choice {
                 back_end: BackEnd::Local,
                 reason: None,
+                takes_new_keys: None,
                 config: None,
                 known_hosts: Arc::default(),
             });
@@ -124,6 +127,7 @@ impl Dialer {
         Ok(Choice {
             back_end,
             reason,
+            takes_new_keys: destination.takes_new_keys(&config),
             config: Some(config),
             known_hosts,
         })

@@ -16,10 +16,7 @@ use super::folder::Folder;
 use super::mux::Mux;
 use super::{SystemWay, read_and_remove, wording};
 use crate::remote::process::Process;
-use crate::remote::{
-    Exit, HostKeys, Input, Output, Patience, RemoteError, RemoteErrorKind, Streams,
-    StrictHostKeyChecking,
-};
+use crate::remote::{Exit, Input, Output, Patience, RemoteError, RemoteErrorKind, Streams};
 
 /// For how many seconds it stays when nobody uses it: as long as a process of ours that was killed may leave it behind.
 const IDLE: u32 = 120;
@@ -105,7 +102,11 @@ impl Master {
             ssh.args(["-o", "LogLevel=DEBUG1"]);
         }
         ssh.args(["-o", &format!("ControlPersist={IDLE}")]);
-        ssh.args(["-o", &format!("StrictHostKeyChecking={}", host_keys(way))]);
+        let host_keys = match way.destination.takes_new_keys(&way.config) {
+            Some(_) => "accept-new",
+            None => "yes",
+        };
+        ssh.args(["-o", &format!("StrictHostKeyChecking={host_keys}")]);
         match askpass {
             Some(askpass) => askpass.announce(&mut ssh),
             None => {
@@ -175,17 +176,4 @@ fn longest(way: &SystemWay) -> Duration {
     limit
         .unwrap_or(Duration::from_secs(CONNECT))
         .saturating_mul(tries)
-}
-
-/// `no` in a file is taken for `accept-new`: a key that has changed is never taken.
-fn host_keys(way: &SystemWay) -> &'static str {
-    let by_file = matches!(
-        way.config.strict_host_key_checking,
-        StrictHostKeyChecking::AcceptNew | StrictHostKeyChecking::No
-    );
-    if by_file || way.destination.host_keys == HostKeys::AcceptNew {
-        "accept-new"
-    } else {
-        "yes"
-    }
 }

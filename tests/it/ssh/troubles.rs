@@ -128,6 +128,35 @@ fn a_changed_key(back_end: BackEnd) {
     assert_eq!(connections, 2, "it must not be tried again");
 }
 
+fn what_ssh_config_says_of_new_keys(back_end: BackEnd) {
+    for (word, taken) in [
+        ("ask", false),
+        ("yes", false),
+        ("accept-new", true),
+        ("no", true),
+        ("off", true),
+    ] {
+        let lab = Lab::new().sshd("a", |s| s).sshd("other", |s| s);
+        lab.write_ssh_config(&format!("StrictHostKeyChecking {word}"));
+        fs::write(lab.known_hosts(), "").unwrap();
+        let choice = dialer(&lab).choose(&destination("a", back_end)).unwrap();
+        assert_eq!(choice.takes_new_keys.is_some(), taken, "{word}");
+        let ended = connect(&lab, &destination("a", back_end));
+        let kind = ended.err().map(|error| error.kind);
+        assert_eq!(
+            kind,
+            (!taken).then_some(RemoteErrorKind::UnknownKey),
+            "{word}"
+        );
+        // A changed key is never taken.
+        fs::write(lab.known_hosts(), "").unwrap();
+        let other = lab.server("other").host_key("ed25519");
+        lab.know(lab.server("a").address(), &other);
+        let error = connect(&lab, &destination("a", back_end)).err().unwrap();
+        assert_eq!(error.kind, RemoteErrorKind::ChangedKey, "{word}");
+    }
+}
+
 fn a_revoked_key(back_end: BackEnd) {
     let lab = Lab::new().sshd("a", |s| s);
     let known = fs::read_to_string(lab.known_hosts()).unwrap();
@@ -592,7 +621,7 @@ fn nothing_secret_is_seen(back_end: BackEnd) {
 macro_rules! troubles {
     ($($module:ident $back_end:ident),*) => { $(
         mod $module {
-            list! { $back_end: an_unknown_key, a_changed_key, a_revoked_key, names_that_are_hashed,
+            list! { $back_end: an_unknown_key, a_changed_key, what_ssh_config_says_of_new_keys, a_revoked_key, names_that_are_hashed,
                 the_kind_of_key_that_is_known_is_asked_for, hosts_that_say_nothing, hosts_that_fall_silent,
                 what_is_no_ssh_server, garbage_after_the_greeting, hosts_that_hang_up, nobody_listens,
                 a_name_that_nobody_knows, a_server_of_the_last_century, ways_to_log_in_that_are_no_text, a_key_that_nobody_lets_in,
