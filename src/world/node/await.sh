@@ -23,16 +23,18 @@ if [ "$attempt" != - ] && [ -d "${base%/*}" ]; then
 fi
 opens "$folder/effect.lock" || exit 73
 exec 9>>"$folder/effect.lock"
-clock
-end=$((now + wait * 1000))
-until lock 0; do
+if ! lock 0; then
     clock
-    [ "$now" -lt "$end" ] || exit 71
-    # It may have been started only now.
-    [ "$why" = - ] || end_group "$base" "$attempt" "$why" 2>/dev/null
-    nap 0.05
-done
-rm -f "$base".*.in "$base".*.masked
+    end=$((now + wait * 1000))
+    until lock 0; do
+        clock
+        [ "$now" -lt "$end" ] || exit 71
+        # It may have been started only now.
+        [ "$why" = - ] || end_group "$base" "$attempt" "$why" 2>/dev/null
+        nap 0.05
+    done
+fi
+discard "$base".*.in "$base".*.masked
 say_effect "$base" "$other" || exit 73
 say_end out "$base.out" "$most"
 say_end err "$base.err" "$most"

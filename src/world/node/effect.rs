@@ -363,16 +363,12 @@ impl<'a> Effect<'a> {
         most: u64,
         watch: &Watch<'_>,
     ) -> (Zeroizing<Vec<u8>>, Vec<String>) {
-        let begun = record.bytes();
-        let former = before
-            .record
-            .as_ref()
-            .map(Record::bytes)
-            .unwrap_or_default();
+        let begun = lines(record);
+        let former = before.record.as_ref().map(lines).unwrap_or_default();
         let mut input = Zeroizing::new(Vec::with_capacity(
             begun.len() + former.len() + job.input.len(),
         ));
-        for part in [&begun[..], &former[..], &job.input[..]] {
+        for part in [&begun, &former, &*job.input] {
             input.extend_from_slice(part);
         }
         let left = watch.left();
@@ -392,8 +388,8 @@ impl<'a> Effect<'a> {
             left.as_secs().to_string(),
             format!("{}.{:03}", left.as_secs(), left.subsec_millis()),
             job.dir.as_ref().map_or("/", |dir| dir.as_str()).to_owned(),
-            begun.len().to_string(),
-            former.len().to_string(),
+            memchr::memchr_iter(b'\n', &begun).count().to_string(),
+            memchr::memchr_iter(b'\n', &former).count().to_string(),
         ];
         arguments.extend(job.words.iter().cloned());
         (input, arguments)
@@ -643,6 +639,13 @@ impl Tail {
             .saturating_sub(usize::try_from(TAIL_BYTES).unwrap_or(usize::MAX));
         ending::end_of(&self.bytes[end..], self.is_all && end == 0)
     }
+}
+
+/// A record as lines, each of which has an end.
+fn lines(record: &Record) -> Vec<u8> {
+    let mut lines = record.bytes();
+    lines.push(b'\n');
+    lines
 }
 
 fn shown(path: &Path) -> String {

@@ -22,7 +22,7 @@ token() { # BASE OTHER
 
 # The end of what a command wrote; it may have been anything, and may still grow.
 say_end() { # NAME FILE BYTES
-    [ -f "$2" ] || return 0
+    [ -s "$2" ] || return 0
     size=$(($(wc -c <"$2")))
     from=$((size > $3 ? size - $3 : 0))
     printf '%s.from %d\n%d\n' "$1" "${#from}" "$from"

@@ -16,7 +16,7 @@
 #   wait     for how many seconds at most the lock is waited for
 #   within   for how many seconds the command may run, with a fraction
 #   dir      the folder that the command runs in
-#   record   how many bytes of standard input are the record of this attempt
+#   record   how many lines of standard input are the record of this attempt
 #   before   how many after them are the record whose place it takes
 #   ...      the command, which reads the rest
 #
@@ -30,14 +30,25 @@ its_umask=$1 timer=$2
 shift 2
 folder=$1 run=$2 epoch=$3 base=$4 other=$5 attempt=$6 token=$7 forget=$8 wait=$9
 shift 9
-within=$1 dir=$2 record_size=$3 before_size=$4
+within=$1 dir=$2 record_lines=$3 before_lines=$4
 shift 4
 
 exec 7<&0 </dev/null
-[ "$record_size" -gt 0 ] || exit 75
-record=$(dd bs="$record_size" count=1 <&7 2>/dev/null)
-before=
-[ "$before_size" -eq 0 ] || before=$(dd bs="$before_size" count=1 <&7 2>/dev/null)
+# Sets `text` to so many lines of standard input.
+next_lines() { # COUNT
+    text= count=$1
+    while [ "$count" -gt 0 ]; do
+        IFS= read -r its_line <&7 || exit 75
+        text=$text$its_line$newline
+        count=$((count - 1))
+    done
+    text=${text%"$newline"}
+}
+next_lines "$record_lines"
+record=$text
+next_lines "$before_lines"
+before=$text
+[ -n "$record" ] || exit 75
 
 is_stopped() {
     [ -e "$base.$attempt.stop" ]
@@ -53,34 +64,35 @@ holds_the_node() {
 
 opens "$folder/effect.lock" || exit 73
 exec 9>>"$folder/effect.lock"
-clock
-end=$((now + wait * 1000))
-until lock 0; do
-    is_stopped && exit 77
+if ! lock 0; then
     clock
-    [ "$now" -lt "$end" ] || exit 71
-    nap 0.05
-done
+    end=$((now + wait * 1000))
+    until lock 0; do
+        is_stopped && exit 77
+        clock
+        [ "$now" -lt "$end" ] || exit 71
+        nap 0.05
+    done
+fi
 holds_the_node || exit 70
 is_stopped && exit 77
 [ "$(token "$base" "$other")" = "$token" ] || exit 74
 
 # What earlier attempts could not bring to its end.
-rm -f "$base".*.in "$base".*.masked
+discard "$base".*.in "$base".*.masked
 
 cd "$dir" || exit 72
 for ending in out err group; do
-    opens "$base.$ending" || exit 73
-    : >"$base.$ending" || exit 73
+    true >"$base.$ending" || exit 73
 done
-rm -f "$base.ended"
+discard "$base.ended"
 # Room for the exit code, so that a disk that fills up can't keep it from being written.
 printf '%s    \n' "$attempt" >"$base.exit" || exit 73
 
 # What was taken back is forgotten before the taking back is, so that no reader sees it done in between.
 case $forget in
 undone) rm -f "$base.json" && sync_path "${base%/*}" && rm -f "$other.json" ;;
-undo) rm -f "$other.json" ;;
+undo) discard "$other.json" ;;
 esac || exit 73
 put "$base.json" "$record" && sync_path "${base%/*}" || exit 73
 

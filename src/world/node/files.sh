@@ -133,6 +133,7 @@ part() {
 }
 
 away() {
+    exists "$1" || return 0
     rm -rf -- "$1" 2>/dev/null || {
         chmod -R u+rwx -- "$1"
         rm -rf -- "$1"
@@ -213,8 +214,10 @@ real_of() {
     real=${real%??}
 }
 
+IDENTITY=%d:%i:%s:%f:%u:%g:%h:%y:%z
+
 identity() {
-    stat -c '%d:%i:%s:%f:%u:%g:%h:%y:%z' -- "$1" 2>/dev/null || echo gone
+    stat -c "$IDENTITY" -- "$1" 2>/dev/null || echo gone
 }
 
 # Stops unless at the real path there is still what was seen there, `-` for nothing.
@@ -403,12 +406,16 @@ place() {
     on_disk "$folder"
 }
 
-# The record is written last: with it, the backup is complete.
+# complete BACKUP RECORD [NAME]: the record gets its name last, after that of what was kept: with it, the backup is
+# complete.
 complete() {
-    place "$1/kept.json" "$2"
+    attempt written "$1/kept.json" say_into "$1/kept.json.new" "$2"
+    on_disk "$1/kept.json.new" ${3:+"$1/$3.new"}
+    [ -z "${3:-}" ] || attempt written "$1/$3" mv -f -- "$1/$3.new" "$1/$3"
+    attempt written "$1/kept.json" mv -f -- "$1/kept.json.new" "$1/kept.json"
     half=
     folder_of "$1"
-    on_disk "$folder"
+    on_disk "$1" "$folder"
 }
 
 # keep REAL IDENTITY BACKUP AS_KEPT FRESH RECORD: keeps a file before FRESH takes its place, unless that was done.
@@ -427,13 +434,13 @@ keep() {
         fi
     fi
     begin "$3"
-    if [ "$2" != - ]; then
-        attempt written "$3/content" fill_from "$3/content.new" "$1"
-        on_disk "$3/content.new"
-        still "$1" "$2"
-        attempt written "$3/content" mv -f -- "$3/content.new" "$3/content"
+    if [ "$2" = - ]; then
+        complete "$3" "$6"
+        return
     fi
-    complete "$3" "$6"
+    attempt written "$3/content" fill_from "$3/content.new" "$1"
+    still "$1" "$2"
+    complete "$3" "$6" content
 }
 
 # --- Files ---
@@ -452,13 +459,18 @@ cp_nothing() {
 
 # give FILE NAME MODE OWNER TIMES CHANGES
 give() {
-    if [ "$4" != - ] && [ "$(stat -c %u:%g -- "$1")" != "$4" ]; then
+    has=$(stat -c '%u:%g %a' -- "$1")
+    if [ "$4" != - ] && [ "${has% *}" != "$4" ]; then
         said=$(chown -- "$4" "$1" 2>&1) || lost "$2" 'its owner' "$said"
+        has=
     fi
     if [ -n "$6" ]; then
         give_extended "$1" "$2" "$6"
+        has=
     fi
-    said=$(chmod -- "$3" "$1" 2>&1) || lost "$2" 'its mode' "$said"
+    if [ "${has#* }" != "$3" ]; then
+        said=$(chmod -- "$3" "$1" 2>&1) || lost "$2" 'its mode' "$said"
+    fi
     if [ "$5" != - ]; then
         give_time -a "${5%% *}" "$1" && give_time -m "${5##* }" "$1" ||
             stop $EX_FAILED "$2 can't be given its times"
@@ -525,7 +537,7 @@ put() {
     stays=
     if [ "$seen" = - ]; then
         deed=made
-    elif must_stay "$real"; then
+    elif must_stay "$real" "$seen"; then
         stays=yes
         folder_of "$backup"
         attempt made "$folder" mkdir -p -- "$folder"
@@ -569,9 +581,10 @@ put() {
     on_disk "$folder"
 }
 
-# A file that has other names, or is mounted there, goes on being the same file.
+# must_stay REAL IDENTITY: a file that has other names, or is mounted there, goes on being the same file.
 must_stay() {
-    [ "$(stat -c %h -- "$1")" -gt 1 ] || is_mounted "$1"
+    names=${2#*:*:*:*:*:*:}
+    [ "${names%%:*}" -gt 1 ] || is_mounted "$1"
 }
 
 write_in_place() {
@@ -897,26 +910,28 @@ show_file() {
     file_only "$path" "$kind"
     real_of "$path"
     part file
-    show_content "$path" "$real" ''
+    show_content "$path" "$real" '' || return 0
 }
 
 LARGEST=$((64 << 20))
 
-# show_content PATH REAL [all]: one that is too large is an error where all of it is needed.
+# show_content PATH REAL [all [IDENTITY]]: one that is too large is an error where all of it is needed.
 show_content() {
-    before=$(identity "$2")
-    size=$(stat -c %s -- "$2" 2>&1) || blame read "$1" "$size"
+    before=${4:-$(identity "$2")}
+    size=${before#*:*:}
+    size=${size%%:*}
+    [ "$before" != gone ] || blame read "$1" 'No such file or directory'
     part "$size"
     if [ "$size" -le "$LARGEST" ]; then
         { said=$(cat -- "$2" 2>&1 >&3) || blame read "$1" "$said"; } 3>&1
     elif [ -n "$3" ]; then
         stop $EX_FAILED "$1 is larger than 64 MiB, the most that is edited"
     fi
-    if [ "$(identity "$2")" = "$before" ]; then
-        printf '\0same'
-    else
+    if [ "$(identity "$2")" != "$before" ]; then
         printf '\0changed'
+        return 1
     fi
+    printf '\0same'
 }
 
 show_digest() {
@@ -991,10 +1006,10 @@ survey() {
         ;;
     *) return ;;
     esac
-    seen=$(identity "$real")
-    numbers=$(stat -c '%a %u %g %.9X %.9Y' -- "$real" 2>&1) || blame read "$path" "$numbers"
+    both=$(stat -c "$IDENTITY|%a %u %g %.9X %.9Y" -- "$real" 2>&1) || blame read "$path" "$both"
+    seen=${both%|*} numbers=${both##*|}
     stays=
-    ! must_stay "$real" || stays=stays
+    ! must_stay "$real" "$seen" || stays=stays
     part "$seen"
     part "$real"
     part "$numbers"
@@ -1002,13 +1017,12 @@ survey() {
     extended "$real"
     part ''
     if [ "$how" = content ]; then
-        show_content "$path" "$real" all
+        show_content "$path" "$real" all "$seen"
     else
         part 0
         printf '\0same'
-    fi
-    [ "$(identity "$real")" = "$seen" ] ||
-        stop $EX_STALE "somebody else changed $path at the same time; it was left as they made it"
+        [ "$(identity "$real")" = "$seen" ]
+    fi || stop $EX_STALE "somebody else changed $path at the same time; it was left as they made it"
 }
 
 show_aside() {

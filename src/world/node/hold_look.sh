@@ -12,7 +12,7 @@ folder=$1 how=$2
 
 if [ "$how" = make ] && ! [ -d "$folder" ]; then
     mkdir -p "$folder" || exit 73
-    sync_path "$(dirname "$folder")"
+    sync_path "${folder%/*}/"
 fi
 if [ -d "$folder" ]; then
     its_mode=$(ls -ldn "$folder/.") || exit 73
@@ -33,7 +33,11 @@ fi
 # The clock is read before the record: a lease that is over by it is over.
 clock
 say clock "$now"
-boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
+boot=
+[ ! -r /proc/sys/kernel/random/boot_id ] || read -r boot </proc/sys/kernel/random/boot_id
 say boot "$boot $(readlink /proc/self/ns/pid 2>/dev/null)"
 say_file lock.json "$folder/lock.json" || exit 73
-say_file history "$folder/history" || exit 73
+if [ -f "$folder/history" ]; then
+    history=$(cat "$folder/history") || exit 73
+    say history "$history"
+fi

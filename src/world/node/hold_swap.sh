@@ -18,7 +18,9 @@ shift 6
 opens "$folder/claim.lock" || exit 73
 exec 9>>"$folder/claim.lock"
 lock 10 || exit 71
-[ "$(cat "$folder/lock.json" 2>/dev/null)" = "$seen" ] || exit 74
+text=
+[ ! -e "$folder/lock.json" ] || take_in "$folder/lock.json" || exit 73
+[ "$text" = "$seen" ] || exit 74
 case $how in
 take)
     opens "$folder/effect.lock" || exit 73
@@ -33,7 +35,8 @@ esac
 
 # The changes of the history, up to the end or to `--`.
 edit_history() {
-    old=$(cat "$folder/history" 2>/dev/null)
+    old=
+    [ ! -e "$folder/history" ] || old=$(cat "$folder/history") || return 1
     runs=$old
     for edit in "$@"; do
         run=${edit#?}
@@ -58,9 +61,10 @@ edit_history() {
 }
 
 edit_history "$@" || exit 73
+printf '%s\n' "$line" >"$folder/lock.new" && printf '%s' "$json" >"$folder/lock.json.new" &&
+    sync_path "$folder/lock.new" "$folder/lock.json.new" || exit 73
 # The line for shells first: an interrupted change then fences the old holder off and lets nobody else in.
-put "$folder/lock" "$line$newline" || exit 73
-put "$folder/lock.json" "$json" || exit 73
+mv -f "$folder/lock.new" "$folder/lock" && mv -f "$folder/lock.json.new" "$folder/lock.json" || exit 73
 sync_path "$folder"
 while [ "$#" -gt 0 ] && [ "$1" != -- ]; do shift; done
 if [ "$#" -gt 1 ]; then

@@ -1,17 +1,17 @@
-# Adds a line to a node's copy of a journal, and has it on disk.
+# Adds lines to a node's copy of a journal, and has them on disk.
 #
 #   folder   the node's folder
 #   run      the run, and
 #   epoch    the epoch with which it must hold the node
 #
-# Reads the line, its end, and a dot that shows that all of it has arrived.
-# A line that is the last one already is not added again.
+# Reads the lines, their end, and a dot that shows that all of them have
+# arrived. What an earlier attempt added of them is not added again.
 
 folder=$1 run=$2 epoch=$3
 
-line=$(cat)
-case $line in
-*"$newline.") line=${line%"$newline."} ;;
+lines=$(cat)
+case $lines in
+*"$newline.") lines=${lines%"$newline."} ;;
 *) exit 75 ;;
 esac
 [ -d "$folder" ] || exit 70
@@ -31,14 +31,27 @@ fi
 fresh=
 [ -e "$journal" ] || fresh=yes
 if [ -s "$journal" ]; then
-    # What a power cut left of an earlier line, which was never promised to anybody, goes.
-    if [ "$(tail -c 1 "$journal" | wc -l)" -eq 0 ]; then
+    last=$(tail -n 1 "$journal" && echo .) || exit 73
+    case $last in
+    *"$newline.") last=${last%"$newline."} ;;
+    *)
+        # What a power cut left of an earlier line, which was never promised to anybody, goes.
         whole=$(wc -l <"$journal")
         head -n "$((whole))" "$journal" >"$journal.new" && sync_path "$journal.new" || exit 73
         mv -f "$journal.new" "$journal" || exit 73
-    fi
-    [ "$(tail -n 1 "$journal")" != "$line" ] || exit 0
+        last=$(tail -n 1 "$journal")
+        ;;
+    esac
+    lines=$newline$lines$newline
+    case $lines in
+    *"$newline$last$newline"*) lines=${lines#*"$newline$last$newline"} ;;
+    *) lines=${lines#"$newline"} ;;
+    esac
+    lines=${lines%"$newline"}
 fi
-printf '%s\n' "$line" >>"$journal" || exit 73
-sync_path "$journal"
-[ -z "$fresh" ] || sync_path "$own"
+[ -z "$lines" ] || printf '%s\n' "$lines" >>"$journal" || exit 73
+if [ -n "$fresh" ]; then
+    sync_path "$journal" "$own"
+else
+    sync_path "$journal"
+fi

@@ -64,9 +64,9 @@ nap() {
     sleep "$1" 2>/dev/null || sleep 1
 }
 
-# Has a file or a folder on disk.
+# Has files or folders on disk.
 sync_path() {
-    sync "$1" 2>/dev/null || sync
+    sync "$@" 2>/dev/null || sync
 }
 
 # Puts a text into a file: readers see the old one or the new one, and it is on disk.
@@ -76,13 +76,22 @@ put() { # FILE TEXT
 
 # Whether something may be written there; a failed `exec` would end some shells at once.
 opens() {
-    (: >>"$1")
+    true >>"$1"
+}
+
+# Removes files that may not be there.
+discard() { # FILE...
+    for file; do
+        [ ! -e "$file" ] || rm -f "$file" || return 1
+    done
 }
 
 # Takes the lock of descriptor 9, if it is free within so many seconds.
 # Some shells hide what they opened from the programs they run, unless it is handed on.
 lock() { # SECONDS
     command -v flock >/dev/null || exit 69
+    flock -n 9 9>&9 && return 0
+    [ "$1" -gt 0 ] || return 1
     clock
     lock_end=$((now + $1 * 1000))
     pause=0.01
@@ -99,9 +108,18 @@ say() { # NAME TEXT
     printf '%s %d\n%s\n' "$1" "${#2}" "$2"
 }
 
-# A file as a part of an answer; one that is not there is no part.
+# Sets `text` to what a short file says, for which no other program is started.
+take_in() { # FILE
+    text=
+    while IFS= read -r its_line; do
+        text=$text$its_line$newline
+    done <"$1" || return 1
+    text=$text$its_line
+}
+
+# A short file as a part of an answer; one that is not there is no part.
 say_file() { # NAME FILE
     [ -f "$2" ] || return 0
-    text=$(cat "$2" && echo .) || return 1
-    say "$1" "${text%.}"
+    take_in "$2" || return 1
+    say "$1" "$text"
 }
