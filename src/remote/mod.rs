@@ -50,5 +50,6 @@ pub use ssh_config::{
     AddressFamily, Algorithms, HostConfig, IdentityAgent, IdentityFile, Place, SshConfig,
     SshConfigError, SshConfigProblem, StrictHostKeyChecking, Surroundings, User,
 };
+pub use ssh2_host::panics_end_the_program;
 pub use sudo::{Sudo, SudoPassword};
 pub use system_host::answer_ssh;

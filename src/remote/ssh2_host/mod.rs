@@ -10,6 +10,7 @@
 //! command gets a new one.
 
 mod conversation;
+mod fall;
 mod greeting;
 mod handshake;
 mod host_key;
@@ -23,12 +24,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ahead::Ahead;
+use super::line::Telling;
 use super::mark::Mark;
 use super::{
     BackEnd, Destination, Exit, Host, HostConfig, Input, KnownHosts, Line, Patience, RemoteError,
     RemoteErrorKind, Streams,
 };
 use conversation::Broken;
+pub use fall::panics_end_the_program;
 use link::Link;
 use turns::Turns;
 
@@ -127,7 +130,7 @@ impl Host for Ssh2Host {
         let mut kept = self.link.take(patience)?;
         let (mut session, channel) = self.session(&mut kept, patience)?;
         let mark = Mark::new();
-        let told = line.for_login_shell(&mark);
+        let told = line.for_login_shell(&mark, Telling::Marked);
         let mut ahead = Ahead::new(&told.ahead, streams.input);
         let streams = Streams {
             input: if told.ahead.is_empty() {

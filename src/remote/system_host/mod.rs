@@ -20,7 +20,7 @@ use std::time::Duration;
 pub use askpass::answer_ssh;
 
 use super::ahead::Ahead;
-use super::line::Told;
+use super::line::{Telling, Told};
 use super::mark::{AfterMark, Mark, not_begun};
 use super::process::{Process, command_as_user};
 use super::{
@@ -36,10 +36,6 @@ const FAREWELL: Duration = Duration::from_secs(3);
 
 /// How many seconds a command has to end when it was asked to.
 const GRACE: u32 = 5;
-
-/// A signal that ends a command gets lost between a master and its client: this shell tells of it, and says nothing else.
-/// Some shells count a signal from 256.
-const TELLING: &str = "exec 3>&2 2>/dev/null; (exec \"$@\" 2>&3 3>&-); e=$?; test $e -lt 256 || e=$((e - 128)); exit $e";
 
 /// How often whoever waits looks whether it is its turn, or was broken off.
 const GLANCE: Duration = Duration::from_millis(10);
@@ -217,9 +213,8 @@ impl Host for SystemHost {
     ) -> Result<Exit, RemoteError> {
         line.fit()?;
         let mark = Mark::new();
-        let told = line
-            .under(&["/bin/sh", "-c", TELLING, "sh"])
-            .for_login_shell(&mark);
+        // A signal that ends a command gets lost between a master and its client.
+        let told = line.for_login_shell(&mark, Telling::Code);
         let rereadable = !matches!(streams.input, Input::Reader(_));
         let master = self.master(patience)?;
         match self.try_exec(&master, &told, &mark, &mut streams, patience) {

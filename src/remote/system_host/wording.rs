@@ -25,12 +25,10 @@ pub(super) fn exit_of_command(log: &str) -> Option<i64> {
 /// Why a client of the master ended without the command's exit code.
 pub(super) fn no_exit(log: &str, exit: &Exit, begun: bool, lives: bool) -> RemoteError {
     if begun {
-        let what = if lives {
-            "the command ended, and nobody told how: a signal may have ended it"
-        } else {
-            "the connection broke while the command ran"
-        };
-        return RemoteError::new(K::Lost, what)
+        if lives {
+            return RemoteError::untold();
+        }
+        return RemoteError::new(K::Lost, "the connection broke while the command ran")
             .hint("see on the host whether the command still runs or what it has done");
     }
     if log.contains("Session open refused by peer") {

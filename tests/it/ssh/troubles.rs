@@ -239,6 +239,22 @@ fn a_server_of_the_last_century(back_end: BackEnd) {
     assert_eq!(error.kind, RemoteErrorKind::NothingInCommon);
 }
 
+fn ways_to_log_in_that_are_no_text(back_end: BackEnd) {
+    let lab = Lab::new().sshd("a", |s| {
+        s.option("KbdInteractiveAuthentication yes").built_with(
+            b"keyboard-inter\xff\xfe\xfdive\0",
+            b"keyboard-interactive\0",
+        )
+    });
+    // What nobody asks for is no trouble to ssh, which looks for what it knows.
+    if back_end == BackEnd::System {
+        connect(&lab, &destination("a", back_end)).unwrap();
+        return;
+    }
+    let error = trouble(&lab, &destination("a", back_end));
+    assert_eq!(error.kind, RemoteErrorKind::Garbage);
+}
+
 fn a_key_that_nobody_lets_in(back_end: BackEnd) {
     let lab = Lab::new().sshd("a", |s| s);
     fs::write(lab.path("authorized_keys"), "").unwrap();
@@ -442,6 +458,15 @@ fn a_host_that_dies_in_mid_command(back_end: BackEnd) {
     assert_eq!(sh(&*host, "echo again").text(), "again\n");
 }
 
+fn a_server_that_ends_a_session_without_a_word(back_end: BackEnd) {
+    let lab = Lab::new().sshd("a", |s| s.option("ChannelTimeout session:command=1"));
+    let host = connect(&lab, &destination("a", back_end)).unwrap();
+    let error = in_mid_command(&*host, &lab, || {});
+    assert_eq!(error.kind, RemoteErrorKind::Lost);
+    assert!(error.what.contains("nobody told"), "{error}");
+    assert_eq!(sh(&*host, "echo again").text(), "again\n");
+}
+
 fn a_wire_that_breaks(back_end: BackEnd) {
     let lab = Lab::new().sshd("a", |s| s);
     let wire = Wire::to(lab.server("a").address());
@@ -542,9 +567,10 @@ macro_rules! troubles {
             list! { $back_end: an_unknown_key, a_changed_key, a_revoked_key, names_that_are_hashed,
                 the_kind_of_key_that_is_known_is_asked_for, hosts_that_say_nothing, hosts_that_fall_silent,
                 what_is_no_ssh_server, garbage_after_the_greeting, hosts_that_hang_up, nobody_listens,
-                a_name_that_nobody_knows, a_server_of_the_last_century, a_key_that_nobody_lets_in,
+                a_name_that_nobody_knows, a_server_of_the_last_century, ways_to_log_in_that_are_no_text, a_key_that_nobody_lets_in,
                 nothing_to_log_in_with, passwords, a_key_and_a_password, keys_with_passphrases, keys_of_all_kinds,
                 agents, an_agent_with_too_many_keys, an_agent_that_is_not_there, a_host_that_dies_in_mid_command,
+                a_server_that_ends_a_session_without_a_word,
                 a_wire_that_breaks, a_wire_that_falls_silent, a_connection_that_ended_while_nobody_used_it,
                 one_session_only, many_at_once_at_a_server_that_takes_few, nothing_secret_is_seen }
         }
