@@ -47,6 +47,8 @@ pub(super) fn ends_the_connection(kind: Kind) -> bool {
 /// The fault that a program on the node tells of in its own words; `done` is what could not be done to the path.
 pub(super) fn said(err: &str, done: &str, path: &Path) -> Fault {
     let reason = err.lines().rfind(|line| !line.trim().is_empty());
+    // Which program says so, and what it was about to do, is of no interest.
+    let reason = reason.and_then(|line| line.rsplit(": ").next());
     let reason = reason.unwrap_or("the node does not say why");
     let what = format!("{} can't be {done}: {reason}", path.display());
     let says = |words: &[&str]| words.iter().any(|word| err.contains(word));
