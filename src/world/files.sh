@@ -160,7 +160,7 @@ folder_of() {
 
 fill() { cat >"$1"; }
 fill_from() { cat -- "$2" >"$1"; }
-say_into() { printf '%s' "$2" >"$1"; }
+say_into() { printf '%s' "$2" 2>/dev/null >"$1" || printf '%s' "$2" | cat >"$1"; }
 
 # --- What is there ---
 

@@ -61,7 +61,7 @@ edit_history() {
 }
 
 edit_history "$@" || exit 73
-printf '%s\n' "$line" >"$folder/lock.new" && printf '%s' "$json" >"$folder/lock.json.new" &&
+write_text "$folder/lock.new" "$line$newline" && write_text "$folder/lock.json.new" "$json" &&
     sync_path "$folder/lock.new" "$folder/lock.json.new" || exit 73
 # The line for shells first: an interrupted change then fences the old holder off and lets nobody else in.
 mv -f "$folder/lock.new" "$folder/lock" && mv -f "$folder/lock.json.new" "$folder/lock.json" || exit 73

@@ -49,7 +49,12 @@ if [ -s "$journal" ]; then
     esac
     lines=${lines%"$newline"}
 fi
-[ -z "$lines" ] || printf '%s\n' "$lines" >>"$journal" || exit 73
+if [ -n "$lines" ] && ! printf '%s\n' "$lines" 2>/dev/null >>"$journal"; then
+    # Why is said by who fails alike.
+    write_text "$journal.new" "$lines"
+    rm -f "$journal.new"
+    exit 73
+fi
 if [ -n "$fresh" ]; then
     sync_path "$journal" "$own"
 else

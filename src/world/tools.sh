@@ -69,9 +69,14 @@ sync_path() {
     sync "$@" 2>/dev/null || sync
 }
 
+# Writes a text to a file of its own. A shell that can't does not always say why; another program does.
+write_text() { # FILE TEXT
+    printf '%s' "$2" 2>/dev/null >"$1" || printf '%s' "$2" | cat >"$1"
+}
+
 # Puts a text into a file: readers see the old one or the new one, and it is on disk.
 put() { # FILE TEXT
-    printf '%s' "$2" >"$1.new" && sync_path "$1.new" && mv -f "$1.new" "$1"
+    write_text "$1.new" "$2" && sync_path "$1.new" && mv -f "$1.new" "$1"
 }
 
 # Whether something may be written there; a failed `exec` would end some shells at once.
