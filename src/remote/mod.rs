@@ -18,6 +18,7 @@
 //! run, no lock.
 
 mod ahead;
+mod approach;
 mod destination;
 mod dialer;
 pub(crate) mod environment;

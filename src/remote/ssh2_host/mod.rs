@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ahead::Ahead;
+use super::approach::Approach;
 use super::line::Telling;
 use super::mark::Mark;
 use super::{
@@ -52,11 +53,17 @@ pub(super) struct Way {
     pub(super) known_hosts: Arc<KnownHosts>,
     /// Where the agent listens, if there is one.
     pub(super) agent: Option<std::path::PathBuf>,
+    pub(super) approach: Approach,
 }
 
 impl Way {
-    /// Connects, makes sure that it is the right host, and logs in.
+    /// Connects when it is its turn, and again where that helps.
     fn connect(&self, patience: &Patience<'_>) -> Result<Link, RemoteError> {
+        self.approach.make(patience, || self.connect_once(patience))
+    }
+
+    /// Connects, makes sure that it is the right host, and logs in.
+    fn connect_once(&self, patience: &Patience<'_>) -> Result<Link, RemoteError> {
         let limit = self
             .destination
             .connect_timeout
@@ -101,9 +108,11 @@ impl Ssh2Host {
                 Err(error) => return Err(error),
             }
         }
-        let mut link = self.way.connect(patience)?;
-        let channel = conversation::open(&mut link, patience).map_err(not_begun)?;
-        Ok((link, channel))
+        self.way.approach.make(patience, || {
+            let mut link = self.way.connect_once(patience)?;
+            let channel = conversation::open(&mut link, patience).map_err(not_begun)?;
+            Ok((link, channel))
+        })
     }
 
     /// Asks a command that nobody waits for any more to end; whether somebody there has heard it.

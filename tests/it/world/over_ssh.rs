@@ -1,4 +1,4 @@
-//! Nodes behind a real server of SSH: effects, holds, and connections that die in the midst of them.
+//! Nodes behind a real server of SSH, reached in either way: effects, holds, and connections that die in the midst of them.
 
 use std::fs;
 use std::sync::Arc;
@@ -45,13 +45,13 @@ impl Connect for ToTheLab {
 }
 
 /// A node behind a server, held.
-fn bench() -> (Lab, Bench) {
+fn bench(back_end: BackEnd) -> (Lab, Bench) {
     let lab = Lab::new().sshd("a", |wishes| wishes);
     let mut settings = DialSettings::of(Surroundings::of_this_process());
     settings.ssh_config = Some(lab.ssh_config());
     let connector = ToTheLab {
         dialer: Dialer::new(settings),
-        back_end: BackEnd::Ssh2,
+        back_end,
     };
     let mut bench = Bench::unclaimed();
     let targets = targets_in(bench.folder.path());
@@ -60,9 +60,8 @@ fn bench() -> (Lab, Bench) {
     (lab, bench)
 }
 
-#[test]
-fn a_node_does_what_it_is_told() {
-    let (lab, bench) = bench();
+fn a_node_does_what_it_is_told(back_end: BackEnd) {
+    let (lab, bench) = bench(back_end);
     bench.world.renew(&bench.node, &bench.holding()).unwrap();
     let line = "{\"of\":\"\u{144}\u{e9} \\\\ '\"}\n";
     let holding = bench.holding();
@@ -112,9 +111,8 @@ fn a_node_does_what_it_is_told() {
     assert!(!lab.server("a").log().contains(CANARY));
 }
 
-#[test]
-fn the_death_of_a_session_ends_no_effect() {
-    let (lab, bench) = bench();
+fn the_death_of_a_session_ends_no_effect(back_end: BackEnd) {
+    let (lab, bench) = bench(back_end);
     let waiting = Waiting::on(&bench);
     std::thread::scope(|scope| {
         let work = scope.spawn(|| bench.act("step", &waiting.action()));
@@ -132,9 +130,8 @@ fn the_death_of_a_session_ends_no_effect() {
     assert_eq!(bench.stamp("step"), Reading::text("done"));
 }
 
-#[test]
-fn what_takes_too_long_or_is_broken_off_is_ended_there() {
-    let (_lab, bench) = bench();
+fn what_takes_too_long_or_is_broken_off_is_ended_there(back_end: BackEnd) {
+    let (_lab, bench) = bench(back_end);
     let waiting = Waiting::on(&bench);
     let begun = Instant::now();
     let fault = bench
@@ -154,9 +151,8 @@ fn what_takes_too_long_or_is_broken_off_is_ended_there() {
     assert!(!lives(waiting.runs().unwrap()));
 }
 
-#[test]
-fn a_service_outlives_its_connection_and_has_nothing_of_the_fence() {
-    let (lab, bench) = bench();
+fn a_service_outlives_its_connection_and_has_nothing_of_the_fence(back_end: BackEnd) {
+    let (lab, bench) = bench(back_end);
     let pid = bench.path("pid");
     let script = "setsid sleep 300 & echo $! >\"$1\"";
     bench
@@ -202,4 +198,29 @@ fn a_service_outlives_its_connection_and_has_nothing_of_the_fence() {
     let stop = format!("kill {daemon}");
     bench.act("stop", &run(&["sh", "-c", &stop])).unwrap();
     wait_until("it has ended", || !lives(daemon));
+}
+
+macro_rules! either_way {
+    ($($case:ident),*) => {
+        mod ssh2 {
+            $(#[test]
+            fn $case() {
+                super::$case(clusterctl::remote::BackEnd::Ssh2);
+            })*
+        }
+
+        mod system {
+            $(#[test]
+            fn $case() {
+                super::$case(clusterctl::remote::BackEnd::System);
+            })*
+        }
+    };
+}
+
+either_way! {
+    a_node_does_what_it_is_told,
+    the_death_of_a_session_ends_no_effect,
+    what_takes_too_long_or_is_broken_off_is_ended_there,
+    a_service_outlives_its_connection_and_has_nothing_of_the_fence
 }
