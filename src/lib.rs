@@ -59,27 +59,25 @@
 //! * **A kind of action**: a variant of [`plan::Action`]. The compiler asks for its
 //!   kind and its values (`plan/action.rs`), its sentence (`plan/in_words.rs`), its
 //!   instructions for a person (`plan/by_hand.rs`), its paths (`plan/rules.rs`) and what
-//!   performs it (`world/mod.rs`, and elsewhere `world/node/`). Matches with a default that it does not ask for:
-//!   `secrets` in `plan/action.rs`; `changes`, `subjects`, `looks`, `commands` and
+//!   performs it (`world/file_jobs.rs`, or beside it in `world/nodes.rs`). Matches with a default that it does not ask
+//!   for: `secrets` in `plan/action.rs`; `changes`, `subjects`, `looks`, `commands` and
 //!   `judge_action` in `plan/rules.rs`; `copied` and `keeps_a_file` in `plan/by_hand.rs`;
-//!   `settled` in `plan/reverse.rs`; `refuses` in `world/mod.rs`. In `rehearse/sim_world.rs` an
+//!   `settled` in `plan/reverse.rs`; `of` in `world/refusal.rs`. In `rehearse/sim_world.rs` an
 //!   action makes its proof true by itself; `goes_on_alone` names what outlives its runner.
 //!   Then the tests ask for it in `tests/it/every_kind.rs` and `tests/it/generate.rs` (whose
-//!   kinds `plan_file.rs` counts); its real effect belongs into `tests/it/local_world/`.
+//!   kinds `plan_file.rs` counts); its real effect belongs into `tests/it/world/`.
 //! * **A kind of probe**: a variant of [`plan::Probe`], whose sentence and subject stand
 //!   beside it, and whose `values_mut` and `secrets` have a default; its path in
 //!   `plan/rules.rs`, its check by hand in `plan/look_by_hand.rs`, its real answer in
-//!   `world/observe.rs` and `world/node/`; in `tests/it/generate.rs` and `tests/it/local_world/probes.rs`.
+//!   `world/file_probes.rs` or `world/nodes.rs`; in `tests/it/generate.rs` and `tests/it/world/probes.rs`.
 //! * **A change of a format** that older programs can't read, such as a new kind,
 //!   raises [`plan::FORMAT`], [`engine::JOURNAL_FORMAT`] or [`engine::EVENT_FORMAT`]; what
 //!   was saved with an older one is still read.
 //! * **An exit code**: a variant in `exit.rs` with its meaning and its place in `ALL`;
 //!   the README's table. Who returns it: `engine/` for runs, `cli/refusal.rs` for the rest.
-//! * **A world**: an implementation of [`engine::World`] in `world/`. A run has one world
-//!   for all its nodes, [`world::Nodes`], which asks [`world::LocalWorld`] or
-//!   [`world::NodeWorld`]; `cli/conduct.rs` makes it. Both keep the same formats on a node.
-//! * **What a node does**: a script in `world/node/` and what reads its answer beside it. It
-//!   runs by [`remote::Host`]; what changes something is a job of the fence.
+//! * **What a node does**: a script in `world/` and what reads its answer beside it. It runs
+//!   by [`remote::Host`], on this machine as elsewhere; what changes something is a job of
+//!   the fence. A run has one world for all its nodes, [`world::Nodes`]; `cli/conduct.rs` makes it.
 //! * **A way to a machine**: an implementation of [`remote::Host`] in `remote/`; `remote/dialer.rs`
 //!   chooses it; `tests/it/ssh/conformance.rs` judges it.
 //! * **A room**: a line in the table above and in `tests/it/rooms.rs`.

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use clusterctl::cli::{Io, run};
-use clusterctl::remote::answer_ssh;
+use clusterctl::remote::{answer_ssh, panics_end_the_program};
 
 fn main() -> ExitCode {
+    panics_end_the_program();
     if let Some(answered) = answer_ssh(std::env::args_os()) {
         return answered;
     }

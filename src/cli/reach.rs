@@ -79,7 +79,7 @@ impl Reach {
         Ok(())
     }
 
-    /// Says, where more is to be said, which nodes are reached by the system's `ssh`, and why.
+    /// Says, where more is to be said, which nodes are reached by the system's `ssh`, and why, and whose new keys are taken.
     pub(super) fn explain(&self, context: &Context) {
         if context.global.verbose == 0 {
             return;
@@ -91,10 +91,14 @@ impl Reach {
             let choice = self
                 .destination(node)
                 .and_then(|destination| self.dialer().choose(&destination));
-            if let Ok(choice) = choice
-                && let (BackEnd::System, Some(reason)) = (choice.back_end, &choice.reason)
-            {
+            let Ok(choice) = choice else { continue };
+            if let (BackEnd::System, Some(reason)) = (choice.back_end, &choice.reason) {
                 let text = format!("{node}: reached by the ssh of this machine: {reason}\n");
+                context.io.err.print(&text);
+            }
+            if let Some(by) = choice.takes_new_keys {
+                let text =
+                    format!("{node}: a key that is not known is taken and remembered: {by}\n");
                 context.io.err.print(&text);
             }
         }

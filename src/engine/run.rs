@@ -389,21 +389,14 @@ impl Engine<'_> {
                 epoch: holding.epoch,
             };
             let planned = planned.iter().filter(|_| at < PLAN_COPIES);
-            let kept = std::iter::once(&first)
-                .chain(planned)
-                .try_for_each(|record| self.world.keep(node, holding, &record.line()))
-                .and_then(|()| {
-                    book.write_both(self.world, node, holding, claimed)
-                        .unwrap_or_else(|halt| {
-                            let gone = halt == Halt::Gone;
-                            let kind = if gone {
-                                FaultKind::RunnerGone
-                            } else {
-                                FaultKind::Failed
-                            };
-                            Err(Fault::new(kind, halt.because(self.plan)))
-                        })
-                });
+            let kept = match book.write(claimed) {
+                Ok(claimed) => {
+                    let records = std::iter::once(&first).chain(planned).chain([&claimed]);
+                    let lines: Vec<u8> = records.flat_map(Record::line).collect();
+                    self.world.keep(node, holding, &lines)
+                }
+                Err(halt) => Err(Fault::new(FaultKind::Failed, halt.because(self.plan))),
+            };
             if let Err(fault) = kept {
                 holds.give_up(self.world, &otherwise);
                 return Err(refused(&self.run, HoldError::Fault(node.clone(), fault)));

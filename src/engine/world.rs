@@ -48,10 +48,10 @@ pub trait World: Send + Sync {
     /// Who holds the node, and which runs changed it before, oldest first.
     fn holder(&self, node: &NodeName) -> Result<NodeRecord, Fault>;
 
-    /// Adds a line to the node's copy of the run's journal, and has it on disk before it returns.
+    /// Adds lines to the node's copy of the run's journal, and has them on disk before it returns.
     ///
     /// Refused with [`FaultKind::Fenced`](super::FaultKind::Fenced) when another runner has taken the node since.
-    fn keep(&self, node: &NodeName, holding: &Holding, line: &[u8]) -> Result<(), Fault>;
+    fn keep(&self, node: &NodeName, holding: &Holding, lines: &[u8]) -> Result<(), Fault>;
 
     /// The node's copy of the run's journal; empty where there is none.
     fn kept(&self, node: &NodeName, run: &RunId) -> Result<Vec<u8>, Fault>;

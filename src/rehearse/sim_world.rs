@@ -409,14 +409,14 @@ impl World for SimWorld {
         })
     }
 
-    fn keep(&self, node: &NodeName, holding: &Holding, line: &[u8]) -> Result<(), Fault> {
+    fn keep(&self, node: &NodeName, holding: &Holding, lines: &[u8]) -> Result<(), Fault> {
         self.instants.pass()?;
         self.with_node(node, |node| {
             holds(node, &holding.run, holding.epoch)?;
             node.journals
                 .entry(holding.run.clone())
                 .or_default()
-                .extend_from_slice(line);
+                .extend_from_slice(lines);
             Ok(())
         })?;
         self.instants.pass()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::BackEnd;
+use super::{BackEnd, HostConfig, StrictHostKeyChecking};
 use crate::config::Secret;
 
 /// A machine, and what is known about how to log in to it. What it leaves open, the user's `ssh_config` says.
@@ -52,6 +52,23 @@ impl Destination {
             password: None,
             passphrase: None,
             connect_timeout: None,
+        }
+    }
+
+    /// Who says that the key of a host that is not known is taken and remembered; nothing if nobody does. `no` in
+    /// `ssh_config` is taken for `accept-new`, for a key that has changed is never taken.
+    pub(super) fn takes_new_keys(&self, config: &HostConfig) -> Option<&'static str> {
+        match config.strict_host_key_checking {
+            _ if self.host_keys == HostKeys::AcceptNew => {
+                Some("`host_keys = \"accept-new\"` in the cluster file")
+            }
+            StrictHostKeyChecking::AcceptNew => {
+                Some("`StrictHostKeyChecking accept-new` in ssh_config")
+            }
+            StrictHostKeyChecking::No => Some(
+                "`StrictHostKeyChecking no` in ssh_config, taken for `accept-new`: a changed key is refused",
+            ),
+            StrictHostKeyChecking::Yes | StrictHostKeyChecking::Ask => None,
         }
     }
 }

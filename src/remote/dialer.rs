@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
+use super::approach::Approach;
 use super::destination::LOCAL;
 use super::gate::Gate;
 use super::ssh2_host::{Ssh2Host, Way};
@@ -20,13 +20,6 @@ const AT_ONCE: usize = 64;
 
 /// How many are made to one server at once: what `MaxStartups` allows if nobody says otherwise.
 const AT_ONCE_PER_SERVER: usize = 10;
-
-/// How long the first pause before another try is; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// How often whoever waits looks whether it was broken off.
-const GLANCE: Duration = Duration::from_millis(50);
 
 /// How machines are connected to.
 #[derive(Debug)]
@@ -66,7 +59,7 @@ pub struct Dialer {
     file: Option<PathBuf>,
     program: Option<PathBuf>,
     secrets: Option<Arc<SecretStore>>,
-    gate: Gate,
+    gate: Arc<Gate>,
     known_hosts: Mutex<HashMap<Vec<PathBuf>, Arc<KnownHosts>>>,
 }
 
@@ -77,6 +70,8 @@ pub struct Choice {
     pub back_end: BackEnd,
     /// Why a session of our own can't do it, if it can't.
     pub reason: Option<String>,
+    /// Who says that a host's new key is taken and remembered, if anybody does.
+    pub takes_new_keys: Option<&'static str>,
     config: Option<HostConfig>,
     known_hosts: Arc<KnownHosts>,
 }
@@ -95,7 +90,7 @@ impl Dialer {
             file: ssh_config,
             program: settings.program,
             secrets: settings.secrets,
-            gate: Gate::new(settings.at_once, settings.at_once_per_server),
+            gate: Arc::new(Gate::new(settings.at_once, settings.at_once_per_server)),
             known_hosts: Mutex::default(),
         }
     }
@@ -107,6 +102,7 @@ impl Dialer {
             return Ok(Choice {
                 back_end: BackEnd::Local,
                 reason: None,
+                takes_new_keys: None,
                 config: None,
                 known_hosts: Arc::default(),
             });
@@ -131,6 +127,7 @@ impl Dialer {
         Ok(Choice {
             back_end,
             reason,
+            takes_new_keys: destination.takes_new_keys(&config),
             config: Some(config),
             known_hosts,
         })
@@ -149,37 +146,7 @@ impl Dialer {
                 None => LocalHost::new(),
             }));
         };
-        let server = first_server(config);
-        let mut pause = FIRST_PAUSE;
-        let mut tries = 0;
-        loop {
-            let under_way = self.gate.enter(&server, patience)?;
-            let connected = self.connect_once(destination, &choice, config, patience);
-            drop(under_way);
-            tries += 1;
-            match connected {
-                Err(error) if tries < most_tries(error.kind, config) && pause < patience.left() => {
-                    rest(spread(pause), patience)?;
-                    pause = (2 * pause).min(LONGEST_PAUSE);
-                }
-                Err(mut error) => {
-                    if tries > 1 {
-                        error.what = format!("{} (tried {tries} times)", error.what);
-                    }
-                    return Err(error);
-                }
-                connected => return connected,
-            }
-        }
-    }
-
-    fn connect_once(
-        &self,
-        destination: &Destination,
-        choice: &Choice,
-        config: &HostConfig,
-        patience: &Patience<'_>,
-    ) -> Result<Arc<dyn Host>, RemoteError> {
+        let approach = Approach::new(Arc::clone(&self.gate), config);
         if choice.back_end == BackEnd::System {
             let way = SystemWay {
                 destination: destination.clone(),
@@ -187,6 +154,7 @@ impl Dialer {
                 file: self.file.clone(),
                 secrets: self.secrets.clone(),
                 program: self.program()?,
+                approach,
             };
             return Ok(Arc::new(SystemHost::connect(way, patience)?));
         }
@@ -195,6 +163,7 @@ impl Dialer {
             config: config.clone(),
             known_hosts: Arc::clone(&choice.known_hosts),
             agent: self.agent(config),
+            approach,
         };
         Ok(Arc::new(Ssh2Host::connect(way, patience)?))
     }
@@ -247,46 +216,5 @@ impl Dialer {
                 (!socket.is_empty()).then(|| PathBuf::from(socket))
             }
         }
-    }
-}
-
-/// Who has to let the connection in first: the host, or the one through which it is reached.
-fn first_server(config: &HostConfig) -> String {
-    let jump = config.proxy_jump.as_ref();
-    let first = jump.and_then(|hosts| hosts.split(',').next());
-    first.map_or_else(
-        || format!("{}:{}", config.host_name, config.port),
-        str::to_owned,
-    )
-}
-
-/// How often connecting is tried when it ends like this.
-fn most_tries(kind: RemoteErrorKind, config: &HostConfig) -> u32 {
-    match kind {
-        // Servers drop some of many by chance.
-        RemoteErrorKind::Busy | RemoteErrorKind::NoSession => 6,
-        RemoteErrorKind::Refused => config.connection_attempts.max(3),
-        // Each of these takes as long as connecting may.
-        RemoteErrorKind::Silent => config.connection_attempts,
-        _ => 1,
-    }
-}
-
-/// Up to half as long again, so that those who were turned away together don't come again together.
-fn spread(pause: Duration) -> Duration {
-    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-    let random = u32::try_from(RandomState::new().build_hasher().finish() % 512).unwrap_or(0);
-    pause + pause * random / 1024
-}
-
-fn rest(pause: Duration, patience: &Patience<'_>) -> Result<(), RemoteError> {
-    let end = Instant::now() + pause;
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        patience.check("connecting")?;
-        std::thread::sleep(left.min(GLANCE));
     }
 }

@@ -134,6 +134,15 @@ impl RemoteError {
         Self::new(RemoteErrorKind::Stream, what)
     }
 
+    /// A command's session ended, and the server did not say how the command did.
+    pub(super) fn untold() -> Self {
+        let what = "the session of the command ended, and nobody told how the command did: it may still run";
+        Self::new(RemoteErrorKind::Lost, what).hint(
+            "see on the host whether the command still runs or what it has done; \
+             a `ChannelTimeout` in sshd_config there ends sessions like this",
+        )
+    }
+
     /// An argument is longer than so many KiB, which are all that a machine takes.
     pub(super) fn too_long(most: usize) -> Self {
         let what = format!("the command is too long: a machine takes {most} KiB for an argument");

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use super::Line;
+use super::{Line, Telling};
 use crate::remote::mark::Mark;
 
 /// Login shells, and how they are asked to run a line.
@@ -65,7 +65,7 @@ fn check(shell: &[&str], words: &[String]) {
     let start = ["printf", "%s\u{1}\u{2}"].map(str::to_owned);
     let line = Line::new(start.into_iter().chain(words.iter().cloned())).unwrap();
     let mark = Mark::new();
-    let told = line.for_login_shell(&mark);
+    let told = line.for_login_shell(&mark, Telling::Marked);
     let mut child = Command::new(shell[0])
         .args(&shell[1..])
         .args(["-c", &told.text])
@@ -81,7 +81,7 @@ fn check(shell: &[&str], words: &[String]) {
     let end = out.stdout.iter().position(|byte| *byte == b'\n');
     let found = &out.stdout[end.map_or(0, |end| end + 1)..];
     assert!(
-        found == written.as_bytes() && out.status.success(),
+        found == written.as_bytes() && out.status.success() && out.stderr.ends_with(b"-ended\n"),
         "{shell:?} makes of {words:?}: {:?}, {:?}",
         String::from_utf8_lossy(found),
         String::from_utf8_lossy(&out.stderr)

@@ -1,8 +1,8 @@
 //! Where a login shell's own words end and a command's begin.
 //!
 //! A login shell may say whatever it likes before it runs a command: a greeting, the noise of a `.bashrc`, what `set -x`
-//! traces. Then `/bin/sh` says a mark on both streams and becomes the command. What comes after the mark is the
-//! command's, to the byte.
+//! traces. Then `/bin/sh` says a mark on both streams and runs the command. What comes after the mark is the command's,
+//! to the byte. Where nobody else can tell that the command ended well, the shell says so with another mark.
 
 use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -38,6 +38,11 @@ impl Mark {
         format!("echo clusterctl-\"{nonce}\" $$; echo clusterctl-\"{nonce}\" >&2")
     }
 
+    /// What `/bin/sh` runs to say that the command ended well, where descriptor 3 is the command's standard error.
+    pub(super) fn last_words(&self) -> String {
+        format!("echo clusterctl-\"{}\"-ended >&3", self.nonce)
+    }
+
     /// The part of the word that is random.
     pub(super) fn nonce(&self) -> &str {
         &self.nonce
@@ -46,28 +51,59 @@ impl Mark {
     fn said(&self) -> Vec<u8> {
         format!("clusterctl-{}", self.nonce).into_bytes()
     }
+
+    fn said_last(&self) -> Vec<u8> {
+        format!("clusterctl-{}-ended\n", self.nonce).into_bytes()
+    }
 }
 
 /// Passes on what comes after the mark.
 pub(super) struct AfterMark<'a> {
     said: Vec<u8>,
+    /// What is said at the end, as long as that is waited for.
+    said_last: Option<Vec<u8>>,
     out: &'a mut (dyn Write + Send),
-    /// What came so far and may hold the beginning of the mark.
+    /// What came so far and may hold the beginning of a mark.
     held: Vec<u8>,
     noise: Vec<u8>,
     seen: bool,
     pid: Option<u32>,
+    ended: bool,
 }
 
 impl<'a> AfterMark<'a> {
     pub(super) fn new(mark: &Mark, out: &'a mut (dyn Write + Send)) -> Self {
         Self {
             said: mark.said(),
+            said_last: None,
             out,
             held: Vec::new(),
             noise: Vec::new(),
             seen: false,
             pid: None,
+            ended: false,
+        }
+    }
+
+    /// Leaves the mark at the end out, too.
+    pub(super) fn up_to_the_end(mark: &Mark, out: &'a mut (dyn Write + Send)) -> Self {
+        Self {
+            said_last: Some(mark.said_last()),
+            ..Self::new(mark, out)
+        }
+    }
+
+    /// Whether it was said that the command ended well.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Nothing more comes: what might have become the mark at the end is the command's.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.said_last = None;
+        match std::mem::take(&mut self.held) {
+            held if self.seen => self.out.write_all(&held),
+            _ => Ok(()),
         }
     }
 
@@ -101,7 +137,7 @@ impl<'a> AfterMark<'a> {
             self.seen = true;
             let rest = self.held.split_off(after + end + 1);
             self.held.clear();
-            return self.out.write_all(&rest);
+            return self.pass(&rest);
         }
         if self.held.len() > SEARCHED {
             let old = self.held.len() - self.said.len();
@@ -109,12 +145,33 @@ impl<'a> AfterMark<'a> {
         }
         Ok(())
     }
+
+    /// Passes on what the command wrote, but for the mark at the end.
+    fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(last) = &self.said_last else {
+            return self.out.write_all(bytes);
+        };
+        self.held.extend_from_slice(bytes);
+        if let Some(at) = memmem::find(&self.held, last) {
+            self.held.drain(at..at + last.len());
+            self.ended = true;
+            return self.finish();
+        }
+        let longest = self.held.len().min(last.len() - 1);
+        let begun = (1..=longest).rev().find(|&length| {
+            let end = &self.held[self.held.len() - length..];
+            last.starts_with(end)
+        });
+        let rest = self.held.split_off(self.held.len() - begun.unwrap_or(0));
+        let sure = std::mem::replace(&mut self.held, rest);
+        self.out.write_all(&sure)
+    }
 }
 
 impl Write for AfterMark<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.seen {
-            self.out.write_all(bytes)?;
+            self.pass(bytes)?;
         } else {
             let room = REMEMBERED.saturating_sub(self.noise.len()).min(bytes.len());
             self.noise.extend_from_slice(&bytes[..room]);
@@ -166,6 +223,31 @@ mod tests {
         for length in [1, 7, 1000, all.len()] {
             let pieces: Vec<_> = all.chunks(length).collect();
             assert_eq!(after(&mark, &pieces), (b"\0out\n".to_vec(), Some(4711)));
+        }
+    }
+
+    #[test]
+    fn the_mark_at_the_end_is_left_out_however_it_is_cut() {
+        let mark = Mark::new();
+        let last = mark.said_last();
+        let begin = [mark.said(), b" 1\n".to_vec()].concat();
+        let whole = [&b"err cluster"[..], &last, b"late c"].concat();
+        let none = [&b"err"[..], &last[..last.len() - 1]].concat();
+        for (said, expected, ended) in [
+            (&whole, b"err clusterlate c".to_vec(), true),
+            (&none, none.clone(), false),
+        ] {
+            let all = [&begin[..], said].concat();
+            for length in [1, 7, 50, all.len()] {
+                let mut out = Vec::new();
+                let mut filter = AfterMark::up_to_the_end(&mark, &mut out);
+                for piece in all.chunks(length) {
+                    filter.write_all(piece).unwrap();
+                }
+                filter.finish().unwrap();
+                assert_eq!(filter.ended(), ended);
+                assert_eq!(out, expected);
+            }
         }
     }
 

@@ -18,6 +18,7 @@
 //! run, no lock.
 
 mod ahead;
+mod approach;
 mod destination;
 mod dialer;
 pub(crate) mod environment;
@@ -50,5 +51,6 @@ pub use ssh_config::{
     AddressFamily, Algorithms, HostConfig, IdentityAgent, IdentityFile, Place, SshConfig,
     SshConfigError, SshConfigProblem, StrictHostKeyChecking, Surroundings, User,
 };
+pub use ssh2_host::panics_end_the_program;
 pub use sudo::{Sudo, SudoPassword};
 pub use system_host::answer_ssh;

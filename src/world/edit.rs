@@ -1,16 +1,13 @@
-//! Files that an action changes or writes: the old one is kept first.
+//! What the content of a file is to be.
 
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::backup::Backup;
-use super::original::Original;
-use super::replace::{self, Fresh, Given};
 use super::vault::Vault;
 use super::xml::{self, XmlError};
 use crate::engine::{Fault, FaultKind};
-use crate::plan::{PropertyEdit, RunId, XmlEdit};
+use crate::plan::{PropertyEdit, XmlEdit};
 use crate::properties::{Encoding, Properties, Which};
 
 /// The mode of a new file for which the plan names none.
@@ -50,19 +47,6 @@ pub(super) fn resolve_xml<'a>(
         .collect()
 }
 
-/// Changes keys of a `.properties` file.
-pub(super) fn properties(
-    path: &Path,
-    edits: &[ResolvedEdit<'_>],
-    utf8: bool,
-    run: &RunId,
-    backup: &Backup,
-) -> Result<(), Fault> {
-    let found = read(path)?;
-    let fresh = properties_edited(path, &found.bytes, edits, utf8)?;
-    change(path, &found, &fresh, run, backup)
-}
-
 /// The content of a `.properties` file with its keys changed.
 pub(super) fn properties_edited(
     path: &Path,
@@ -100,18 +84,6 @@ fn which(line: Option<u64>) -> Which {
     })
 }
 
-/// Changes attributes in an XML file.
-pub(super) fn xml(
-    path: &Path,
-    edits: &[(&XmlEdit, Zeroizing<String>)],
-    run: &RunId,
-    backup: &Backup,
-) -> Result<(), Fault> {
-    let found = read(path)?;
-    let fresh = xml_edited(path, &found.bytes, edits)?;
-    change(path, &found, &fresh, run, backup)
-}
-
 /// The content of an XML file with its attributes changed.
 pub(super) fn xml_edited(
     path: &Path,
@@ -135,66 +107,10 @@ pub(super) fn xml_fault(path: &Path, error: &XmlError) -> Fault {
     Fault::new(kind, format!("{}: {error}", path.display()))
 }
 
-/// Puts a file there.
-pub(super) fn write(
-    path: &Path,
-    content: &[u8],
-    mode: Option<u32>,
-    run: &RunId,
-    backup: &Backup,
-) -> Result<(), Fault> {
-    replace::check_has_name(path)?;
-    let found = Original::read(path)?;
-    backup.keep_file(path, found.as_ref(), Some(content))?;
-    match found {
-        None => {
-            let fresh = Fresh {
-                bytes: content,
-                attributes: Given::Mode(mode.unwrap_or(PRIVATE)),
-            };
-            replace::create(path, &fresh, run)
-        }
-        Some(found) => {
-            let mut attributes = found.attributes.clone();
-            attributes.mode = mode.unwrap_or(attributes.mode);
-            if found.bytes[..] == *content && attributes == found.attributes {
-                return Ok(());
-            }
-            let fresh = Fresh {
-                bytes: content,
-                attributes: Given::Kept(&attributes),
-            };
-            backup.exchange(&found, &fresh, run)
-        }
-    }
-}
-
-fn read(path: &Path) -> Result<Original, Fault> {
-    Original::read(path)?.ok_or_else(|| no_file(path))
-}
-
 /// There is nothing to edit.
 pub(super) fn no_file(path: &Path) -> Fault {
     Fault::new(
         FaultKind::Stale,
         format!("there is no file {}", path.display()),
     )
-}
-
-fn change(
-    path: &Path,
-    found: &Original,
-    fresh: &[u8],
-    run: &RunId,
-    backup: &Backup,
-) -> Result<(), Fault> {
-    backup.keep_file(path, Some(found), Some(fresh))?;
-    if found.bytes[..] == *fresh {
-        return Ok(());
-    }
-    let fresh = Fresh {
-        bytes: fresh,
-        attributes: Given::Kept(&found.attributes),
-    };
-    backup.exchange(found, &fresh, run)
 }

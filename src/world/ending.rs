@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::effect::Commanded;
-use super::node::files;
+use super::effect_record::Commanded;
+use super::files;
 use super::vault::Vault;
 use crate::engine::{Fault, FaultKind};
 use crate::plan::Outputs;

@@ -1,74 +1,140 @@
 # Runs one command on a node under the node's effect lock, and leaves its
 # outcome there even when whoever started it is gone.
 #
-# Needs a POSIX shell and flock. Nothing is ever pasted into this text:
-# everything comes as arguments.
-#
+#   umask    the file mode mask of the command
+#   timer    the text of the timer that ends the command when its time is up
 #   folder   the node's folder
 #   run      the run, and
 #   epoch    the epoch with which it must hold the node
-#   base     where the effect's files go: BASE.pid, BASE.out, BASE.err, BASE.exit
+#   base     where the effect's files go: BASE.json, .pid, .out, .err, .exit
+#   other    the same for the other direction of the step
 #   attempt  the name of this attempt, repeated in those files
-#   wait     for how many seconds at most the lock is waited for, or `held`:
-#            whoever starts this has it already, and hands it over as the
-#            standard output, so that no instant is without it
+#   token    what was seen of earlier attempts; see `token`
+#   forget   `undone` when the step was taken back since it was done, `undo`
+#            when it was not and the attempt to take it back is forgotten,
+#            `nothing` when this takes the step back
+#   wait     for how many seconds at most the lock is waited for
+#   within   for how many seconds the command may run, with a fraction
 #   dir      the folder that the command runs in
-#   ...      the command
+#   record   how many lines of standard input are the record of this attempt
+#   before   how many after them are the record whose place it takes
+#   ...      the command, which reads the rest
 #
-# Exit codes of its own, only when BASE.pid does not name this attempt:
-#   69 there is no flock; 70 the run does not hold the node; 71 the lock was
-#   not free in time; 72 no such folder to run in; 73 the files can't be written.
+# BASE.group names the process group of the command while it runs. When
+# BASE.ATTEMPT.stop is there, the command is not started any more.
+#
+# Exit codes of its own, only when BASE.pid does not name this attempt: those
+# of the tools; 72 no such folder to run in; 77 it was stopped before.
 
-folder=$1 run=$2 epoch=$3 base=$4 attempt=$5 wait=$6 dir=$7
-shift 7
-mask=$(umask)
-umask 077
+its_umask=$1 timer=$2
+shift 2
+folder=$1 run=$2 epoch=$3 base=$4 other=$5 attempt=$6 token=$7 forget=$8 wait=$9
+shift 9
+within=$1 dir=$2 record_lines=$3 before_lines=$4
+shift 4
 
-if [ "$wait" = held ]; then
-    exec 9>&1 >/dev/null
-else
-    command -v flock >/dev/null || exit 69
-    exec 9>>"$folder/effect.lock" || exit 73
-    # Some shells hide what they opened from the programs they run, unless it is handed on.
-    until flock -n 9 9>&9; do
-        [ "$wait" -gt 0 ] || exit 71
-        wait=$((wait - 1))
-        sleep 1
+exec 7<&0 </dev/null
+# Sets `text` to so many lines of standard input.
+next_lines() { # COUNT
+    text= count=$1
+    while [ "$count" -gt 0 ]; do
+        IFS= read -r its_line <&7 || exit 75
+        text=$text$its_line$newline
+        count=$((count - 1))
     done
-fi
+    text=${text%"$newline"}
+}
+next_lines "$record_lines"
+record=$text
+next_lines "$before_lines"
+before=$text
+[ -n "$record" ] || exit 75
+
+is_stopped() {
+    [ -e "$base.$attempt.stop" ]
+}
 
 holds_the_node() {
     read -r held_epoch held_run held_until <"$folder/lock" || return 1
     [ "$held_epoch" = "$epoch" ] || return 1
     [ "$held_run" = "$run" ] || return 1
-    now=$(date +%s%3N)
-    case $now in
-    # Where the clock tells only seconds, the next one is taken: better too early than too late.
-    *[!0-9]*) now=$(($(date +%s) + 1))000 ;;
-    esac
+    careful_clock
     [ "$now" -lt "$held_until" ]
 }
+
+opens "$folder/effect.lock" || exit 73
+exec 9>>"$folder/effect.lock"
+if ! lock 0; then
+    clock
+    end=$((now + wait * 1000))
+    until lock 0; do
+        is_stopped && exit 77
+        clock
+        [ "$now" -lt "$end" ] || exit 71
+        nap 0.05
+    done
+fi
 holds_the_node || exit 70
+is_stopped && exit 77
+[ "$(token "$base" "$other")" = "$token" ] || exit 74
+
+# What earlier attempts could not bring to its end.
+discard "$base".*.in "$base".*.masked
 
 cd "$dir" || exit 72
-: >"$base.out" || exit 73
-: >"$base.err" || exit 73
+for ending in out err group; do
+    true >"$base.$ending" || exit 73
+done
+discard "$base.ended"
 # Room for the exit code, so that a disk that fills up can't keep it from being written.
 printf '%s    \n' "$attempt" >"$base.exit" || exit 73
-# Once more: whoever was put to sleep since may have lost the node.
-holds_the_node || exit 70
-printf '%s %s\n' "$attempt" "$$" >"$base.pid" || exit 73
 
-# A signal to the group ends the command; the lock stays held until it has ended.
+# What was taken back is forgotten before the taking back is, so that no reader sees it done in between.
+case $forget in
+undone) rm -f "$base.json" && sync_path "${base%/*}" && rm -f "$other.json" ;;
+undo) discard "$other.json" ;;
+esac || exit 73
+put "$base.json" "$record" && sync_path "${base%/*}" || exit 73
+
+# What the node knew before stands again when nothing was begun.
+withdraw() {
+    if [ -n "$before" ]; then
+        put "$base.json" "$before"
+    else
+        rm -f "$base.json"
+    fi
+    sync_path "${base%/*}"
+    exit "$1"
+}
+# Once more: whoever was put to sleep since may have lost the node.
+holds_the_node || withdraw 70
+is_stopped && withdraw 77
+printf '%s %s\n' "$attempt" "$$" >"$base.pid" || withdraw 73
+
+setsid /bin/sh -c "$timer" clusterctl-timer "$base" "$attempt" "$within" "$$" \
+    </dev/null >/dev/null 2>&1 7<&- 9>&- &
+timer=$!
+# A signal ends neither this nor the lock; the command has a session of its own.
 trap : HUP INT TERM
 (
-    umask "$mask"
+    umask "$its_umask"
     exec 9>&-
-    exec "$@"
-) >>"$base.out" 2>>"$base.err"
+    LC_ALL=$its_lc_all
+    [ -n "$LC_ALL" ] || unset LC_ALL
+    exec setsid /bin/sh -c 'printf "%s %s\n" "$1" "$$" >"$2.group"; shift 2; exec "$@"' clusterctl-command \
+        "$attempt" "$base" "$@"
+) <&7 >>"$base.out" 2>>"$base.err" 7<&-
 code=$?
 # A command that a signal ended: 128 and its number, also in shells that count from 256.
 [ "$code" -le 256 ] || code=$((code - 128))
+kill -KILL "-$timer" 2>/dev/null || kill -KILL "$timer" 2>/dev/null
+if [ -e "$base.ended" ]; then
+    # It was to end: so is what it started.
+    read -r whose group <"$base.group"
+    [ -z "$group" ] || kill -KILL "-$group" 2>/dev/null
+fi
 
 printf '%s %3d\n' "$attempt" "$code" 1<>"$base.exit"
+sync_path "$base.exit"
+rm -f "$base.group"
 exit "$code"

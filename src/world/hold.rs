@@ -1,272 +1,431 @@
-//! Who holds a node: claims, leases, and what a runner that lost the node may still do, which is nothing.
-//!
-//! The record, `lock.json`, is read and changed under `claim.lock`. A claim that
-//! takes the node over also has `effect.lock` while it writes the new epoch, and
-//! every effect looks at the epoch under that same lock: so an effect of the old
-//! holder either ends before the node changes hands, or finds that it has and
-//! does nothing.
-//!
-//! Leases are judged by the node's wall clock, because shells and other machines
-//! must be able to read them. A clock that is set forward makes a runner lose
-//! its lease early: it stops, and nothing worse happens. A clock that is set back
-//! makes others wait longer. Neither lets two runs change one node, for the
-//! epoch decides that.
-//!
-//! Here are the rules alone: what a record says, and what it says after a change.
-//! Reading and writing it is done by others, on this machine and elsewhere.
+//! The hold on a node elsewhere: its record is looked at, and swapped for a new one if nobody else has changed it since.
 
-use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
-use super::runner::is_dead;
-use crate::engine::{Claim, ClaimError, Epoch, Fault, FaultKind, Holder, Holding, Release};
+use super::hold_record::{Change, Edit, Moment, Record};
+use super::node::{Answer, Node, nonsense};
+use super::node_folder;
+use super::scripts;
+use super::sections::Sections;
+use super::trouble::{Asked, fault, said};
+use super::watch::Watch;
+use crate::engine::{Claim, ClaimError, Epoch, Fault, FaultKind, Holding, NodeRecord, Release};
 use crate::plan::{Millis, RunId};
+use crate::remote::RemoteErrorKind;
 
-/// The version of `lock.json`.
-const FORMAT: u32 = 1;
+/// How long the record may be locked by somebody else before that is a fault: whoever locks it only reads and writes a
+/// line, but may be stopped while it does.
+const RECORD_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What `lock.json` says.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Record {
-    format: u32,
-    /// How often the node was taken.
-    pub(super) epoch: Epoch,
-    /// The boot of the node at the last claim: a runner of this machine does not survive a new one.
-    boot: String,
-    pub(super) holder: Option<Holder>,
-    /// Whose unfinished hold the holder took over, to be given back if the holder changes nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    before: Option<Holder>,
+/// How long the node may take for a look or a change, besides the time that somebody else has the record locked.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// The longest answer that makes sense: a long history.
+const LONGEST: usize = 16 << 20;
+
+/// The longest copy of a journal that is read.
+const LONGEST_JOURNAL: usize = 1 << 30;
+
+/// The pause before a node is asked again whether it can be taken.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How often a change is tried again because somebody else changed the record in between.
+const TRIES: u32 = 20;
+
+/// What was seen of a node's record.
+#[derive(Clone)]
+pub(super) struct Seen {
+    record: Record,
+    /// The record as it was read or written, byte by byte.
+    bytes: Vec<u8>,
+    moment: Moment,
+    /// When the answer was here.
+    at: Instant,
+    history: Vec<RunId>,
+    /// Whether the record could be locked while it was read.
+    had_turn: bool,
 }
 
-/// What a node says of itself when its record is read.
-#[derive(Debug, Clone)]
-pub(super) struct Moment {
-    /// Its clock.
-    pub(super) now: Timestamp,
-    /// Its identity for as long as it is up, as [`this_boot`](super::runner::this_boot) gives it.
-    pub(super) boot: String,
+impl Seen {
+    /// The node's clock now, as far as it is known: never ahead of it.
+    fn now(&self) -> Timestamp {
+        let since = SignedDuration::try_from(self.at.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.moment.now.checked_add(since).unwrap_or(Timestamp::MAX)
+    }
 }
 
-/// A new record, and what changes in the node's history with it.
-#[derive(Debug)]
-pub(super) struct Change {
-    /// Before the record is written.
-    pub(super) first: Vec<Edit>,
-    pub(super) record: Record,
-    /// After that. Should it fail, whoever gives the node up or takes it over makes up for it.
-    pub(super) then: Vec<Edit>,
+/// What was last seen of a node, for the heartbeat.
+#[derive(Default)]
+pub(super) struct LastSeen(Mutex<Option<Seen>>);
+
+impl LastSeen {
+    fn get(&self) -> Option<Seen> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set(&self, seen: Option<Seen>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    }
 }
 
-/// A change of the list of runs that changed a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Edit {
-    /// The run is in it, as the newest if it was not in it before.
-    With(RunId),
-    /// The run is not in it.
-    Without(RunId),
-}
-
-impl Default for Record {
-    /// The record of a node that was never taken.
-    fn default() -> Self {
-        Self {
-            format: FORMAT,
-            epoch: Epoch::default(),
-            boot: String::new(),
-            holder: None,
-            before: None,
+/// Takes the node for a run.
+pub(super) fn claim(node: &Node<'_>, last: &LastSeen, claim: &Claim) -> Result<Epoch, ClaimError> {
+    let begun = Instant::now();
+    loop {
+        match try_claim(node, last, claim) {
+            Err(ClaimError::Held(_) | ClaimError::EffectRuns(_))
+                if begun.elapsed() < claim.wait.duration() =>
+            {
+                let left = claim.wait.duration().saturating_sub(begun.elapsed());
+                std::thread::sleep(PAUSE.min(left));
+            }
+            other => return other,
         }
     }
 }
 
-impl Record {
-    /// What the file at this path says.
-    pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Self, Fault> {
-        let unusable = |why: String| {
-            Fault::new(
-                FaultKind::Failed,
-                format!("{} can't be used: {why}", path.display()),
-            )
+fn try_claim(node: &Node<'_>, last: &LastSeen, claim: &Claim) -> Result<Epoch, ClaimError> {
+    for _ in 0..TRIES {
+        let seen = look(node, How::Make).map_err(ClaimError::Fault)?;
+        // So it is also when the holder's runner was put to sleep while it had the record locked.
+        seen.record.admits(claim, &seen.moment)?;
+        if !seen.had_turn {
+            return Err(ClaimError::Fault(no_turn(node)));
+        }
+        // The lease counts from that look: whoever is put to sleep here may find it over when it wakes.
+        let change = seen.record.taken(claim, seen.moment.clone());
+        let epoch = change.record.epoch;
+        match swap(node, last, &seen, change, Swap::Take).map_err(ClaimError::Fault)? {
+            Swapped::Done => return Ok(epoch),
+            Swapped::EffectRuns => {
+                return Err(ClaimError::EffectRuns(node.folder.how_to_see_effects()));
+            }
+            Swapped::Changed | Swapped::Over => {}
+        }
+    }
+    Err(ClaimError::Fault(too_busy(node)))
+}
+
+/// Prolongs the lease of whoever still holds the node.
+pub(super) fn renew(node: &Node<'_>, last: &LastSeen, holding: &Holding) -> Result<(), Fault> {
+    let mut known = last.get();
+    for _ in 0..TRIES {
+        let seen = match known.take() {
+            Some(seen) => seen,
+            None => look(node, How::Look)?,
         };
-        let record: Self =
-            serde_json::from_slice(bytes).map_err(|error| unusable(error.to_string()))?;
-        if record.format > FORMAT {
-            return Err(unusable(format!(
-                "it has format {}, and this program reads formats up to {FORMAT}",
-                record.format
-            ))
-            .hint("use the newer clusterctl that wrote it"));
-        }
-        Ok(record)
-    }
-
-    /// What the file says.
-    pub(super) fn bytes(&self) -> Vec<u8> {
-        serde_json::to_vec_pretty(self).unwrap_or_default()
-    }
-
-    /// Epoch, run, and when the lease is over, in milliseconds of the node's clock.
-    pub(super) fn line(&self) -> String {
-        let run = self.holder.as_ref().map_or("-", |h| h.run.as_str());
-        let until = self.holder.as_ref().and_then(|holder| holder.until);
-        let until = until.map_or(0, Timestamp::as_millisecond);
-        format!("{} {run} {until}\n", self.epoch.0)
-    }
-
-    /// Whether this claim may take the node, if no effect runs there.
-    pub(super) fn admits(&self, claim: &Claim, moment: &Moment) -> Result<(), ClaimError> {
-        let Some(holder) = &self.holder else {
-            return Ok(());
+        let change = seen.record.clone().renewed(holding, seen.now());
+        let change = match change {
+            Ok(change) => change,
+            // What was known may be old: another may have prolonged the lease, or given the node up.
+            Err(_) if last.get().is_some() => {
+                last.set(None);
+                continue;
+            }
+            Err(fault) => return Err(fault),
         };
-        let same = holder.run == claim.run || claim.instead_of.as_ref() == Some(&holder.run);
-        let is_over = holder.until.is_none_or(|until| until <= moment.now);
-        if same && (is_over || claim.by_force || self.runner_is_dead(holder, &moment.boot)) {
+        match swap(node, last, &seen, change, Swap::Renew)? {
+            Swapped::Done => return Ok(()),
+            Swapped::Changed => {}
+            // The node's clock was set forward, or the answer took long: the node says how things are.
+            Swapped::Over => {
+                let seen = look(node, How::Look)?;
+                seen.record
+                    .guard(&holding.run, holding.epoch, seen.moment.now)?;
+            }
+            Swapped::EffectRuns => return Err(too_busy(node)),
+        }
+    }
+    Err(too_busy(node))
+}
+
+/// Gives the node up.
+pub(super) fn release(
+    node: &Node<'_>,
+    last: &LastSeen,
+    holding: &Holding,
+    release: &Release,
+) -> Result<(), Fault> {
+    let mut known = last.get();
+    for _ in 0..TRIES {
+        let seen = match known.take() {
+            Some(seen) => seen,
+            None => look(node, How::Look)?,
+        };
+        let change = match seen.record.clone().released(holding, release) {
+            Ok(change) => change,
+            Err(_) if last.get().is_some() => {
+                last.set(None);
+                continue;
+            }
+            Err(fault) => return Err(fault),
+        };
+        if let Swapped::Done = swap(node, last, &seen, change, Swap::Release)? {
+            last.set(None);
             return Ok(());
         }
-        Err(ClaimError::Held(Box::new(holder.clone())))
     }
+    Err(too_busy(node))
+}
 
-    fn runner_is_dead(&self, holder: &Holder, boot: &str) -> bool {
-        let ran_there = holder.runner.boot == self.boot;
-        let rebooted = ran_there && self.boot != boot && !boot.trim().is_empty();
-        rebooted || is_dead(&holder.runner)
-    }
+/// Who holds the node, and which runs changed it.
+pub(super) fn holder(node: &Node<'_>) -> Result<NodeRecord, Fault> {
+    let seen = look(node, How::Look)?;
+    Ok(NodeRecord {
+        holder: seen.record.holder,
+        history: seen.history,
+    })
+}
 
-    /// The identity of the node's boot, if this is what a process there says that is not the runner's own.
-    ///
-    /// It may see other processes than the runner that wrote the record: that alone is no new boot.
-    pub(super) fn boot_seen(&self, said: &str) -> String {
-        let machine = |boot: &str| boot.split(' ').next().map(str::to_owned);
-        if machine(said) == machine(&self.boot) {
-            self.boot.clone()
-        } else {
-            said.to_owned()
+/// Why the run does not hold the node, if the node's record says so.
+pub(super) fn guard(node: &Node<'_>, run: &RunId, epoch: Epoch) -> Result<(), Fault> {
+    let seen = look(node, How::Look)?;
+    seen.record.guard(run, epoch, seen.moment.now)
+}
+
+/// Adds lines to the node's copy of the journal, unless another runner has the node.
+pub(super) fn keep(node: &Node<'_>, holding: &Holding, lines: &[u8]) -> Result<(), Fault> {
+    let arguments = [
+        node.folder.path().display().to_string(),
+        holding.run.to_string(),
+        holding.epoch.0.to_string(),
+    ];
+    let lines = lines.strip_suffix(b"\n").unwrap_or(lines);
+    let input = [lines, b"\n."].concat();
+    // What is there already is not added again: so this may be asked twice, too.
+    let answer = node.look(scripts::keep(), &arguments, &input, 0, &patience())?;
+    match answer.code {
+        0 => Ok(()),
+        70 => {
+            let seen = look(node, How::Look)?;
+            seen.record.held_by(&holding.run, holding.epoch)?;
+            let what = "another runner was taking the node";
+            Err(Fault::new(FaultKind::Fenced, what))
         }
+        71 => Err(no_turn(node)),
+        73 => Err(said(
+            &answer.err,
+            "written",
+            &node.folder.journal(&holding.run),
+        )),
+        _ => Err(nonsense(scripts::keep(), &answer)),
     }
+}
 
-    /// The node taken. The lease counts from the moment at which the node was looked at.
-    pub(super) fn taken(&self, claim: &Claim, moment: Moment) -> Change {
-        let epoch = Epoch(self.epoch.0 + 1);
-        let record = Self {
-            format: FORMAT,
-            epoch,
-            boot: moment.boot,
-            holder: Some(Holder {
-                run: claim.run.clone(),
-                verb: claim.verb.clone(),
-                runner: claim.runner.clone(),
-                reason: claim.reason.clone(),
-                epoch,
-                until: Some(end_of_lease(moment.now, claim.lease)),
-            }),
-            before: match &self.holder {
-                Some(former) if former.run != claim.run => Some(former.clone()),
-                _ => self.before.clone(),
+/// The node's copy of a run's journal.
+pub(super) fn kept(node: &Node<'_>, run: &RunId) -> Result<Vec<u8>, Fault> {
+    let journal = node.folder.journal(run);
+    let arguments = [journal.display().to_string()];
+    let answer = node.look(
+        scripts::kept(),
+        &arguments,
+        &[],
+        LONGEST_JOURNAL,
+        &patience(),
+    )?;
+    match answer.code {
+        0 => Ok(answer.out.to_vec()),
+        _ => Err(said(&answer.err, "read", &journal)),
+    }
+}
+
+/// How a record is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// As it is.
+    Look,
+    /// The node's folder is made if need be, and nobody changes the record meanwhile.
+    Make,
+}
+
+/// What a new record is written for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Swap {
+    Take,
+    Renew,
+    Release,
+}
+
+/// What became of it.
+enum Swapped {
+    Done,
+    /// Somebody else changed the record in between.
+    Changed,
+    /// The lease is over.
+    Over,
+    /// An effect runs.
+    EffectRuns,
+}
+
+fn look(node: &Node<'_>, how: How) -> Result<Seen, Fault> {
+    let word = if how == How::Make { "make" } else { "look" };
+    let folder = node.folder.path();
+    let arguments = [folder.display().to_string(), word.to_owned()];
+    let answer = node.look(scripts::hold_look(), &arguments, &[], LONGEST, &patience())?;
+    match answer.code {
+        0 => {}
+        69 => return Err(no_flock()),
+        73 if how == How::Make => {
+            return Err(node_folder::not_made(
+                said(&answer.err, "made", folder),
+                folder,
+            ));
+        }
+        73 => return Err(said(&answer.err, "read", folder)),
+        _ => return Err(nonsense(scripts::hold_look(), &answer)),
+    }
+    let parts =
+        Sections::parse(&answer.out).ok_or_else(|| nonsense(scripts::hold_look(), &answer))?;
+    if let Some(text) = parts.text("folder")
+        && let Some(fault) = unsafe_folder(node, text)
+    {
+        return Err(fault);
+    }
+    seen(node, &parts, &answer)
+}
+
+fn seen(node: &Node<'_>, parts: &Sections<'_>, answer: &Answer) -> Result<Seen, Fault> {
+    let bytes = parts.bytes("lock.json").unwrap_or_default().to_vec();
+    let record = if bytes.is_empty() {
+        Record::default()
+    } else {
+        Record::parse(&bytes, &node.folder.lock_record())?
+    };
+    let history = parts.text("history").unwrap_or_default();
+    let boot = record.boot_seen(parts.text("boot").unwrap_or_default());
+    Ok(Seen {
+        record,
+        bytes,
+        moment: Moment {
+            now: clock(parts).ok_or_else(|| nonsense(scripts::hold_look(), answer))?,
+            boot,
+        },
+        at: Instant::now(),
+        history: history.lines().filter_map(|run| run.parse().ok()).collect(),
+        had_turn: parts.text("turn").is_none(),
+    })
+}
+
+fn clock(parts: &Sections<'_>) -> Option<Timestamp> {
+    Timestamp::from_millisecond(parts.text("clock")?.parse().ok()?).ok()
+}
+
+/// Mode, owner, and who asks, as the script says them.
+fn unsafe_folder(node: &Node<'_>, text: &str) -> Option<Fault> {
+    let mut words = text.split(' ');
+    let letters = words.next()?;
+    let (owner, me) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let mode = letters
+        .chars()
+        .skip(1)
+        .take(9)
+        .fold(0, |mode, letter| mode << 1 | u32::from(letter != '-'));
+    node_folder::unsafe_folder(node.folder.path(), owner, mode, me)
+}
+
+fn swap(
+    node: &Node<'_>,
+    last: &LastSeen,
+    seen: &Seen,
+    change: Change,
+    kind: Swap,
+) -> Result<Swapped, Fault> {
+    let bytes = change.record.bytes();
+    let until = seen.record.holder.as_ref().and_then(|holder| holder.until);
+    let word = match kind {
+        Swap::Take => "take",
+        Swap::Renew => "renew",
+        Swap::Release => "release",
+    };
+    let mut arguments = vec![
+        node.folder.path().display().to_string(),
+        word.to_owned(),
+        until.map_or(0, Timestamp::as_millisecond).to_string(),
+        String::from_utf8_lossy(&seen.bytes).into_owned(),
+        change.record.line().trim_end().to_owned(),
+        String::from_utf8_lossy(&bytes).into_owned(),
+    ];
+    arguments.extend(change.first.iter().map(edit));
+    if !change.then.is_empty() {
+        arguments.push("--".to_owned());
+        arguments.extend(change.then.iter().map(edit));
+    }
+    last.set(None);
+    let answer = match node.run(scripts::hold_swap(), &arguments, &[], LONGEST, &patience()) {
+        Ok(answer) => answer,
+        // Whether it was written can be seen.
+        Err(error) if error.kind == RemoteErrorKind::Lost => {
+            let now = look(node, How::Look)?;
+            if now.bytes != bytes {
+                return Ok(Swapped::Changed);
+            }
+            last.set(Some(now));
+            return Ok(Swapped::Done);
+        }
+        Err(error) => return Err(fault(error, Asked::ToAct)),
+    };
+    match answer.code {
+        0 => {}
+        69 => return Err(no_flock()),
+        70 => return Ok(Swapped::Over),
+        71 => return Err(no_turn(node)),
+        73 => return Err(said(&answer.err, "written", &node.folder.lock_record())),
+        74 => return Ok(Swapped::Changed),
+        76 => return Ok(Swapped::EffectRuns),
+        _ => return Err(nonsense(scripts::hold_swap(), &answer)),
+    }
+    if let Some(now) = Sections::parse(&answer.out).as_ref().and_then(clock) {
+        last.set(Some(Seen {
+            record: change.record,
+            bytes,
+            moment: Moment {
+                now,
+                boot: seen.moment.boot.clone(),
             },
-        };
-        let former = self.holder.as_ref().map(|former| former.run.clone());
-        Change {
-            first: former.map(Edit::With).into_iter().collect(),
-            record,
-            then: vec![Edit::With(claim.run.clone())],
-        }
+            at: Instant::now(),
+            history: Vec::new(),
+            had_turn: true,
+        }));
     }
+    Ok(Swapped::Done)
+}
 
-    /// The lease prolonged, by who still holds the node.
-    pub(super) fn renewed(mut self, holding: &Holding, now: Timestamp) -> Result<Change, Fault> {
-        self.guard(&holding.run, holding.epoch, now)?;
-        if let Some(holder) = &mut self.holder {
-            holder.until = Some(end_of_lease(now, holding.lease));
-        }
-        Ok(Change {
-            first: Vec::new(),
-            record: self,
-            then: Vec::new(),
-        })
-    }
-
-    /// The node given up.
-    pub(super) fn released(
-        mut self,
-        holding: &Holding,
-        release: &Release,
-    ) -> Result<Change, Fault> {
-        self.held_by(&holding.run, holding.epoch)?;
-        let own = holding.run.clone();
-        let edits = match release {
-            Release::Unfinished => {
-                if let Some(holder) = &mut self.holder {
-                    holder.until = None;
-                }
-                vec![Edit::With(own)]
-            }
-            Release::Free => {
-                self.holder = None;
-                vec![Edit::With(own)]
-            }
-            Release::Unused => {
-                self.holder = self.before.take().map(|former| Holder {
-                    until: None,
-                    ..former
-                });
-                vec![Edit::Without(own)]
-            }
-            Release::Undid(undone) => {
-                self.holder = None;
-                vec![Edit::Without(own), Edit::Without(undone.clone())]
-            }
-        };
-        if self.holder.is_none() {
-            self.before = None;
-        }
-        Ok(Change {
-            first: edits,
-            record: self,
-            then: Vec::new(),
-        })
-    }
-
-    /// Refuses whoever does not hold the node at this moment.
-    pub(super) fn guard(&self, run: &RunId, epoch: Epoch, now: Timestamp) -> Result<(), Fault> {
-        in_lease(self.held_by(run, epoch)?, now)
-    }
-
-    /// Refuses whoever does not hold the node, or has lost it to another; the lease may be over.
-    pub(super) fn held_by(&self, run: &RunId, epoch: Epoch) -> Result<&Holder, Fault> {
-        let now = match &self.holder {
-            Some(holder) if holder.run == *run && holder.epoch == epoch => return Ok(holder),
-            None => "nobody holds it".to_owned(),
-            Some(holder) if holder.run == *run => {
-                format!("{} took it again", holder.runner.owner)
-            }
-            Some(holder) => format!("run {} of {} holds it", holder.run, holder.runner.owner),
-        };
-        Err(Fault::new(
-            FaultKind::Fenced,
-            format!("run {run} no longer holds the node: {now}"),
-        ))
+fn edit(edit: &Edit) -> String {
+    match edit {
+        Edit::With(run) => format!("+{run}"),
+        Edit::Without(run) => format!("-{run}"),
     }
 }
 
-fn end_of_lease(from: Timestamp, lease: Millis) -> Timestamp {
-    let length = SignedDuration::from_millis(i64::try_from(lease.0).unwrap_or(i64::MAX));
-    from.checked_add(length).unwrap_or(Timestamp::MAX)
+fn patience() -> Watch<'static> {
+    Watch::unbroken(Millis::from(RECORD_PATIENCE + ANSWER))
 }
 
-fn in_lease(holder: &Holder, now: Timestamp) -> Result<(), Fault> {
-    let run = &holder.run;
-    match holder.until {
-        Some(until) if until > now => Ok(()),
-        Some(until) => Err(Fault::new(
-            FaultKind::Fenced,
-            format!("the lease of run {run} on the node ended at {until}"),
-        )),
-        None => Err(Fault::new(
-            FaultKind::Fenced,
-            format!("run {run} has given the node up"),
-        )),
-    }
+fn no_flock() -> Fault {
+    Fault::new(FaultKind::Failed, "there is no program `flock` on the node")
+        .hint("install it: it is a part of util-linux and of busybox")
+}
+
+fn no_turn(node: &Node<'_>) -> Fault {
+    let lock = node.folder.claim_lock();
+    let what = format!(
+        "waiting for {}, which another clusterctl has locked, did not end within {}",
+        lock.display(),
+        Millis::from(RECORD_PATIENCE)
+    );
+    Fault::new(FaultKind::TimedOut, what)
+}
+
+fn too_busy(node: &Node<'_>) -> Fault {
+    let what = format!(
+        "others change {} again and again",
+        node.folder.lock_record().display()
+    );
+    Fault::new(FaultKind::Failed, what)
 }

@@ -1,10 +1,7 @@
 //! The folder on a node that holds its lock and its records of runs.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::durable;
-use super::errno::OrFault as _;
 use crate::engine::{Direction, Fault, FaultKind};
 use crate::plan::{RunId, StepId};
 
@@ -22,20 +19,6 @@ impl NodeFolder {
         }
     }
 
-    /// Makes the folder if need be. One that others could change is refused.
-    pub(super) fn make(&self) -> Result<(), Fault> {
-        let path = &self.path;
-        durable::make_folder(path)
-            .or_fault("made", path)
-            .map_err(|fault| not_made(fault, path))?;
-        let metadata = path.metadata().or_fault("read", path)?;
-        let me = rustix::process::geteuid().as_raw();
-        match unsafe_folder(path, metadata.uid(), metadata.mode() & 0o7777, me) {
-            None => Ok(()),
-            Some(fault) => Err(fault),
-        }
-    }
-
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -43,11 +26,6 @@ impl NodeFolder {
     /// Who holds the node.
     pub(super) fn lock_record(&self) -> PathBuf {
         self.path.join("lock.json")
-    }
-
-    /// The same in one line that a shell can read: epoch, run, and the second until which it holds.
-    pub(super) fn lock_line(&self) -> PathBuf {
-        self.path.join("lock")
     }
 
     /// Locked while the record of who holds the node is read and changed.
@@ -63,11 +41,6 @@ impl NodeFolder {
     /// How a person sees who has that lock.
     pub(super) fn how_to_see_effects(&self) -> String {
         format!("`fuser -v {}` shows it", self.effect_lock().display())
-    }
-
-    /// The runs that changed the node, one a line, oldest first.
-    pub(super) fn history(&self) -> PathBuf {
-        self.path.join("history")
     }
 
     /// Everything that a run left here.

@@ -1,4 +1,4 @@
-//! All nodes of a run, this machine and others, behind one [`World`].
+//! The nodes of a run, this machine and others, behind one [`World`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,18 +6,47 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::{Connect, Leftovers, LocalWorld, NodeWorld, read_file_bounded};
+use super::connections::{Connect, Connections};
+use super::effect::{self, Effect};
+use super::effect_record::Stamp;
+use super::hold::{self, LastSeen};
+use super::job::Job;
+use super::leftovers::{self, Leftovers};
+use super::node::Node;
+use super::node_folder::NodeFolder;
+use super::probes;
+use super::refusal;
+use super::trees::{self, Trees};
+use super::turns::Turns;
+use super::vault::Vault;
+use super::watch::Watch;
+use super::{file_jobs, file_probes};
 use crate::config::{NodeName, SecretStore};
 use crate::engine::{
-    Call, Cancel, Claim, ClaimError, Epoch, Fault, Holding, Look, NodeRecord, Release, World,
+    Call, Cancel, Claim, ClaimError, Epoch, Fault, FaultKind, Holding, Look, NodeRecord, Release,
+    World,
 };
-use crate::plan::{Action, Millis, Probe, Reading, RemotePath, RunId, Target};
+use crate::plan::{Action, Millis, Probe, Reading, RemotePath, RunId, ServiceState, Target};
 
-/// The nodes of a run. Those of this machine are worked on by this process, others through connections.
+/// How long a node may take to find or remove what a run left.
+const CLEANING: Millis = Millis::secs(3600);
+
+/// The nodes of a run, each with a folder of its own there.
 pub struct Nodes {
-    here: LocalWorld,
-    elsewhere: NodeWorld,
-    targets: BTreeMap<NodeName, Target>,
+    places: BTreeMap<NodeName, Place>,
+    vault: Vault,
+    trees: Trees,
+    /// For looks and effects.
+    work: Connections,
+    /// For holding the node and its journal: an effect that takes its time does not keep a lease from being renewed.
+    beats: Connections,
+}
+
+/// What is known of a node.
+struct Place {
+    folder: NodeFolder,
+    last_seen: LastSeen,
+    turns: Turns,
 }
 
 impl Nodes {
@@ -27,27 +56,31 @@ impl Nodes {
         secrets: Arc<SecretStore>,
         connector: Arc<dyn Connect>,
     ) -> Self {
+        let place = |(name, target): (&NodeName, &Target)| {
+            let place = Place {
+                folder: NodeFolder::new(target.state_dir.local()),
+                last_seen: LastSeen::default(),
+                turns: Turns::default(),
+            };
+            (name.clone(), place)
+        };
         Self {
-            here: LocalWorld::new(targets, Arc::clone(&secrets)),
-            elsewhere: NodeWorld::new(targets, secrets, connector),
-            targets: targets.clone(),
+            places: targets.iter().map(place).collect(),
+            vault: Vault::new(secrets),
+            trees: Trees::default(),
+            work: Connections::new(Arc::clone(&connector), targets.keys()),
+            beats: Connections::new(connector, targets.keys()),
         }
     }
 
-    fn is_here(&self, node: &NodeName) -> bool {
-        // Of one that nobody knows, this machine's world says so.
-        self.targets.get(node).is_none_or(|target| {
-            // With another user's rights, it is as another machine.
-            target.is_local() && target.sudo.is_none()
-        })
+    /// What a run left on a node for its undo.
+    pub fn leftovers(&self, node: &NodeName, run: &RunId) -> Result<Leftovers, Fault> {
+        leftovers::leftovers(&self.at_work(node)?, run, &Watch::unbroken(CLEANING))
     }
 
-    fn of(&self, node: &NodeName) -> &dyn World {
-        if self.is_here(node) {
-            &self.here
-        } else {
-            &self.elsewhere
-        }
+    /// Removes what a run left on a node. The run can't be taken back after that.
+    pub fn clear(&self, node: &NodeName, run: &RunId) -> Result<Leftovers, Fault> {
+        leftovers::clear(&self.at_work(node)?, run, &Watch::unbroken(CLEANING))
     }
 
     /// The content of a file that is not too large to be edited; `None` where there is nothing.
@@ -57,79 +90,145 @@ impl Nodes {
         path: &RemotePath,
         timeout: Millis,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
-        if self.is_here(node) {
-            read_file_bounded(path.local())
-        } else {
-            self.elsewhere.read_file(node, path, timeout)
-        }
+        let watch = Watch::unbroken(timeout);
+        file_probes::read(&self.at_work(node)?, path.local(), &watch)
     }
 
-    /// What a run left on a node for its undo.
-    pub fn leftovers(&self, node: &NodeName, run: &RunId) -> Result<Leftovers, Fault> {
-        if self.is_here(node) {
-            self.here.leftovers(node, run)
-        } else {
-            self.elsewhere.leftovers(node, run)
-        }
+    fn node<'w>(
+        &'w self,
+        name: &'w NodeName,
+        connections: &'w Connections,
+    ) -> Result<(Node<'w>, &'w Place), Fault> {
+        let Some(place) = self.places.get(name) else {
+            let what = "the plan does not say where the node is";
+            return Err(Fault::new(FaultKind::Unreachable, what));
+        };
+        let node = Node {
+            name,
+            folder: &place.folder,
+            vault: &self.vault,
+            connections,
+        };
+        Ok((node, place))
     }
 
-    /// Removes what a run left on a node. The run can't be taken back after that.
-    pub fn clear(&self, node: &NodeName, run: &RunId) -> Result<Leftovers, Fault> {
-        if self.is_here(node) {
-            self.here.clear(node, run)
-        } else {
-            self.elsewhere.clear(node, run)
+    fn at_work<'w>(&'w self, name: &'w NodeName) -> Result<Node<'w>, Fault> {
+        self.node(name, &self.work).map(|(node, _)| node)
+    }
+
+    fn job(
+        &self,
+        node: &Node<'_>,
+        call: &Call<'_>,
+        action: &Action,
+        watch: &Watch<'_>,
+    ) -> Result<Job, Fault> {
+        match action {
+            Action::Service { service, to } => {
+                let argv = match to {
+                    ServiceState::Running => &service.start,
+                    ServiceState::Stopped => &service.stop,
+                };
+                let nothing = Zeroizing::default();
+                Ok(Job::command(argv, None, nothing, &[0], Vec::new()))
+            }
+            Action::Run {
+                argv,
+                dir,
+                stdin,
+                success,
+            } => Ok(Job::command(
+                argv,
+                dir.as_ref(),
+                self.vault.joined(stdin)?,
+                success,
+                action.secrets(),
+            )),
+            Action::StageTree { .. } | Action::SwapTree { .. } | Action::SwapBack { .. } => {
+                trees::job(node, call, action, &self.trees, watch)?.ok_or_else(|| no_work(action))
+            }
+            _ => file_jobs::job(node, call, action, watch)?.ok_or_else(|| no_work(action)),
         }
     }
 }
 
+fn no_work(action: &Action) -> Fault {
+    let kind = action.kind();
+    let what = format!("a step of the kind `{kind}` is nothing that a node does");
+    Fault::new(FaultKind::Failed, what)
+}
+
+fn no_look(probe: &Probe) -> Fault {
+    let what = format!("{probe} can't be looked at on a node");
+    Fault::new(FaultKind::Failed, what)
+}
+
 impl World for Nodes {
     fn refuses(&self, node: &NodeName, action: &Action) -> Option<String> {
-        self.of(node).refuses(node, action)
+        if let Err(fault) = self.at_work(node) {
+            return Some(fault.what);
+        }
+        refusal::of(action)
     }
 
     fn observe(&self, look: &Look<'_>, probe: &Probe) -> Result<Reading, Fault> {
+        let node = self.at_work(look.node)?;
+        let watch = Watch::unbroken(look.timeout);
         match probe {
-            Probe::Contents { .. } | Probe::Staged { .. } => self.elsewhere.observe(look, probe),
-            _ => self.of(look.node).observe(look, probe),
+            Probe::Service { service } => probes::service(&node, service, &watch),
+            Probe::Command { argv } => probes::exit_code(&node, argv, &watch).map(Reading::Number),
+            Probe::Port { host, port } => probes::listens(&node, host, *port, &watch),
+            Probe::FreeSpace { path } => probes::free_space(&node, path, &watch),
+            Probe::Stamp { step } => {
+                effect::stamp(node, look.run, step, &watch).map(Stamp::reading)
+            }
+            Probe::Contents { .. } | Probe::Staged { .. } => {
+                trees::observe(&node, look, probe, &watch)?.ok_or_else(|| no_look(probe))
+            }
+            _ => file_probes::observe(&node, look, probe, &watch)?.ok_or_else(|| no_look(probe)),
         }
     }
 
     fn perform(&self, call: &Call<'_>, action: &Action) -> Result<(), Fault> {
-        match action {
-            Action::StageTree { .. } | Action::SwapTree { .. } | Action::SwapBack { .. } => {
-                self.elsewhere.perform(call, action)
-            }
-            _ => self.of(call.node).perform(call, action),
-        }
+        let (node, place) = self.node(call.node, &self.work)?;
+        let mut watch = Watch::new(call.timeout, call.cancel);
+        let _turn = place.turns.take(&mut watch)?;
+        let job = self.job(&node, call, action, &watch)?;
+        Effect::of(node, call).perform(&job, &watch).map(|_| ())
     }
 
     fn settle(&self, call: &Call<'_>) -> Result<Option<Result<(), Fault>>, Fault> {
-        self.of(call.node).settle(call)
+        let node = self.at_work(call.node)?;
+        let watch = Watch::new(call.timeout, call.cancel);
+        let outcome = Effect::of(node, call).settle(&watch)?;
+        Ok(outcome.map(|outcome| outcome.map(|_| ())))
     }
 
     fn claim(&self, node: &NodeName, claim: &Claim) -> Result<Epoch, ClaimError> {
-        self.of(node).claim(node, claim)
+        let (node, place) = self.node(node, &self.beats).map_err(ClaimError::Fault)?;
+        hold::claim(&node, &place.last_seen, claim)
     }
 
     fn renew(&self, node: &NodeName, holding: &Holding) -> Result<(), Fault> {
-        self.of(node).renew(node, holding)
+        let (node, place) = self.node(node, &self.beats)?;
+        hold::renew(&node, &place.last_seen, holding)
     }
 
     fn release(&self, node: &NodeName, holding: &Holding, release: &Release) -> Result<(), Fault> {
-        self.of(node).release(node, holding, release)
+        let (node, place) = self.node(node, &self.beats)?;
+        hold::release(&node, &place.last_seen, holding, release)
     }
 
     fn holder(&self, node: &NodeName) -> Result<NodeRecord, Fault> {
-        self.of(node).holder(node)
+        hold::holder(&self.at_work(node)?)
     }
 
-    fn keep(&self, node: &NodeName, holding: &Holding, line: &[u8]) -> Result<(), Fault> {
-        self.of(node).keep(node, holding, line)
+    fn keep(&self, node: &NodeName, holding: &Holding, lines: &[u8]) -> Result<(), Fault> {
+        hold::keep(&self.node(node, &self.beats)?.0, holding, lines)
     }
 
     fn kept(&self, node: &NodeName, run: &RunId) -> Result<Vec<u8>, Fault> {
-        self.of(node).kept(node, run)
+        hold::kept(&self.at_work(node)?, run)
     }
 
     fn pause(&self, length: Duration, cancel: &Cancel) -> bool {

@@ -67,11 +67,6 @@ impl Vault {
         Ok(secret)
     }
 
-    /// Takes the variables that hold secrets out of a child's environment.
-    pub(super) fn scrub(&self, command: &mut std::process::Command) {
-        self.store.scrub(command);
-    }
-
     /// The text with every secret that was resolved so far replaced, whole or by the line.
     pub(super) fn mask(&self, text: &str) -> String {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

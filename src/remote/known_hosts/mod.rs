@@ -64,6 +64,8 @@ pub struct KnownHosts {
     /// Lines that have to be looked at for every host.
     others: Vec<usize>,
     unreadable: Vec<(PathBuf, io::ErrorKind)>,
+    /// Where each name stands that was looked for: a hashed name costs two hashes to compare, and each host asks often.
+    looked_for: Mutex<HashMap<String, Arc<[usize]>>>,
     /// What was added since.
     added: Mutex<Vec<Entry>>,
 }
@@ -90,6 +92,10 @@ impl KnownHosts {
 
     /// Adds what a list says.
     pub fn add(&mut self, path: &Path, bytes: &[u8]) {
+        self.looked_for
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
         let file: Arc<str> = path.to_string_lossy().into();
         for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
             let place = Place {
@@ -187,13 +193,29 @@ impl KnownHosts {
         ))
     }
 
-    /// The lines for a name, in their order.
-    fn of(&self, name: &str) -> Vec<Entry> {
+    /// Where a name stands, in the order of the lists.
+    fn places(&self, name: &str) -> Arc<[usize]> {
+        let known = || {
+            self.looked_for
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        if let Some(places) = known().get(name) {
+            return Arc::clone(places);
+        }
         let small = name.to_ascii_lowercase();
         let mut places = self.by_name.get(&small).cloned().unwrap_or_default();
         let others = self.others.iter().copied();
         places.extend(others.filter(|at| self.entries[*at].names.contain(name)));
         places.sort_unstable();
+        let places: Arc<[usize]> = places.into();
+        known().insert(name.to_owned(), Arc::clone(&places));
+        places
+    }
+
+    /// The lines for a name, in their order.
+    fn of(&self, name: &str) -> Vec<Entry> {
+        let places = self.places(name);
         let mut entries: Vec<_> = places.iter().map(|at| self.entries[*at].clone()).collect();
         let added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
         entries.extend(

@@ -62,7 +62,7 @@ pub(super) fn hold(
         channel,
         patience,
         out: AfterMark::new(mark, streams.out),
-        err: AfterMark::new(mark, streams.err),
+        err: AfterMark::up_to_the_end(mark, streams.err),
         feed: Feed::new(streams.input),
         buffer: Zeroizing::new(vec![0; CHUNK]),
     };
@@ -70,6 +70,10 @@ pub(super) fn hold(
         .begin(command)
         .and_then(|()| conversation.serve())
         .and_then(|()| conversation.end());
+    let finished = conversation.err.finish();
+    let ended = ended.and_then(|exit| {
+        finished.map_or_else(|error| Err(RemoteError::of_stream(&error)), |()| Ok(exit))
+    });
     ended.map_err(|error| Broken {
         runs_as: conversation.out.pid(),
         error: conversation.explain(error),
@@ -269,6 +273,10 @@ impl Conversation<'_, '_> {
         };
         if !self.out.seen() {
             return Err(not_begun(&exit, &self.out, &self.err));
+        }
+        // The library says 0 as well when the session was closed without a word.
+        if exit.is_success() && !self.err.ended() {
+            return Err(RemoteError::untold());
         }
         Ok(exit)
     }

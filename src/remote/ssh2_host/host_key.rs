@@ -2,9 +2,7 @@
 
 use super::Way;
 use super::link::Link;
-use crate::remote::{
-    HostKey, HostKeys, KeyStanding, KnownKey, RemoteError, RemoteErrorKind, StrictHostKeyChecking,
-};
+use crate::remote::{HostKey, KeyStanding, KnownKey, RemoteError, RemoteErrorKind};
 
 /// Compares the host's key with what is known.
 pub(super) fn check(link: &Link, way: &Way) -> Result<(), RemoteError> {
@@ -16,7 +14,9 @@ pub(super) fn check(link: &Link, way: &Way) -> Result<(), RemoteError> {
     let (name, port) = way.config.known_as();
     match way.known_hosts.check(name, port, &key) {
         KeyStanding::Known(_) => Ok(()),
-        KeyStanding::Unknown if takes_new_keys(way) => remember(way, &key),
+        KeyStanding::Unknown if way.destination.takes_new_keys(&way.config).is_some() => {
+            remember(way, &key)
+        }
         KeyStanding::Unknown => Err(unknown(way, &key)),
         KeyStanding::Changed(known) => Err(changed(way, &key, &known)),
         KeyStanding::Revoked(place) => {
@@ -28,15 +28,6 @@ pub(super) fn check(link: &Link, way: &Way) -> Result<(), RemoteError> {
                 .hint("ask whoever revoked it; the host needs a new key"))
         }
     }
-}
-
-/// `no` in a file is taken for `accept-new`: a key that has changed is never taken.
-fn takes_new_keys(way: &Way) -> bool {
-    way.destination.host_keys == HostKeys::AcceptNew
-        || matches!(
-            way.config.strict_host_key_checking,
-            StrictHostKeyChecking::AcceptNew | StrictHostKeyChecking::No
-        )
 }
 
 fn remember(way: &Way, key: &HostKey) -> Result<(), RemoteError> {
@@ -58,17 +49,10 @@ fn remember(way: &Way, key: &HostKey) -> Result<(), RemoteError> {
 
 fn unknown(way: &Way, key: &HostKey) -> RemoteError {
     let (name, port) = way.config.known_as();
-    let files: Vec<_> = way
-        .config
-        .user_known_hosts
-        .iter()
-        .chain(&way.config.global_known_hosts)
-        .map(|file| file.display().to_string())
-        .collect();
     let what = format!(
         "the host's key is not known: it is {}, and `{name}` with port {port} stands in none of {}",
         shown(key),
-        files.join(", ")
+        way.config.known_hosts_files()
     );
     let there = match way.config.port {
         22 => String::new(),

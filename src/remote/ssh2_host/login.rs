@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ssh2::{KeyboardInteractivePrompt, Prompt};
 
 use super::link::{Link, Stop, number};
-use super::{Way, identity};
+use super::{Way, fall, identity};
 use crate::config::Secret;
 use crate::remote::{Patience, RemoteError, RemoteErrorKind};
 
@@ -81,12 +81,23 @@ impl Login<'_> {
     /// The ways to log in that the server takes now; nothing when it let us in without any.
     fn offers(&mut self) -> Result<Option<Vec<String>>, RemoteError> {
         let user = self.way.config.user.clone();
-        let asked = self.call(|session| session.auth_methods(&user).map(str::to_owned));
+        let asked = self.call(|session| {
+            let told = fall::catch(|| session.auth_methods(&user).map(str::to_owned));
+            told.map_or(Ok(None), |told| told.map(Some))
+        });
         match asked {
-            Ok(methods) => {
+            Ok(Some(methods)) => {
                 let offers = methods.split(',').filter(|name| !name.is_empty());
                 Ok(Some(offers.map(str::to_owned).collect()))
             }
+            Ok(None) => Err(RemoteError::new(
+                RemoteErrorKind::Garbage,
+                "the server names its ways to log in with bytes that are no text",
+            )
+            .hint(format!(
+                "`ssh -v {} true` shows them; `back_end = \"system\"` uses the system's own ssh, which may pass over them",
+                self.way.config.host
+            ))),
             Err(_) if self.link.session.authenticated() => Ok(None),
             Err(Stop::Told(error)) => Err(self.closed(error.message())),
             Err(stop) => Err(self.broken(stop)),

@@ -10,6 +10,7 @@
 //! command gets a new one.
 
 mod conversation;
+mod fall;
 mod greeting;
 mod handshake;
 mod host_key;
@@ -23,12 +24,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ahead::Ahead;
+use super::approach::Approach;
+use super::line::Telling;
 use super::mark::Mark;
 use super::{
     BackEnd, Destination, Exit, Host, HostConfig, Input, KnownHosts, Line, Patience, RemoteError,
     RemoteErrorKind, Streams,
 };
 use conversation::Broken;
+pub use fall::panics_end_the_program;
 use link::Link;
 use turns::Turns;
 
@@ -49,11 +53,17 @@ pub(super) struct Way {
     pub(super) known_hosts: Arc<KnownHosts>,
     /// Where the agent listens, if there is one.
     pub(super) agent: Option<std::path::PathBuf>,
+    pub(super) approach: Approach,
 }
 
 impl Way {
-    /// Connects, makes sure that it is the right host, and logs in.
+    /// Connects when it is its turn, and again where that helps.
     fn connect(&self, patience: &Patience<'_>) -> Result<Link, RemoteError> {
+        self.approach.make(patience, || self.connect_once(patience))
+    }
+
+    /// Connects, makes sure that it is the right host, and logs in.
+    fn connect_once(&self, patience: &Patience<'_>) -> Result<Link, RemoteError> {
         let limit = self
             .destination
             .connect_timeout
@@ -98,9 +108,11 @@ impl Ssh2Host {
                 Err(error) => return Err(error),
             }
         }
-        let mut link = self.way.connect(patience)?;
-        let channel = conversation::open(&mut link, patience).map_err(not_begun)?;
-        Ok((link, channel))
+        self.way.approach.make(patience, || {
+            let mut link = self.way.connect_once(patience)?;
+            let channel = conversation::open(&mut link, patience).map_err(not_begun)?;
+            Ok((link, channel))
+        })
     }
 
     /// Asks a command that nobody waits for any more to end; whether somebody there has heard it.
@@ -127,7 +139,7 @@ impl Host for Ssh2Host {
         let mut kept = self.link.take(patience)?;
         let (mut session, channel) = self.session(&mut kept, patience)?;
         let mark = Mark::new();
-        let told = line.for_login_shell(&mark);
+        let told = line.for_login_shell(&mark, Telling::Marked);
         let mut ahead = Ahead::new(&told.ahead, streams.input);
         let streams = Streams {
             input: if told.ahead.is_empty() {

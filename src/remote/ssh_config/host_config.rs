@@ -172,6 +172,13 @@ impl HostConfig {
         }
     }
 
+    /// The lists of known hosts, as people read them.
+    pub(in crate::remote) fn known_hosts_files(&self) -> String {
+        let files = self.user_known_hosts.iter().chain(&self.global_known_hosts);
+        let files: Vec<_> = files.map(|file| file.display().to_string()).collect();
+        files.join(", ")
+    }
+
     /// Why a session of our own can't do what the configuration asks for, in a sentence that names the option; nothing
     /// if it can. This looks at the files with keys.
     pub fn beyond_ssh2(&self) -> Option<String> {

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -16,10 +16,7 @@ use super::folder::Folder;
 use super::mux::Mux;
 use super::{SystemWay, read_and_remove, wording};
 use crate::remote::process::Process;
-use crate::remote::{
-    Exit, HostKeys, Input, Output, Patience, RemoteError, RemoteErrorKind, Streams,
-    StrictHostKeyChecking,
-};
+use crate::remote::{Exit, Input, Output, Patience, RemoteError, RemoteErrorKind, Streams};
 
 /// For how many seconds it stays when nobody uses it: as long as a process of ours that was killed may leave it behind.
 const IDLE: u32 = 120;
@@ -57,12 +54,32 @@ impl Master {
         };
         let said = File::create_new(&log).map_err(|error| here(&error))?;
         let askpass = Askpass::new(way, folder.path("a")).map_err(|error| here(&error))?;
-        let ended = master.log_in(way, said, askpass.as_ref(), patience);
+        let begin = Instant::now();
+        let silent = || {
+            let said = || std::fs::read(&log).unwrap_or_default();
+            begin.elapsed() > longest(way)
+                && !wording::has_agreed(&String::from_utf8_lossy(&said()))
+        };
+        // How long both sides may take to agree on how to speak is no affair of ssh's.
+        let ended = {
+            let broken = || patience.check("connecting").is_err() || silent();
+            let patience = Patience::new(patience.left(), &broken);
+            master.log_in(way, said, askpass.as_ref(), &patience)
+        };
         let asked = askpass.map(Askpass::end).unwrap_or_default();
         let log = read_and_remove(&log);
         match ended {
             Ok(Exit::Code(0)) => Ok(master),
             Ok(exit) => Err(wording::not_connected(way, &log, &exit, &asked)),
+            Err(error) if error.kind == RemoteErrorKind::Cancelled => {
+                match patience.check("connecting") {
+                    Ok(()) => Err(wording::fell_silent(way)),
+                    Err(error) if error.kind == RemoteErrorKind::TimedOut => {
+                        Err(wording::too_slow(&log))
+                    }
+                    Err(error) => Err(error),
+                }
+            }
             Err(error) if error.kind == RemoteErrorKind::TimedOut => Err(wording::too_slow(&log)),
             Err(error) => Err(error),
         }
@@ -85,7 +102,11 @@ impl Master {
             ssh.args(["-o", "LogLevel=DEBUG1"]);
         }
         ssh.args(["-o", &format!("ControlPersist={IDLE}")]);
-        ssh.args(["-o", &format!("StrictHostKeyChecking={}", host_keys(way))]);
+        let host_keys = match way.destination.takes_new_keys(&way.config) {
+            Some(_) => "accept-new",
+            None => "yes",
+        };
+        ssh.args(["-o", &format!("StrictHostKeyChecking={host_keys}")]);
         match askpass {
             Some(askpass) => askpass.announce(&mut ssh),
             None => {
@@ -146,15 +167,13 @@ impl Drop for Master {
     }
 }
 
-/// `no` in a file is taken for `accept-new`: a key that has changed is never taken.
-fn host_keys(way: &SystemWay) -> &'static str {
-    let by_file = matches!(
-        way.config.strict_host_key_checking,
-        StrictHostKeyChecking::AcceptNew | StrictHostKeyChecking::No
-    );
-    if by_file || way.destination.host_keys == HostKeys::AcceptNew {
-        "accept-new"
-    } else {
-        "yes"
-    }
+/// How long it may take until both sides have agreed on how to speak: as long as connecting, as often as that is tried,
+/// and as long again.
+fn longest(way: &SystemWay) -> Duration {
+    let asked_for = way.destination.connect_timeout;
+    let limit = asked_for.or(way.config.connect_timeout);
+    let tries = way.config.connection_attempts.saturating_add(1);
+    limit
+        .unwrap_or(Duration::from_secs(CONNECT))
+        .saturating_mul(tries)
 }

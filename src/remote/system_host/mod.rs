@@ -6,21 +6,25 @@
 //!
 //! Secrets reach `ssh` through a socket that only this user can open, see [`askpass`].
 
+mod again;
 mod askpass;
 mod folder;
 mod master;
 mod mux;
+mod story;
 mod wording;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 pub use askpass::answer_ssh;
 
 use super::ahead::Ahead;
-use super::line::Told;
+use super::approach::Approach;
+use super::line::{Telling, Told};
 use super::mark::{AfterMark, Mark, not_begun};
 use super::process::{Process, command_as_user};
 use super::{
@@ -28,6 +32,7 @@ use super::{
     RemoteErrorKind, Streams,
 };
 use crate::config::SecretStore;
+use again::Again;
 use folder::Folder;
 use master::Master;
 
@@ -37,9 +42,9 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// How many seconds a command has to end when it was asked to.
 const GRACE: u32 = 5;
 
-/// A signal that ends a command gets lost between a master and its client: this shell tells of it, and says nothing else.
-/// Some shells count a signal from 256.
-const TELLING: &str = "exec 3>&2 2>/dev/null; (exec \"$@\" 2>&3 3>&-); e=$?; test $e -lt 256 || e=$((e - 128)); exit $e";
+/// The first pause while a server notices that a session is over, and when that takes too long.
+const SESSION_ENDS: Duration = Duration::from_millis(5);
+const LONGEST_END: Duration = Duration::from_secs(1);
 
 /// How often whoever waits looks whether it is its turn, or was broken off.
 const GLANCE: Duration = Duration::from_millis(10);
@@ -55,6 +60,7 @@ pub(super) struct SystemWay {
     pub(super) secrets: Option<Arc<SecretStore>>,
     /// The program that answers when `ssh` asks: this one, see [`answer_ssh`].
     pub(super) program: PathBuf,
+    pub(super) approach: Approach,
 }
 
 impl SystemWay {
@@ -80,6 +86,16 @@ impl SystemWay {
     fn host(&self) -> &str {
         &self.destination.address
     }
+
+    /// Connects when it is its turn, and again where that helps.
+    fn connect(
+        &self,
+        folder: &Arc<Folder>,
+        patience: &Patience<'_>,
+    ) -> Result<Master, RemoteError> {
+        self.approach
+            .make(patience, || Master::start(self, folder, patience))
+    }
 }
 
 /// A machine by way of the user's own `ssh`.
@@ -87,17 +103,20 @@ pub(super) struct SystemHost {
     way: SystemWay,
     folder: Arc<Folder>,
     master: Mutex<Option<Arc<Master>>>,
+    /// How many commands run, or try to.
+    under_way: AtomicUsize,
 }
 
 impl SystemHost {
     /// Connects and logs in.
     pub(super) fn connect(way: SystemWay, patience: &Patience<'_>) -> Result<Self, RemoteError> {
         let folder = Folder::of_this_process()?;
-        let master = Master::start(&way, &folder, patience)?;
+        let master = way.connect(&folder, patience)?;
         Ok(Self {
             way,
             folder,
             master: Mutex::new(Some(Arc::new(master))),
+            under_way: AtomicUsize::new(0),
         })
     }
 
@@ -108,7 +127,7 @@ impl SystemHost {
             Some(master) if master.lives() => Ok(Arc::clone(master)),
             _ => {
                 *kept = None;
-                let master = Arc::new(Master::start(&self.way, &self.folder, patience)?);
+                let master = Arc::new(self.way.connect(&self.folder, patience)?);
                 *kept = Some(Arc::clone(&master));
                 Ok(master)
             }
@@ -190,21 +209,87 @@ impl SystemHost {
         }
     }
 
-    /// Asks a command that nobody waits for any more to end; whether somebody there has heard it.
+    /// Asks a command that nobody waits for any more to end; whether somebody there has heard it. A server that opens one
+    /// session only hears it on another connection.
     fn ask_to_end(&self, master: &Master, pid: u32) -> bool {
-        let (ssh, log) = self.client(master, &farewell(pid));
+        let patience = Patience::unbroken(FAREWELL);
+        self.say(master, &farewell(pid), &patience)
+            || Master::start(&self.way, &self.folder, &patience)
+                .is_ok_and(|other| self.say(&other, &farewell(pid), &patience))
+    }
+
+    /// Runs a short command; whether it ended well.
+    fn say(&self, master: &Master, line: &str, patience: &Patience<'_>) -> bool {
+        let (ssh, log) = self.client(master, line);
         let (mut out, mut err) = (Output::at_most(1 << 16), Output::at_most(1 << 16));
         let streams = Streams {
             input: Input::Nothing,
             out: &mut out,
             err: &mut err,
         };
-        let patience = Patience::unbroken(FAREWELL);
         let heard = Process::start(ssh, String::new(), &Input::Nothing)
             .map_err(|error| wording::not_started(&error))
-            .and_then(|process| process.run(streams, &patience));
+            .and_then(|process| process.run(streams, patience));
         let _ = std::fs::remove_file(log);
         heard.is_ok_and(|exit| exit.is_success())
+    }
+
+    /// Tries until a command was begun or can't be: a server that opens few sessions may have others to end first, or may
+    /// not have noticed yet that one is over.
+    fn exec_in_turn(
+        &self,
+        told: &Told,
+        mark: &Mark,
+        streams: Streams<'_>,
+        patience: &Patience<'_>,
+    ) -> Result<Exit, RemoteError> {
+        let Streams { input, out, err } = streams;
+        let (mut reader, given) = match input {
+            Input::Reader(reader) => (Some(Again::new(reader)), Input::Nothing),
+            given => (None, given),
+        };
+        let (mut pause, mut broken) = (SESSION_ENDS, false);
+        loop {
+            let master = self.master(patience)?;
+            let mut streams = Streams {
+                input: match (&mut reader, &given) {
+                    (Some(reader), _) => Input::Reader(reader),
+                    (None, Input::Bytes(bytes)) => Input::Bytes(bytes),
+                    (None, _) => Input::Nothing,
+                },
+                out: &mut *out,
+                err: &mut *err,
+            };
+            self.under_way.fetch_add(1, Ordering::SeqCst);
+            let ended = self.try_exec(&master, told, mark, &mut streams, patience);
+            let others = self.under_way.fetch_sub(1, Ordering::SeqCst) > 1;
+            let again = reader.as_mut().is_none_or(Again::rewind);
+            match ended {
+                // The connection was closed while nobody used it.
+                Err(error) if error.kind == RemoteErrorKind::Busy && again && !broken => {
+                    broken = true;
+                }
+                Err(error)
+                    if error.kind == RemoteErrorKind::NoSession
+                        && again
+                        && (others || pause < LONGEST_END) =>
+                {
+                    drop(master);
+                    let wait = if others { GLANCE } else { pause };
+                    match patience.check("waiting for a session") {
+                        Err(stopped) if stopped.kind == RemoteErrorKind::Cancelled => {
+                            return Err(stopped);
+                        }
+                        _ if wait >= patience.left() => return Err(error),
+                        _ => std::thread::sleep(wait),
+                    }
+                    if !others {
+                        pause *= 2;
+                    }
+                }
+                ended => return ended,
+            }
+        }
     }
 }
 
@@ -212,25 +297,14 @@ impl Host for SystemHost {
     fn exec(
         &self,
         line: &Line,
-        mut streams: Streams<'_>,
+        streams: Streams<'_>,
         patience: &Patience<'_>,
     ) -> Result<Exit, RemoteError> {
         line.fit()?;
         let mark = Mark::new();
-        let told = line
-            .under(&["/bin/sh", "-c", TELLING, "sh"])
-            .for_login_shell(&mark);
-        let rereadable = !matches!(streams.input, Input::Reader(_));
-        let master = self.master(patience)?;
-        match self.try_exec(&master, &told, &mark, &mut streams, patience) {
-            // The connection was closed while nobody used it. Nothing was begun, and nothing read that could not be read again.
-            Err(error) if error.kind == RemoteErrorKind::Busy && rereadable => {
-                drop(master);
-                let master = self.master(patience)?;
-                self.try_exec(&master, &told, &mark, &mut streams, patience)
-            }
-            done => done,
-        }
+        // A signal that ends a command gets lost between a master and its client.
+        let told = line.for_login_shell(&mark, Telling::Code);
+        self.exec_in_turn(&told, &mark, streams, patience)
     }
 
     fn back_end(&self) -> BackEnd {

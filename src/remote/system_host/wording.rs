@@ -4,6 +4,7 @@ use std::io;
 
 use super::SystemWay;
 use super::askpass::Asked;
+use super::story::Story;
 use crate::remote::RemoteErrorKind as K;
 use crate::remote::{Exit, RemoteError};
 
@@ -25,12 +26,10 @@ pub(super) fn exit_of_command(log: &str) -> Option<i64> {
 /// Why a client of the master ended without the command's exit code.
 pub(super) fn no_exit(log: &str, exit: &Exit, begun: bool, lives: bool) -> RemoteError {
     if begun {
-        let what = if lives {
-            "the command ended, and nobody told how: a signal may have ended it"
-        } else {
-            "the connection broke while the command ran"
-        };
-        return RemoteError::new(K::Lost, what)
+        if lives {
+            return RemoteError::untold();
+        }
+        return RemoteError::new(K::Lost, "the connection broke while the command ran")
             .hint("see on the host whether the command still runs or what it has done");
     }
     if log.contains("Session open refused by peer") {
@@ -103,18 +102,29 @@ pub(super) fn not_connected(way: &SystemWay, log: &str, exit: &Exit, asked: &Ask
         return RemoteError::new(K::Here, what).hint(format!("`ssh -v {host} true` shows more"));
     };
     let hint = hint.replace("HOST", host);
+    let story = Story::read(log, way);
     match kind {
-        K::Denied => denied(log, line, &hint, asked),
+        K::Denied => denied(story, line, &hint, way, asked),
+        K::ChangedKey => changed(log, &story, host),
+        K::UnknownKey => unknown(log, &story, way, &hint),
         _ => RemoteError::new(kind, format!("{what}: ssh says `{}`", shown(line))).hint(hint),
     }
 }
 
-fn denied(log: &str, line: &str, hint: &str, asked: &Asked) -> RemoteError {
-    let offered = asked.answered || log.contains("Offering public key:");
+fn denied(story: Story<'_>, line: &str, hint: &str, way: &SystemWay, asked: &Asked) -> RemoteError {
+    let too_many = line.contains("Too many authentication failures");
+    let offered = asked.answered || story.offered || too_many;
     let kind = if offered { K::Denied } else { K::NoCredentials };
-    let mut what = format!("the server let nobody in: ssh says `{}`", shown(line));
-    if asked.answered {
-        what.push_str("; the secret that it was given is not the right one");
+    let user = story.user.unwrap_or(&way.config.user).escape_debug();
+    let mut what = if too_many {
+        format!("the server closed the connection while somebody logged in as `{user}`")
+    } else {
+        format!("the server let nobody in as `{user}`")
+    };
+    what.push_str(": ");
+    match story.told(way, asked.answered) {
+        told if told.is_empty() => what = format!("{what}ssh says `{}`", shown(line)),
+        told => what.push_str(&told),
     }
     if let Some(question) = asked.unanswered.last() {
         what.push_str("; nobody here can answer `");
@@ -122,6 +132,65 @@ fn denied(log: &str, line: &str, hint: &str, asked: &Asked) -> RemoteError {
         what.push('`');
     }
     RemoteError::new(kind, what).hint(hint)
+}
+
+fn changed(log: &str, story: &Story<'_>, host: &str) -> RemoteError {
+    let key = story.host_key.unwrap_or("a key that ssh does not name");
+    let place = log.lines().find_map(|line| {
+        let (kind, place) = line
+            .trim()
+            .strip_prefix("Offending ")?
+            .split_once(" key in ")?;
+        Some((kind, place))
+    });
+    let known = match place {
+        Some((kind, place)) => format!("is known from {} ({})", shown(place), kind.to_lowercase()),
+        None => "is known".to_owned(),
+    };
+    let what = format!(
+        "the host's key is not the one that is known: it shows {key}, and another one {known}. \
+         Another machine may answer in its place"
+    );
+    let name = between(log, "Host key for ", " has changed").unwrap_or(host);
+    let file = place.and_then(|(_, place)| place.rsplit_once(':'));
+    let file = file.map_or_else(String::new, |(file, _)| format!(" -f '{}'", shown(file)));
+    RemoteError::new(K::ChangedKey, what).hint(format!(
+        "if the host was installed anew, forget its old key with `ssh-keygen -R '{name}'{file}`, \
+         and compare the new one with the key on the host before you trust it"
+    ))
+}
+
+fn unknown(log: &str, story: &Story<'_>, way: &SystemWay, hint: &str) -> RemoteError {
+    let key = story.host_key.unwrap_or("one that ssh does not name");
+    let name = between(log, "host key is known for ", " and you").unwrap_or(way.host());
+    let what = format!(
+        "the host's key is not known: it is {key}, and `{}` stands in none of {}",
+        shown(name),
+        way.config.known_hosts_files()
+    );
+    RemoteError::new(K::UnknownKey, what).hint(hint)
+}
+
+/// The first text between these two.
+fn between<'a>(log: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let (_, rest) = log.split_once(before)?;
+    let (text, _) = rest.lines().next()?.split_once(after)?;
+    Some(text)
+}
+
+/// The server stopped to speak before anybody could log in.
+pub(super) fn fell_silent(way: &SystemWay) -> RemoteError {
+    let what = format!(
+        "`{}` fell silent while both sides agreed on how to speak",
+        way.config.host_name.escape_debug()
+    );
+    RemoteError::new(K::Silent, what)
+        .hint("a longer `ConnectTimeout` in ssh_config gives the host more time")
+}
+
+/// Whether both sides have agreed on how to speak; nobody knows of those on the way.
+pub(super) fn has_agreed(log: &str) -> bool {
+    log.contains("SSH2_MSG_NEWKEYS received")
 }
 
 fn contains(line: &str, words: &[&str]) -> bool {
@@ -147,7 +216,7 @@ fn shown(line: &str) -> String {
 type Meaning = (&'static [&'static str], K, &'static str, &'static str);
 
 /// What words mean; the first that is found counts.
-const MEANINGS: [Meaning; 14] = [
+const MEANINGS: [Meaning; 15] = [
     (
         &["remote host identification has changed"],
         K::ChangedKey,
@@ -194,10 +263,16 @@ const MEANINGS: [Meaning; 14] = [
         "update the server there; or name what it offers in ssh_config, such as `HostKeyAlgorithms +ssh-rsa`",
     ),
     (
-        &["permission denied (", "too many authentication failures"],
+        &["too many authentication failures"],
         K::Denied,
         "",
-        "`ssh -v HOST true` shows which keys it offers; see the log of sshd there, too",
+        "an agent with many keys makes servers do that: name the right one with `IdentityFile` and `IdentitiesOnly yes` in ssh_config",
+    ),
+    (
+        &["permission denied ("],
+        K::Denied,
+        "",
+        "see with `ssh -v HOST` how you log in there yourself; add your key to the agent with `ssh-add`, or name a `password` or `passphrase` for the node in the cluster file",
     ),
     (
         &[

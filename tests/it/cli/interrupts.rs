@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use super::lab::{Lab, Running};
 use crate::build;
-use crate::local_world::bench::wait_until;
+use crate::world::bench::wait_until;
 
 /// Says that it began, waits to be let go, and says that it ended.
 const SLOW: &str = "cd \"$1\"; echo begun >>began; \

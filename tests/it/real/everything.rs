@@ -10,11 +10,11 @@ use clusterctl::plan::{
     Action, Argv, Condition, Millis, OnTimeout, Plan, Probe, Proof, PropertyEdit, Reading, Service,
     ServiceState, Sha256, Step, Temporary, Undo, XmlEdit,
 };
-use clusterctl::world::manifest_digest;
 
 use super::lab::Lab;
 use super::processes::with_words;
 use super::sketch::{at, kept, node, plan, put_back, remote, run, stage, step, text, turn};
+use crate::world::manifest::manifest_digest;
 
 const SERVICE: &str = include_str!("service.sh");
 
@@ -211,7 +211,7 @@ impl<'a> Everything<'a> {
 
     fn back_up(&self, n: &NodeName) -> Step {
         let path = self.tree(n, "app");
-        let digest = Reading::Digest(manifest_digest(&path).unwrap().unwrap());
+        let digest = Reading::Digest(manifest_digest(&path).unwrap());
         let probe = Probe::Backup {
             backup: kept(n, "back-up"),
         };
@@ -340,7 +340,7 @@ impl<'a> Everything<'a> {
 
     fn copy(&self, n: &NodeName) -> Step {
         let (from, to) = (self.tree(n, "releases/1"), self.tree(n, "releases/2"));
-        let source = manifest_digest(&from).unwrap().unwrap();
+        let source = manifest_digest(&from).unwrap();
         let action = Action::CopyTree {
             from: remote(&from),
             to: remote(&to),

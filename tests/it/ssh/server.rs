@@ -25,12 +25,20 @@ pub(crate) struct Wishes {
     home: Vec<(String, String)>,
     shell: Option<(String, Option<String>)>,
     pam: bool,
+    instead: Option<(&'static [u8], &'static [u8])>,
 }
 
 impl Wishes {
     /// A line of `sshd_config`. It wins over what the server would say otherwise.
     pub(crate) fn option(mut self, line: &str) -> Self {
         self.lines.push(line.to_owned());
+        self
+    }
+
+    /// A server that is built wrong: in a copy of it the second bytes stand wherever the first do.
+    pub(crate) fn built_with(mut self, instead: &'static [u8], of: &'static [u8]) -> Self {
+        assert_eq!(instead.len(), of.len());
+        self.instead = Some((of, instead));
         self
     }
 
@@ -114,6 +122,9 @@ impl Server {
         drop(socket);
         let config = config(&folder, address, authorized, &keys, wishes);
         fs::write(folder.join("sshd_config"), config).unwrap();
+        if let Some((of, instead)) = wishes.instead {
+            build(&folder, of, instead);
+        }
         let mut pid_file = Fifo::new(folder.join("pid"));
         let child = launch(&folder, &mut pid_file);
         Self {
@@ -309,6 +320,18 @@ fn config(
     lines.join("\n") + "\n"
 }
 
+/// Makes the copy of the server that [`launch`] then starts.
+fn build(folder: &Path, of: &[u8], instead: &[u8]) {
+    let mut program = fs::read(SSHD).unwrap();
+    let places: Vec<_> = memchr::memmem::find_iter(&program, of).collect();
+    assert!(!places.is_empty(), "{SSHD} has no `{}`", of.escape_ascii());
+    for at in places {
+        program[at..at + of.len()].copy_from_slice(instead);
+    }
+    fs::write(folder.join("sshd"), program).unwrap();
+    fs::set_permissions(folder.join("sshd"), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 /// Starts the server and waits until it listens: then it writes its number where `pid_file` hears it.
 fn launch(folder: &Path, pid_file: &mut Fifo) -> Child {
     if rustix::process::geteuid().is_root() {
@@ -316,9 +339,17 @@ fn launch(folder: &Path, pid_file: &mut Fifo) -> Child {
         fs::create_dir_all("/run/sshd").unwrap();
         fs::set_permissions("/run/sshd", fs::Permissions::from_mode(0o755)).unwrap();
     }
+    let own = folder.join("sshd");
+    let program = if own.exists() {
+        own
+    } else {
+        PathBuf::from(SSHD)
+    };
     // It ends when the test does, however that does.
     let mut child = Command::new("setpriv")
-        .args(["--pdeathsig", "TERM", SSHD, "-D", "-f"])
+        .args(["--pdeathsig", "TERM"])
+        .arg(program)
+        .args(["-D", "-f"])
         .arg(folder.join("sshd_config"))
         .arg("-E")
         .arg(folder.join("log"))

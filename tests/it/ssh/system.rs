@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clusterctl::config::Secret;
 use clusterctl::remote::{
@@ -203,7 +204,7 @@ fn a_connection_that_breaks_is_told_and_made_anew() {
 }
 
 #[test]
-fn one_session_more_than_the_server_opens_is_refused_before_anything_begins() {
+fn one_session_more_than_the_server_opens_waits_for_its_turn() {
     let lab = Lab::new().sshd("a", |s| s.option("MaxSessions 1"));
     let host = connect(&lab, &to("a")).unwrap();
     let mut there = Fifo::new(lab.path("there"));
@@ -213,16 +214,27 @@ fn one_session_more_than_the_server_opens_is_refused_before_anything_begins() {
         there.path(),
         go.path()
     ));
-    let refused = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let first = scope.spawn(|| run(&*host, &line, Input::Nothing));
         there.hear();
-        let second = run(&*host, &script("echo never"), Input::Nothing);
+        // Who has no time to wait has begun nothing.
+        let streams = Streams {
+            input: Input::Nothing,
+            out: &mut std::io::sink(),
+            err: &mut std::io::sink(),
+        };
+        let mark = lab.path("begun");
+        let never = script(&format!("echo > {}", mark.display()));
+        let soon = Patience::unbroken(Duration::from_secs(2));
+        let refused = host.exec(&never, streams, &soon).unwrap_err();
+        let kinds = [RemoteErrorKind::NoSession, RemoteErrorKind::TimedOut];
+        assert!(kinds.contains(&refused.kind), "{refused}");
+        assert!(!mark.exists());
+        let second = scope.spawn(|| run(&*host, &script("echo now"), Input::Nothing));
         fs::write(go.path(), "go\n").unwrap();
         assert!(first.join().unwrap().unwrap().exit.is_success());
-        second.unwrap_err()
+        assert_eq!(second.join().unwrap().unwrap().text(), "now\n");
     });
-    assert_eq!(refused.kind, RemoteErrorKind::NoSession, "{refused}");
-    assert_eq!(sh(&*host, "echo now").text(), "now\n");
 }
 
 #[test]

@@ -30,20 +30,22 @@ fn trouble(lab: &Lab, to: &Destination) -> RemoteError {
         Err(error) => {
             println!("{:?}: {}\n  hint: {:?}", error.kind, error.what, error.hint);
             assert!(error.hint.is_some(), "{error:?}");
-            as_people_read_it(lab, &error);
+            as_people_read_it(lab, to.back_end.unwrap(), &error);
             error
         }
     }
 }
 
-/// Compares what is said by our own sessions with what was said before. What `ssh` says differs by its version.
-fn as_people_read_it(lab: &Lab, error: &RemoteError) {
+/// Compares what is said with what was said before.
+fn as_people_read_it(lab: &Lab, back_end: BackEnd, error: &RemoteError) {
     thread_local! {
         static COUNT: Cell<u32> = const { Cell::new(0) };
     }
     let this = thread::current();
-    let Some((_, case)) = this.name().and_then(|name| name.split_once("::ssh2::")) else {
-        return;
+    let case = this.name().and_then(|name| name.rsplit("::").next());
+    let case = match back_end {
+        BackEnd::System => format!("system_{}", case.unwrap()),
+        BackEnd::Ssh2 | BackEnd::Local => case.unwrap().to_owned(),
     };
     let number = COUNT.replace(COUNT.get() + 1);
     let hint = error.hint.as_deref().unwrap_or_default();
@@ -59,6 +61,7 @@ fn as_people_read_it(lab: &Lab, error: &RemoteError) {
         (r"cctl-\d+-\d+", "USER"),
         (r"as `[a-z]+`", "as `USER`"),
         (r"(the agent's key `lab` was refused(; )?)+", "the agent's keys were refused"),
+        (r"Name or service not known|Temporary failure in name resolution", "REASON"),
         (r"failed to lookup address information: [A-Za-z ]+", "REASON"),
         (r"\d+\.\d s\b", "N s"),
     ]}, {
@@ -123,6 +126,35 @@ fn a_changed_key(back_end: BackEnd) {
     lab.server_mut("a").stop();
     let connections = lab.server("a").log().matches("Connection from").count();
     assert_eq!(connections, 2, "it must not be tried again");
+}
+
+fn what_ssh_config_says_of_new_keys(back_end: BackEnd) {
+    for (word, taken) in [
+        ("ask", false),
+        ("yes", false),
+        ("accept-new", true),
+        ("no", true),
+        ("off", true),
+    ] {
+        let lab = Lab::new().sshd("a", |s| s).sshd("other", |s| s);
+        lab.write_ssh_config(&format!("StrictHostKeyChecking {word}"));
+        fs::write(lab.known_hosts(), "").unwrap();
+        let choice = dialer(&lab).choose(&destination("a", back_end)).unwrap();
+        assert_eq!(choice.takes_new_keys.is_some(), taken, "{word}");
+        let ended = connect(&lab, &destination("a", back_end));
+        let kind = ended.err().map(|error| error.kind);
+        assert_eq!(
+            kind,
+            (!taken).then_some(RemoteErrorKind::UnknownKey),
+            "{word}"
+        );
+        // A changed key is never taken.
+        fs::write(lab.known_hosts(), "").unwrap();
+        let other = lab.server("other").host_key("ed25519");
+        lab.know(lab.server("a").address(), &other);
+        let error = connect(&lab, &destination("a", back_end)).err().unwrap();
+        assert_eq!(error.kind, RemoteErrorKind::ChangedKey, "{word}");
+    }
 }
 
 fn a_revoked_key(back_end: BackEnd) {
@@ -237,6 +269,22 @@ fn a_server_of_the_last_century(back_end: BackEnd) {
     let lab = Lab::new().sshd("a", |s| s.option("Ciphers 3des-cbc"));
     let error = trouble(&lab, &destination("a", back_end));
     assert_eq!(error.kind, RemoteErrorKind::NothingInCommon);
+}
+
+fn ways_to_log_in_that_are_no_text(back_end: BackEnd) {
+    let lab = Lab::new().sshd("a", |s| {
+        s.option("KbdInteractiveAuthentication yes").built_with(
+            b"keyboard-inter\xff\xfe\xfdive\0",
+            b"keyboard-interactive\0",
+        )
+    });
+    // What nobody asks for is no trouble to ssh, which looks for what it knows.
+    if back_end == BackEnd::System {
+        connect(&lab, &destination("a", back_end)).unwrap();
+        return;
+    }
+    let error = trouble(&lab, &destination("a", back_end));
+    assert_eq!(error.kind, RemoteErrorKind::Garbage);
 }
 
 fn a_key_that_nobody_lets_in(back_end: BackEnd) {
@@ -442,6 +490,15 @@ fn a_host_that_dies_in_mid_command(back_end: BackEnd) {
     assert_eq!(sh(&*host, "echo again").text(), "again\n");
 }
 
+fn a_server_that_ends_a_session_without_a_word(back_end: BackEnd) {
+    let lab = Lab::new().sshd("a", |s| s.option("ChannelTimeout session:command=1"));
+    let host = connect(&lab, &destination("a", back_end)).unwrap();
+    let error = in_mid_command(&*host, &lab, || {});
+    assert_eq!(error.kind, RemoteErrorKind::Lost);
+    assert!(error.what.contains("nobody told"), "{error}");
+    assert_eq!(sh(&*host, "echo again").text(), "again\n");
+}
+
 fn a_wire_that_breaks(back_end: BackEnd) {
     let lab = Lab::new().sshd("a", |s| s);
     let wire = Wire::to(lab.server("a").address());
@@ -487,8 +544,11 @@ fn one_session_only(back_end: BackEnd) {
         for number in 0..4 {
             let host = &*host;
             scope.spawn(move || {
-                let did = sh(host, &format!("sleep 0.1; echo {number}"));
-                assert_eq!(did.text(), format!("{number}\n"));
+                let text = format!("{number}\n").repeat(10_000);
+                let mut once = text.as_bytes();
+                let input = Input::Reader(&mut once);
+                let did = run(host, &script("sleep 0.1; cat"), input).unwrap();
+                assert_eq!(did.text(), text);
             });
         }
     });
@@ -520,6 +580,28 @@ fn many_at_once_at_a_server_that_takes_few(back_end: BackEnd) {
     });
 }
 
+fn many_that_connect_again_at_once(back_end: BackEnd) {
+    let lab = Lab::new().sshd("a", |s| s.option("MaxStartups 2"));
+    let dialer = dialer(&lab);
+    let connect = || dialer.connect(&destination("a", back_end), &Patience::unbroken(PATIENCE));
+    let hosts: Vec<_> = (0..12).map(|_| connect().unwrap()).collect();
+    lab.server("a").kill_connections();
+    let line = script("echo in");
+    thread::scope(|scope| {
+        for host in &hosts {
+            scope.spawn(|| assert_eq!(run(&**host, &line, Input::Nothing).unwrap().text(), "in\n"));
+        }
+    });
+}
+
+fn no_session_at_all(back_end: BackEnd) {
+    let lab = Lab::new().sshd("a", |s| s.option("MaxSessions 0"));
+    let host = connect(&lab, &destination("a", back_end)).unwrap();
+    let error = run(&*host, &script("true"), Input::Nothing).unwrap_err();
+    assert_eq!(error.kind, RemoteErrorKind::NoSession);
+    as_people_read_it(&lab, back_end, &error);
+}
+
 fn nothing_secret_is_seen(back_end: BackEnd) {
     let lab = Lab::new().sshd("a", |s| s.password("canary sesame"));
     if lab.server("a").user().is_none() {
@@ -539,14 +621,16 @@ fn nothing_secret_is_seen(back_end: BackEnd) {
 macro_rules! troubles {
     ($($module:ident $back_end:ident),*) => { $(
         mod $module {
-            list! { $back_end: an_unknown_key, a_changed_key, a_revoked_key, names_that_are_hashed,
+            list! { $back_end: an_unknown_key, a_changed_key, what_ssh_config_says_of_new_keys, a_revoked_key, names_that_are_hashed,
                 the_kind_of_key_that_is_known_is_asked_for, hosts_that_say_nothing, hosts_that_fall_silent,
                 what_is_no_ssh_server, garbage_after_the_greeting, hosts_that_hang_up, nobody_listens,
-                a_name_that_nobody_knows, a_server_of_the_last_century, a_key_that_nobody_lets_in,
+                a_name_that_nobody_knows, a_server_of_the_last_century, ways_to_log_in_that_are_no_text, a_key_that_nobody_lets_in,
                 nothing_to_log_in_with, passwords, a_key_and_a_password, keys_with_passphrases, keys_of_all_kinds,
                 agents, an_agent_with_too_many_keys, an_agent_that_is_not_there, a_host_that_dies_in_mid_command,
+                a_server_that_ends_a_session_without_a_word,
                 a_wire_that_breaks, a_wire_that_falls_silent, a_connection_that_ended_while_nobody_used_it,
-                one_session_only, many_at_once_at_a_server_that_takes_few, nothing_secret_is_seen }
+                one_session_only, many_at_once_at_a_server_that_takes_few,
+                many_that_connect_again_at_once, no_session_at_all, nothing_secret_is_seen }
         }
     )* };
 }
@@ -560,7 +644,7 @@ macro_rules! list {
     )* };
 }
 
-troubles! { ssh2 Ssh2 }
+troubles! { ssh2 Ssh2, system System }
 
 #[test]
 fn the_best_way_is_chosen_and_the_reason_is_known() {

@@ -1,0 +1,62 @@
+# Adds lines to a node's copy of a journal, and has them on disk.
+#
+#   folder   the node's folder
+#   run      the run, and
+#   epoch    the epoch with which it must hold the node
+#
+# Reads the lines, their end, and a dot that shows that all of them have
+# arrived. What an earlier attempt added of them is not added again.
+
+folder=$1 run=$2 epoch=$3
+
+lines=$(cat)
+case $lines in
+*"$newline.") lines=${lines%"$newline."} ;;
+*) exit 75 ;;
+esac
+[ -d "$folder" ] || exit 70
+opens "$folder/claim.lock" || exit 73
+exec 9>>"$folder/claim.lock"
+lock 10 || exit 71
+[ -r "$folder/lock" ] || exit 70
+read -r held_epoch held_run held_until <"$folder/lock"
+[ "$held_epoch $held_run" = "$epoch $run" ] || exit 70
+
+own=$folder/runs/$run
+journal=$own/journal.jsonl
+if ! [ -d "$own" ]; then
+    mkdir -p "$own" || exit 73
+    sync_path "$folder/runs"
+fi
+fresh=
+[ -e "$journal" ] || fresh=yes
+if [ -s "$journal" ]; then
+    last=$(tail -n 1 "$journal" && echo .) || exit 73
+    case $last in
+    *"$newline.") last=${last%"$newline."} ;;
+    *)
+        # What a power cut left of an earlier line, which was never promised to anybody, goes.
+        whole=$(wc -l <"$journal")
+        head -n "$((whole))" "$journal" >"$journal.new" && sync_path "$journal.new" || exit 73
+        mv -f "$journal.new" "$journal" || exit 73
+        last=$(tail -n 1 "$journal")
+        ;;
+    esac
+    lines=$newline$lines$newline
+    case $lines in
+    *"$newline$last$newline"*) lines=${lines#*"$newline$last$newline"} ;;
+    *) lines=${lines#"$newline"} ;;
+    esac
+    lines=${lines%"$newline"}
+fi
+if [ -n "$lines" ] && ! printf '%s\n' "$lines" 2>/dev/null >>"$journal"; then
+    # Why is said by who fails alike.
+    write_text "$journal.new" "$lines"
+    rm -f "$journal.new"
+    exit 73
+fi
+if [ -n "$fresh" ]; then
+    sync_path "$journal" "$own"
+else
+    sync_path "$journal"
+fi
