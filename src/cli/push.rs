@@ -328,7 +328,7 @@ fn summarise(context: &Context, found: &[Found]) {
                 removed,
             } = one.summary;
             context.print_json(&serde_json::json!({
-                "node": one.node, "files": files, "bytes": bytes, "kept": kept, "changed": changed,
+                "format": 1, "node": one.node, "files": files, "bytes": bytes, "kept": kept, "changed": changed,
                 "removed": removed,
             }));
         }
