@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::context::Context;
 use super::global::length;
@@ -73,7 +74,7 @@ pub(super) fn run(args: &Check, context: &Context) -> Result<Exit> {
     });
     if context.global.json {
         for found in &found {
-            context.print_json(&found.json());
+            context.print_json(&found.line());
         }
     } else {
         context
@@ -132,27 +133,60 @@ fn look(reach: &Reach, node: &NodeName, patience: &Patience<'_>) -> Found {
 }
 
 impl Found {
-    fn json(&self) -> serde_json::Value {
-        let problems: Vec<_> = self
-            .problems
-            .iter()
-            .map(|(what, hint)| json!({ "what": what, "hint": hint }))
-            .collect();
+    fn line(&self) -> Line<'_> {
         let survey = self.survey.as_ref().ok();
-        json!({
-            "format": 1,
-            "node": self.node,
-            "reached": self.survey.is_ok(),
-            "by": self.back_end.map(|back_end| back_end.to_string()),
-            "user": survey.map(|s| s.user.as_str()),
-            "shell": survey.map(|s| s.shell.as_str()),
-            "system": survey.map(|s| s.system.as_str()),
-            "clock_ahead_ms": survey.and_then(|s| s.clock_ahead),
-            "free_bytes": survey.and_then(|s| s.free),
-            "milliseconds": u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
-            "problems": problems,
-        })
+        Line {
+            format: 1,
+            node: &self.node,
+            reached: survey.is_some(),
+            by: self.back_end.map(|back_end| back_end.to_string()),
+            user: survey.map(|s| s.user.as_str()),
+            shell: survey.map(|s| s.shell.as_str()),
+            system: survey.map(|s| s.system.as_str()),
+            clock_ahead_ms: survey.and_then(|s| s.clock_ahead),
+            free_bytes: survey.and_then(|s| s.free),
+            milliseconds: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+            problems: self
+                .problems
+                .iter()
+                .map(|(what, hint)| Problem { what, hint })
+                .collect(),
+        }
     }
+}
+
+/// What programs get to know of one node.
+#[derive(Serialize, JsonSchema)]
+struct Line<'a> {
+    /// The version of the lines.
+    format: u32,
+    node: &'a NodeName,
+    /// Whether all of it could be looked at.
+    reached: bool,
+    /// The way by which it was reached.
+    by: Option<String>,
+    user: Option<&'a str>,
+    shell: Option<&'a str>,
+    system: Option<&'a str>,
+    /// By how much its clock is ahead of this machine's.
+    clock_ahead_ms: Option<i64>,
+    /// The room where the node's folder is.
+    free_bytes: Option<u64>,
+    /// How long all of it took.
+    milliseconds: u64,
+    problems: Vec<Problem<'a>>,
+}
+
+/// What is in the way, and what to do about it.
+#[derive(Serialize, JsonSchema)]
+struct Problem<'a> {
+    what: &'a str,
+    hint: &'a str,
+}
+
+/// The JSON Schema of the lines that programs get.
+pub(super) fn schema() -> schemars::Schema {
+    schemars::schema_for!(Line<'static>)
 }
 
 fn table(found: &[Found]) -> Table {

@@ -25,6 +25,12 @@ enum Of {
     Events,
     /// A record of a run's journal.
     Journal,
+    /// A line of what exec --json prints.
+    Exec,
+    /// A line of what check --reach --json prints.
+    Reach,
+    /// What props diff --on NODES --json prints.
+    Parity,
 }
 
 pub(super) fn run(args: &Schema, context: &Context) -> Result<Exit> {
@@ -33,6 +39,9 @@ pub(super) fn run(args: &Schema, context: &Context) -> Result<Exit> {
         Of::Plan => schema_for!(crate::plan::Plan),
         Of::Events => schema_for!(crate::engine::Event),
         Of::Journal => schema_for!(crate::engine::Record),
+        Of::Exec => crate::view::errand_schema(),
+        Of::Reach => super::check::schema(),
+        Of::Parity => super::props::parity_schema(),
     };
     context
         .io

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json::harmless;
@@ -32,7 +33,7 @@ pub struct Said {
 }
 
 /// How many machines came to which end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Tally {
     /// The command ran and ended well.
     pub succeeded: usize,
@@ -55,18 +56,22 @@ pub struct ErrandView {
     tally: Tally,
 }
 
-#[derive(Serialize)]
+/// A line of what programs get to know of a command on many nodes.
+#[derive(Serialize, JsonSchema)]
 struct Told<'a> {
+    /// The version of the lines.
     format: u32,
     #[serde(flatten)]
     what: What<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum What<'a> {
+    /// The command wrote a line.
     Line {
         node: &'a NodeName,
+        /// `out` or `err`.
         stream: &'static str,
         line: &'a str,
     },
@@ -93,6 +98,11 @@ enum What<'a> {
         #[serde(flatten)]
         tally: Tally,
     },
+}
+
+/// The JSON Schema of the lines that programs get.
+pub fn errand_schema() -> schemars::Schema {
+    schemars::schema_for!(Told<'static>)
 }
 
 impl ErrandView {

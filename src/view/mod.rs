@@ -42,7 +42,7 @@ mod trouble;
 mod watch;
 mod wording;
 
-pub use errand::{ErrandView, Said, Tally};
+pub use errand::{ErrandView, Said, Tally, errand_schema};
 pub use look::{ColourChoice, Look, Surroundings, Wanted};
 pub use quiet::Quiet;
 pub use replay_error::ReplayError;

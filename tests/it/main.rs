@@ -29,6 +29,7 @@ mod rooms;
 mod sample;
 mod scale;
 mod scene;
+mod schema;
 mod secret_store;
 mod ssh;
 mod ssh_files;

@@ -80,7 +80,7 @@ fn between_nodes(place: &Place, on: &Selection, context: &Context) -> Result<Exi
     })?;
     let view = ParityView::new(&nodes, &parity);
     if context.global.json {
-        context.print_json(&view.json(file.path.as_str()));
+        context.print_json(&view.told(file.path.as_str()));
     } else {
         context.io.out.print(&view.render(context.out_look()));
         context.io.err.print(&view.sentence());

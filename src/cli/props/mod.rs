@@ -14,6 +14,7 @@ use clap::{Args, Subcommand};
 
 use super::context::Context;
 use crate::exit::Exit;
+pub(super) use parity_view::schema as parity_schema;
 
 /// Read and edit Java .properties files without touching anything else in them.
 #[derive(Debug, Args)]

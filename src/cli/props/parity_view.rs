@@ -1,6 +1,7 @@
 //! On which keys nodes don't agree, for people and for programs.
 
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::config::NodeName;
 use crate::properties::{Differing, JavaString, Parity, looks_secret};
@@ -64,35 +65,30 @@ impl<'a> ParityView<'a> {
         }
     }
 
-    pub(super) fn json(&self, path: &str) -> serde_json::Value {
-        let differing: Vec<_> = self
-            .parity
-            .differing
-            .iter()
-            .map(|differing| {
-                let secret = looks_secret(&differing.key.to_lossy());
-                let values: Vec<_> = differing
-                    .values
-                    .iter()
-                    .enumerate()
-                    .map(|(group, value)| {
-                        json!({
-                            "value": value.as_ref().filter(|_| !secret).map(JavaString::to_lossy),
-                            "defined": value.is_some(),
-                            "nodes": self.nodes_of(differing, group),
-                        })
-                    })
-                    .collect();
-                json!({ "key": differing.key.to_lossy(), "secret": secret, "values": values })
-            })
-            .collect();
-        json!({
-            "format": 1,
-            "file": path,
-            "nodes": self.nodes,
-            "keys": self.parity.keys,
-            "differing": differing,
-        })
+    /// What programs get.
+    pub(super) fn told<'s>(&'s self, path: &'s str) -> Told<'s> {
+        let keys = self.parity.differing.iter().map(|differing| {
+            let key = differing.key.to_lossy();
+            let secret = looks_secret(&key);
+            let values = differing.values.iter().enumerate();
+            let values = values.map(|(group, value)| ToldValue {
+                value: value.as_ref().filter(|_| !secret).map(JavaString::to_lossy),
+                defined: value.is_some(),
+                nodes: self.nodes_of(differing, group),
+            });
+            ToldKey {
+                key,
+                secret,
+                values: values.collect(),
+            }
+        });
+        Told {
+            format: 1,
+            file: path,
+            nodes: self.nodes,
+            keys: self.parity.keys,
+            differing: keys.collect(),
+        }
     }
 
     fn nodes_of(&self, differing: &Differing, group: usize) -> Vec<&str> {
@@ -103,6 +99,41 @@ impl<'a> ParityView<'a> {
             .map(|(node, _)| node.as_str())
             .collect()
     }
+}
+
+/// The keys of a file on which nodes don't agree.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Told<'a> {
+    /// The version of this.
+    format: u32,
+    file: &'a str,
+    nodes: &'a [&'a NodeName],
+    /// How many keys there are.
+    keys: usize,
+    differing: Vec<ToldKey<'a>>,
+}
+
+/// A key on which they don't agree.
+#[derive(Serialize, JsonSchema)]
+struct ToldKey<'a> {
+    key: String,
+    /// Whether its values are kept back.
+    secret: bool,
+    values: Vec<ToldValue<'a>>,
+}
+
+/// A value, and the nodes that have it.
+#[derive(Serialize, JsonSchema)]
+struct ToldValue<'a> {
+    /// Nothing where it is kept back, or where the key is not defined.
+    value: Option<String>,
+    defined: bool,
+    nodes: Vec<&'a str>,
+}
+
+/// The JSON Schema of what programs get.
+pub(in crate::cli) fn schema() -> schemars::Schema {
+    schemars::schema_for!(Told<'static>)
 }
 
 /// A value as it is shown: of a secret, only which are the same.

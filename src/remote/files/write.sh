@@ -17,10 +17,11 @@ done
 [ ! -d "$path" ] || exit 14
 [ ! -e "$path" ] || [ -f "$path" ] || exit 11
 folder=${path%/*}/
-new=$(mktemp "$folder.clusterctl-new-XXXXXX" && echo .) || exit 1
-new=${new%??}
-trap 'rm -f -- "$new"' EXIT
+# It is taken away however this ends, also when it is there and its name is not yet known here.
+trap 'rm -f -- "$folder.clusterctl-new-$$-"*' EXIT
 trap 'exit 1' HUP INT TERM PIPE
+new=$(mktemp "$folder.clusterctl-new-$$-XXXXXX" && echo .) || exit 1
+new=${new%??}
 cat >"$new" || exit 1
 [ "$(stat -c %s -- "$new")" = "$4" ] || exit 13
 mode=$2

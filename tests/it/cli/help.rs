@@ -141,7 +141,9 @@ fn completions_for_every_shell() {
 #[test]
 fn schemas_are_json() {
     let lab = Lab::new();
-    for of in ["config", "plan", "events", "journal"] {
+    for of in [
+        "config", "plan", "events", "journal", "exec", "reach", "parity",
+    ] {
         let text = lab.run(&format!("schema {of}")).ends(Exit::Done).out();
         let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert!(schema.get("$schema").is_some(), "{of}");

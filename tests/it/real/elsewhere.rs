@@ -24,6 +24,31 @@ fn cluster(lab: &Lab) -> String {
 }
 
 #[test]
+fn programs_get_what_the_schemas_say() {
+    let mut lab = Lab::over_ssh();
+    let cluster = cluster(&lab);
+    let command = "echo out; echo err >&2; test $(($$ % 2)) = 0 && exit 3; kill -s TERM $$";
+    let exec = ["exec", "--json", "--on", "n*", "--", "sh", "-c", command];
+    lab.servers_mut().server_mut("n3").stop();
+    let reach = ["check", "--reach", "--json"];
+    // Nodes that are one machine have all files in common, but this one is another whenever it is read.
+    let diff = ["props", "diff", "--json", "--on", "n1,n2", "/proc/stat"];
+    for (of, words) in [("exec", &exec[..]), ("reach", &reach), ("parity", &diff)] {
+        let schema = lab.call(&["schema", of]).is(0).out;
+        let schema = serde_json::from_str(&schema).unwrap();
+        let told = lab.call(&[&["-c", &cluster], words].concat());
+        assert!(told.code == 3 && !told.out.is_empty(), "{told:#?}");
+        for line in told.out.lines() {
+            let value = serde_json::from_str(line).unwrap();
+            assert_eq!(crate::schema::fault(&schema, &value), None);
+            let mut more = value.clone();
+            more["more"] = 1.into();
+            assert!(crate::schema::fault(&schema, &more).is_some());
+        }
+    }
+}
+
+#[test]
 fn a_command_on_many_nodes() {
     let lab = Lab::over_ssh();
     let cluster = cluster(&lab);
