@@ -15,8 +15,9 @@ use super::signals::Listening;
 use crate::config::Selection;
 use crate::engine::Interrupt;
 use crate::exit::Exit;
-use crate::fleet::{Errand, visit};
-use crate::remote::Line;
+use crate::fleet::{End, Errand, News, visit};
+use crate::plan::Argv;
+use crate::remote::{Exit as Ended, Line};
 use crate::view::ErrandView;
 use crate::world::Connect as _;
 
@@ -104,6 +105,7 @@ pub(super) fn run(args: &Exec, context: &Context) -> Result<Exit> {
         }
     });
     let mut view = ErrandView::new(context.out_look(), context.err_look(), &nodes);
+    let mut not_found = false;
     let show = |said: &crate::view::Said| {
         if !said.out.is_empty() {
             context.io.out.print(&said.out);
@@ -118,14 +120,56 @@ pub(super) fn run(args: &Exec, context: &Context) -> Result<Exit> {
         &|node, patience| reach.connect(node, patience),
         &|| interrupt.times() > 0,
         HEARTBEAT,
-        &mut |news| show(&view.hear(news)),
+        &mut |news| {
+            not_found |= matches!(
+                &news,
+                Some(News::Ended {
+                    end: End::Exit(Ended::Code(127)),
+                    ..
+                })
+            );
+            show(&view.hear(news));
+        },
     );
     let (said, tally) = view.finish();
     show(&said);
+    if not_found && let Some(hint) = meant_for_a_shell(&args.command) {
+        context.io.err.print(&format!("hint: {hint}\n"));
+    }
     Ok(match tally {
         _ if interrupt.times() > 0 => Exit::Interrupted,
         tally if tally.succeeded == nodes.len() => Exit::Done,
         tally if tally.unreached == nodes.len() => Exit::Unreachable,
         _ => Exit::Differs,
     })
+}
+
+/// What to type instead, where one word looks like a line for a shell.
+fn meant_for_a_shell(command: &[String]) -> Option<String> {
+    let [line] = command else { return None };
+    line.contains(|c: char| c.is_whitespace() || ";|&<>$`".contains(c))
+        .then(|| {
+            let by_shell = Argv::new(["sh", "-c", line]);
+            format!("-- {by_shell}   (no shell reads a command of one word: it is the name of a program)")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::meant_for_a_shell;
+
+    #[test]
+    fn one_word_that_is_a_line_for_a_shell() {
+        let hint = |words: &[&str]| {
+            let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+            meant_for_a_shell(&words)
+        };
+        assert!(
+            hint(&["df -h | grep it's"])
+                .unwrap()
+                .starts_with(r"-- sh -c 'df -h | grep it'\''s'   (")
+        );
+        assert_eq!(hint(&["df"]), None);
+        assert_eq!(hint(&["df", "-h | grep"]), None);
+    }
 }

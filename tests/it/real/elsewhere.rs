@@ -88,6 +88,13 @@ fn a_command_on_many_nodes() {
         ])
         .is(3);
     assert_eq!(told.out.matches("\"exit\":7").count(), 2, "{told:#?}");
+    let told = lab
+        .call(&["-c", &cluster, "exec", "--on", "n1", "--", "df -h"])
+        .is(3);
+    assert!(
+        told.err.contains("\nhint: -- sh -c 'df -h'   ("),
+        "{told:#?}"
+    );
     let told = lab.call(&["-c", &cluster, "check", "--reach"]).is(0);
     assert_eq!(told.out.matches("\tyes\n").count(), 3, "{told:#?}");
 }
