@@ -1,7 +1,9 @@
 //! The run's journal while the run goes on: the one place that numbers and writes records.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::Fault;
 use super::fault::FaultKind;
 use super::halt::Halt;
 use super::journal::{Entry, Log, Record};
@@ -20,6 +22,8 @@ struct Inner {
     log: Box<dyn Log>,
     progress: Progress,
     lost: Option<String>,
+    /// Lines that come to a node's copy with the next one that must be there.
+    late: BTreeMap<NodeName, Vec<u8>>,
 }
 
 impl<'a> Book<'a> {
@@ -31,6 +35,7 @@ impl<'a> Book<'a> {
                 log,
                 progress,
                 lost: None,
+                late: BTreeMap::new(),
             }),
         }
     }
@@ -39,7 +44,7 @@ impl<'a> Book<'a> {
     ///
     /// After a failure nothing more is written: a gap would hide what was acknowledged.
     pub(super) fn write(&self, entry: Entry) -> Result<Record, Halt> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner();
         if let Some(problem) = &inner.lost {
             return Err(Halt::Journal(problem.clone()));
         }
@@ -69,24 +74,50 @@ impl<'a> Book<'a> {
         node: &NodeName,
         holding: &Holding,
         entry: Entry,
-    ) -> Result<Result<(), super::Fault>, Halt> {
+    ) -> Result<Result<(), Fault>, Halt> {
+        self.write_late(node, entry)?;
+        self.catch_up(world, node, holding)
+    }
+
+    /// Has a record on the runner's disk. The node's copy gets it with the next one that must be there: should that
+    /// never come, looking at the node tells as much.
+    pub(super) fn write_late(&self, node: &NodeName, entry: Entry) -> Result<(), Halt> {
         let record = self.write(entry)?;
-        match world.keep(node, holding, &record.line()) {
+        self.add_late(node, &record);
+        Ok(())
+    }
+
+    /// Has a record that is on the runner's disk in the node's copy as well, with the next one that must be there.
+    pub(super) fn add_late(&self, node: &NodeName, record: &Record) {
+        let mut inner = self.inner();
+        let late = inner.late.entry(node.clone()).or_default();
+        late.extend_from_slice(&record.line());
+    }
+
+    /// Has everything in the node's copy that is late.
+    pub(super) fn catch_up(
+        &self,
+        world: &dyn World,
+        node: &NodeName,
+        holding: &Holding,
+    ) -> Result<Result<(), Fault>, Halt> {
+        let Some(lines) = self.inner().late.remove(node) else {
+            return Ok(Ok(()));
+        };
+        match world.keep(node, holding, &lines) {
             Err(fault) if fault.kind == FaultKind::RunnerGone => Err(Halt::Gone),
             Err(fault) if fault.kind == FaultKind::Fenced => Err(Halt::Fenced(node.clone(), fault)),
             other => Ok(other),
         }
     }
 
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Asks how far the run has come.
     pub(super) fn ask<T>(&self, question: impl FnOnce(&Progress) -> T) -> T {
-        question(
-            &self
-                .inner
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .progress,
-        )
+        question(&self.inner().progress)
     }
 }
 

@@ -484,19 +484,18 @@ impl Engine<'_> {
 
     /// Writes the last record everywhere and lets go of the nodes; gives those that it could not let go.
     fn close(&self, session: &Session<'_>, last: Entry, release: &Release) -> Vec<NodeName> {
-        match session.book.write(last) {
-            Ok(record) => {
-                for (node, holding) in session.holds.each() {
-                    if let Err(fault) = self.world.keep(node, holding, &record.line())
-                        && fault.kind != FaultKind::Fenced
-                    {
-                        self.reporter.warn(format!(
-                            "{node}: the node's copy of the journal could not be written: {fault}"
-                        ));
-                    }
-                }
+        let book = session.book;
+        let last = book.write(last);
+        for (node, holding) in session.holds.each() {
+            if let Ok(record) = &last {
+                book.add_late(node, record);
             }
-            Err(halt) => self.reporter.warn(halt.because(self.plan)),
+            if let Ok(Err(fault)) = book.catch_up(self.world, node, holding) {
+                self.warn_of_copy(node, &fault);
+            }
+        }
+        if let Err(halt) = last {
+            self.reporter.warn(halt.because(self.plan));
         }
         let mut still_held = Vec::new();
         for (node, fault) in session.holds.give_up(self.world, release) {
@@ -507,6 +506,13 @@ impl Engine<'_> {
             }
         }
         still_held
+    }
+
+    /// Says that the node's copy of the journal has a gap.
+    pub(super) fn warn_of_copy(&self, node: &NodeName, fault: &Fault) {
+        self.reporter.warn(format!(
+            "{node}: the node's copy of the journal could not be written: {fault}"
+        ));
     }
 
     fn go(

@@ -179,6 +179,7 @@ impl Session<'_> {
         let Some(hook) = &self.engine.plan.hooks.before_step else {
             return Ok(());
         };
+        self.catch_up(node)?;
         match self.run_hook("before_step", hook, Some((node, step)), &[]) {
             Ok(()) => Ok(()),
             Err(problem) => Err(Halt::Vetoed(step.id.clone(), problem)),

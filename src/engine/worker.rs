@@ -32,6 +32,21 @@ pub(super) enum LaneEnd {
 impl Session<'_> {
     /// Goes through a lane.
     pub(super) fn walk(&self, stage: &Stage, lane: &Lane) -> LaneEnd {
+        let end = self.go_through(stage, lane);
+        // What comes next may take long; at the end of the run it is its last record, which takes the others along.
+        let last = self.engine.plan.stages.last();
+        let ends_here =
+            last.is_some_and(|last| std::ptr::eq(last, stage)) && stage.lanes.len() == 1;
+        if ends_here {
+            return end;
+        }
+        match (self.catch_up(&lane.node), end) {
+            (Err(halt), LaneEnd::Finished) => LaneEnd::Halted(halt),
+            (_, end) => end,
+        }
+    }
+
+    fn go_through(&self, stage: &Stage, lane: &Lane) -> LaneEnd {
         for step in &lane.steps {
             match self.forward(&lane.node, step) {
                 Ok(()) => {}
@@ -461,15 +476,16 @@ impl Session<'_> {
             Direction::Do => self.learn(node, step)?,
             Direction::Undo => Outputs::new(),
         };
-        let result = StepResult::Done { how, outputs };
-        self.note(
-            node,
-            Entry::Outcome {
-                step: step.id.clone(),
-                direction,
-                result,
-            },
-        )?;
+        let outcome = Entry::Outcome {
+            step: step.id.clone(),
+            direction,
+            result: StepResult::Done { how, outputs },
+        };
+        if self.engine.plan.hooks.after_step.is_some() {
+            self.note(node, outcome)?;
+        } else {
+            self.note_late(node, outcome)?;
+        }
         let leaves = match direction {
             Direction::Do => step.leaves.clone(),
             Direction::Undo => format!("as before {}", step.id),
@@ -670,9 +686,26 @@ impl Session<'_> {
     /// A record of what has happened already.
     pub(super) fn note(&self, node: &NodeName, entry: Entry) -> Result<(), Halt> {
         if let Err(fault) = self.write(node, entry)? {
-            self.engine.reporter.warn(format!(
-                "{node}: the node's copy of the journal could not be written: {fault}"
-            ));
+            self.engine.warn_of_copy(node, &fault);
+        }
+        Ok(())
+    }
+
+    /// The same of what the node itself can tell: its copy gets it with what is written there next.
+    fn note_late(&self, node: &NodeName, entry: Entry) -> Result<(), Halt> {
+        match self.holds.on(node) {
+            Some(_) => self.book.write_late(node, entry),
+            None => self.book.write(entry).map(|_| ()),
+        }
+    }
+
+    /// Has everything in the node's copy of the journal before something that may take long.
+    pub(super) fn catch_up(&self, node: &NodeName) -> Result<(), Halt> {
+        let Some(holding) = self.holds.on(node) else {
+            return Ok(());
+        };
+        if let Err(fault) = self.book.catch_up(self.engine.world, node, holding)? {
+            self.engine.warn_of_copy(node, &fault);
         }
         Ok(())
     }

@@ -136,5 +136,5 @@ fi
 
 printf '%s %3d\n' "$attempt" "$code" 1<>"$base.exit"
 sync_path "$base.exit"
-rm -f "$base.group"
+true >"$base.group"
 exit "$code"

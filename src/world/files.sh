@@ -166,6 +166,10 @@ say_into() { printf '%s' "$2" 2>/dev/null >"$1" || printf '%s' "$2" | cat >"$1";
 
 # Sets `kind` to what stands at a path, links followed.
 look_at() {
+    if [ -f "$1" ]; then
+        kind=file
+        return
+    fi
     kind=$(stat -L -c %F -- "$1" 2>&1) || case $kind in
     *'o such file'* | *'ot a directory'*)
         kind=absent
@@ -181,6 +185,10 @@ look_at() {
 
 # Sets `kind` to what stands at a path itself.
 look_here() {
+    if [ -f "$1" ] && ! [ -L "$1" ]; then
+        kind=file
+        return
+    fi
     kind=$(stat -c %F -- "$1" 2>&1) || case $kind in
     *'o such file'* | *'ot a directory'*)
         kind=absent

@@ -33,8 +33,11 @@ renew)
     ;;
 esac
 
-# The changes of the history, up to the end or to `--`.
+# Writes the history with its changes, up to the end or to `--`, beside the old one, and sets `history` to where. It is
+# empty when nothing changes.
 edit_history() {
+    history=
+    [ "${1:---}" != -- ] || return 0
     old=
     [ ! -e "$folder/history" ] || old=$(cat "$folder/history") || return 1
     runs=$old
@@ -57,12 +60,14 @@ edit_history() {
             ;;
         esac
     done
-    [ "$runs" = "$old" ] || put "$folder/history" "$runs${runs:+$newline}"
+    [ "$runs" != "$old" ] || return 0
+    history=$folder/history.new
+    write_text "$history" "$runs${runs:+$newline}"
 }
 
-edit_history "$@" || exit 73
-write_text "$folder/lock.new" "$line$newline" && write_text "$folder/lock.json.new" "$json" &&
-    sync_path "$folder/lock.new" "$folder/lock.json.new" || exit 73
+edit_history "$@" && write_text "$folder/lock.new" "$line$newline" && write_text "$folder/lock.json.new" "$json" &&
+    sync_path ${history:+"$history"} "$folder/lock.new" "$folder/lock.json.new" || exit 73
+[ -z "$history" ] || mv -f "$history" "$folder/history" || exit 73
 # The line for shells first: an interrupted change then fences the old holder off and lets nobody else in.
 mv -f "$folder/lock.new" "$folder/lock" && mv -f "$folder/lock.json.new" "$folder/lock.json" || exit 73
 sync_path "$folder"
@@ -70,7 +75,8 @@ while [ "$#" -gt 0 ] && [ "$1" != -- ]; do shift; done
 if [ "$#" -gt 1 ]; then
     shift
     # The node is taken. Should this fail, whoever gives it up or takes it over makes up for it.
-    edit_history "$@" && sync_path "$folder"
+    edit_history "$@" && [ -n "$history" ] && sync_path "$history" && mv -f "$history" "$folder/history" &&
+        sync_path "$folder"
 fi
 clock
 say clock "$now"

@@ -397,6 +397,23 @@ fn the_journal_is_kept_line_by_line() {
         bench.world.kept(&bench.node, &bench.run).unwrap(),
         b"one\nthree\n"
     );
+    // Several at once, of which an earlier attempt may have left some.
+    let left = [
+        "one\nthree\n",
+        "one\nthree\nfo",
+        "one\nthree\nfour\n",
+        "one\nthree\nfour\nfive\nsi",
+    ];
+    for left in left {
+        std::fs::write(&journal, left).unwrap();
+        for _ in 0..2 {
+            let lines = b"four\nfive\nsix\n";
+            let kept = bench.world.keep(&bench.node, &bench.holding(), lines);
+            assert_eq!(kept, Ok(()), "{left:?}");
+            let all = bench.world.kept(&bench.node, &bench.run).unwrap();
+            assert_eq!(all, b"one\nthree\nfour\nfive\nsix\n", "{left:?}");
+        }
+    }
 }
 
 #[test]
