@@ -2,12 +2,13 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, channel};
 
+use super::bits::Bits;
 use super::delta::Delta;
 use super::list::List;
 use super::manifest::{Entry, Kind, Manifest, Marks};
-use super::pack::Pack;
+use super::pack::{Pack, Which};
 use super::read::{Block, Findings, Hash};
 use super::rules::Rules;
 use super::script::{self, Exec, LandError};
@@ -176,9 +177,29 @@ impl Landing<'_> {
             Archives::Gnu => "gnu",
             Archives::Busybox => "busybox",
         };
-        let send = self.delta.send.clone();
-        let mut pack = Pack::new(self.source, send, &self.delta.headers, archives, blocks);
-        self.run(script::unpack(), &[stage, how], Input::Reader(&mut pack))
+        let pack = |blocks, send, which| {
+            Pack::new(
+                self.source,
+                send,
+                &self.delta.headers,
+                archives,
+                blocks,
+                which,
+            )
+        };
+        // busybox makes links last of all, which changes the times of folders.
+        let which = match archives {
+            Archives::Gnu => Which::All,
+            Archives::Busybox => Which::NoFolders,
+        };
+        let mut first = pack(blocks, self.delta.send.clone(), which);
+        let said = self.run(script::unpack(), &[stage, how], Input::Reader(&mut first))?;
+        if which == Which::All {
+            return Ok(said);
+        }
+        let (_, nothing) = channel();
+        let mut folders = pack(nothing, Bits::default(), Which::Folders);
+        self.run(script::unpack(), &[stage, how], Input::Reader(&mut folders))
     }
 
     /// Compares the fingerprints of all files that came over the wire, now or before.

@@ -42,14 +42,25 @@ pub struct Time {
 pub enum Precision {
     /// To the nanosecond.
     Nanos,
-    /// To the second, which is what busybox keeps.
+    /// To the second and from 1970 on, which is what busybox keeps.
     Seconds,
 }
 
 impl Precision {
     /// Whether two times are the same as far as this goes.
     pub fn same(self, a: Time, b: Time) -> bool {
-        a.seconds == b.seconds && (self == Self::Seconds || a.nanos == b.nanos)
+        self.kept(a) == self.kept(b)
+    }
+
+    /// What is kept of a time.
+    fn kept(self, time: Time) -> Time {
+        match self {
+            Self::Nanos => time,
+            Self::Seconds => Time {
+                seconds: time.seconds.max(0),
+                nanos: 0,
+            },
+        }
     }
 }
 
@@ -249,10 +260,9 @@ impl Manifest {
             Kind::File => {
                 part(&entry.mode.to_le_bytes());
                 part(&entry.size.to_le_bytes());
-                part(&entry.changed.seconds.to_le_bytes());
-                if precision == Precision::Nanos {
-                    part(&entry.changed.nanos.to_le_bytes());
-                }
+                let Time { seconds, nanos } = precision.kept(entry.changed);
+                part(&seconds.to_le_bytes());
+                part(&nanos.to_le_bytes());
                 part(self.first(entry).map_or(&[], |first| self.path(first)));
             }
         }

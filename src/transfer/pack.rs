@@ -27,6 +27,18 @@ pub(super) struct Pack<'a> {
     current: Option<Current>,
     ready: VecDeque<Chunk>,
     ended: bool,
+    which: Which,
+}
+
+/// What of a tree goes into an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// Everything.
+    All,
+    /// Everything but the folders.
+    NoFolders,
+    /// The folders alone.
+    Folders,
 }
 
 struct Current {
@@ -51,6 +63,7 @@ impl<'a> Pack<'a> {
         headers: &'a [Header],
         archives: Archives,
         blocks: Receiver<Arc<Block>>,
+        which: Which,
     ) -> Self {
         Self {
             source: Arc::clone(source),
@@ -62,6 +75,7 @@ impl<'a> Pack<'a> {
             current: None,
             ready: VecDeque::new(),
             ended: false,
+            which,
         }
     }
 
@@ -225,7 +239,9 @@ impl<'a> Pack<'a> {
         };
         let mut bytes = Vec::new();
         for header in self.headers {
-            if let Some(first) = &header.first {
+            if let Some(first) = &header.first
+                && self.which != Which::Folders
+            {
                 bytes.extend(carried(header, first));
             }
         }
@@ -239,6 +255,9 @@ impl<'a> Pack<'a> {
         let own = self.headers.iter().filter(|header| header.first.is_none());
         folders.extend(own.map(|header| (&header.path[..], None, Some(header))));
         folders.sort_unstable_by(|a, b| b.0.cmp(a.0));
+        if self.which == Which::NoFolders {
+            folders.clear();
+        }
         for (_, entry, header) in folders {
             bytes.extend(match (entry, header) {
                 (Some(entry), _) => self.head(entry, None),

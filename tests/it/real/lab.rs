@@ -55,9 +55,16 @@ impl Lab {
 
     /// A place whose nodes are reached over SSH, each by a server of its own.
     pub(crate) fn over_ssh() -> Self {
+        Self::over_ssh_with(|wishes| wishes)
+    }
+
+    /// The same with servers of which something is wished.
+    pub(crate) fn over_ssh_with(
+        wishes: impl Fn(ssh::server::Wishes) -> ssh::server::Wishes,
+    ) -> Self {
         let servers = ["n1", "n2", "n3"]
             .into_iter()
-            .fold(ssh::lab::Lab::new(), |lab, name| lab.sshd(name, |s| s));
+            .fold(ssh::lab::Lab::new(), |lab, name| lab.sshd(name, &wishes));
         let mut lab = Self::new();
         lab.servers = Some(servers);
         lab

@@ -16,6 +16,8 @@ use crate::real::lab::{Lab, Told};
 pub(super) struct Trees {
     pub(super) lab: Lab,
     cluster: Option<String>,
+    /// The programs of its nodes.
+    tools: Option<tempfile::TempDir>,
 }
 
 impl Trees {
@@ -23,11 +25,25 @@ impl Trees {
         Self {
             lab: Lab::new(),
             cluster: None,
+            tools: None,
         }
     }
 
+    /// Nodes on which the programs of busybox are found first.
+    pub(super) fn on_busybox() -> Self {
+        let tools = tempfile::tempdir().unwrap();
+        sh(tools.path(), "busybox --install -s .");
+        let path = format!("{}:/usr/bin:/bin", text(tools.path()));
+        let mut trees = Self::on(Lab::over_ssh_with(|wishes| wishes.env("PATH", &path)));
+        trees.tools = Some(tools);
+        trees
+    }
+
     pub(super) fn over_ssh() -> Self {
-        let lab = Lab::over_ssh();
+        Self::on(Lab::over_ssh())
+    }
+
+    fn on(lab: Lab) -> Self {
         let mut text = "name = \"lab\"\n".to_owned();
         for name in ["n1", "n2", "n3"] {
             let address = lab.servers().server(name).address();
@@ -41,7 +57,11 @@ impl Trees {
             );
         }
         let cluster = Some(lab.script("cluster.toml", &text));
-        Self { lab, cluster }
+        Self {
+            lab,
+            cluster,
+            tools: None,
+        }
     }
 
     /// The node that most tests push to.

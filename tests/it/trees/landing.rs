@@ -51,6 +51,38 @@ fn only_what_changed_is_sent_and_the_old_tree_can_be_had_back() {
     });
 }
 
+/// Judged without what busybox can't keep: extended attributes, access lists, and times but for whole seconds of files.
+#[test]
+fn a_node_with_busybox_gets_all_that_it_can_keep() {
+    let trees = Trees::on_busybox();
+    everything(&trees.path("src"));
+    sh(
+        &trees.path("src"),
+        "setfacl -b a/run.sh; setfattr -x user.note a/run.sh; setfattr -x user.on.folder empty; chmod 6750 a/run.sh",
+    );
+    trees.push("dst", &[]).is(0);
+    let judge = ["--modify-window=1", "--omit-link-times"];
+    sh(
+        &trees.path("."),
+        "touch -d '1970-01-01 00:00:00Z' src/a/nothing",
+    );
+    trees.judge("dst", &judge);
+    let told = trees.push("dst", &[]).is(0);
+    assert!(told.out.contains("Nothing to do"), "{told:#?}");
+    sh(
+        &trees.path("src"),
+        "echo other >big; rm dangling; echo own >../dst/own; echo log >../dst/a.log",
+    );
+    trees.push("dst", &["--delete", "--exclude", "*.log"]).is(0);
+    trees.judge("dst", &[&judge[..], &["--exclude=*.log"]].concat());
+    assert_eq!(
+        fs::read_to_string(trees.path("dst/a.log")).unwrap(),
+        "log\n"
+    );
+    trees.call(&["undo", "latest", "--yes"]).is(0);
+    assert!(trees.path("dst/own").exists());
+}
+
 #[test]
 fn what_is_excluded_or_only_there_stays() {
     let trees = Trees::here();
