@@ -15,7 +15,7 @@
 //!                        │                     │
 //!              world: nodes             rehearse: simulated
 //!                        │
-//!              remote: commands on this machine, and on others over SSH
+//!              remote: commands on this machine, and on others over SSH · transfer: trees
 //! ```
 //!
 //! Dry run, difference, approval, resume, undo, runbook and rehearsal all read the
@@ -33,8 +33,9 @@
 //! | [`engine`] | running a plan: journal, holds, judging, events; the trait [`engine::World`] | `config`, `exit`, `plan` |
 //! | [`store`] | the runner's folder of runs | `plan`, and `engine` for its trait [`engine::Log`] |
 //! | [`remote`] | machines that commands run on: this one, and others over SSH | `config` |
+//! | [`transfer`] | trees: compared, read once for many nodes, staged, verified, swapped | `remote` |
 //! | [`fleet`] | one errand on many machines at once | `config`, `remote` |
-//! | [`world`] | the real world: actions and probes on nodes | `config`, `engine`, `plan`, `properties`, `remote` |
+//! | [`world`] | the real world: actions and probes on nodes | `config`, `engine`, `plan`, `properties`, `remote`, `transfer` |
 //! | [`rehearse`] | the simulated world, faults to order | `config`, `engine`, `plan` |
 //! | [`view`] | what people and programs see | `config`, `engine`, `fleet`, `plan` |
 //! | [`cli`] | the command line; wires the rooms together | all |
@@ -93,5 +94,6 @@ pub mod properties;
 pub mod rehearse;
 pub mod remote;
 pub mod store;
+pub mod transfer;
 pub mod view;
 pub mod world;

@@ -17,6 +17,7 @@ mod io;
 mod lock;
 mod man;
 mod props;
+mod push;
 mod reach;
 mod refusal;
 mod rehearse;
@@ -60,6 +61,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Props(props::Props),
+    Push(push::Push),
     Exec(exec::Exec),
     Check(check::Check),
     Lock(lock::Lock),
@@ -84,7 +86,7 @@ impl Verb {
             Self::Props(args) => args.changes(),
             Self::Runs(args) => args.changes(),
             Self::Lock(args) => args.changes(),
-            Self::Apply(_) | Self::Resume(_) | Self::Undo(_) => true,
+            Self::Push(_) | Self::Apply(_) | Self::Resume(_) | Self::Undo(_) => true,
             _ => false,
         };
         changes.then_some("Nothing was changed by this command.")
@@ -104,6 +106,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: Io) -> Exit {
     };
     let result = match cli.verb {
         Verb::Props(args) => props::run(args, &mut context),
+        Verb::Push(args) => push::run(&args, &context),
         Verb::Exec(args) => exec::run(&args, &context),
         Verb::Lock(args) => lock::run(&args, &context),
         Verb::Check(args) => check::run(&args, &context),

@@ -5,8 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Argv, Condition, Millis, RemotePath, RunId, Sha256, StepId, Value};
-use crate::config::SecretRef;
+use super::{Argv, Condition, Millis, RemotePath, RunId, Sha256, StepId, Tree, Value};
+use crate::config::{NodeName, SecretRef};
 
 /// What a step does. The list is closed: a world knows how to do each of these, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +47,33 @@ pub enum Action {
         to: RemotePath,
         /// What the folder's manifest was when the plan was made.
         source: Sha256,
+    },
+    /// Bring a tree beside the place where it shall be, whole and verified, and leave that place as it is.
+    StageTree {
+        /// The tree.
+        tree: Tree,
+        /// Where it shall be.
+        to: RemotePath,
+        /// What will be there: the tree with what stays of the place's own.
+        becomes: Sha256,
+        /// The nodes that get the same tree at the same time, from one reading of it.
+        company: Vec<NodeName>,
+    },
+    /// Make a staged tree the one that is at a place; the old one is kept beside it.
+    SwapTree {
+        /// The place.
+        to: RemotePath,
+        /// The step that staged it.
+        stage: StepId,
+        /// What will be there.
+        becomes: Sha256,
+    },
+    /// Give a place back the tree that a swap took from it.
+    SwapBack {
+        /// The place.
+        to: RemotePath,
+        /// The swap.
+        swap: BackupRef,
     },
     /// Give a file or folder another name on the same file system.
     MoveTree {
@@ -162,6 +189,9 @@ impl Action {
             Self::EditXml { .. } => "edit-xml",
             Self::WriteFile { .. } => "write-file",
             Self::CopyTree { .. } => "copy-tree",
+            Self::StageTree { .. } => "stage-tree",
+            Self::SwapTree { .. } => "swap-tree",
+            Self::SwapBack { .. } => "swap-back",
             Self::MoveTree { .. } => "move-tree",
             Self::Link { .. } => "link",
             Self::Remove { .. } => "remove",
@@ -193,6 +223,9 @@ impl Action {
             Self::WaitUntil { until, .. } => until.probe.values_mut(),
             Self::Check { that } => that.iter_mut().flat_map(|c| c.probe.values_mut()).collect(),
             Self::CopyTree { .. }
+            | Self::StageTree { .. }
+            | Self::SwapTree { .. }
+            | Self::SwapBack { .. }
             | Self::MoveTree { .. }
             | Self::Link { .. }
             | Self::Remove { .. }

@@ -15,7 +15,7 @@ use super::printable::{line, list};
 use super::shell::{self, Slots, command, word};
 use super::{
     Action, Argv, BackupRef, Condition, Method, Millis, OnTimeout, Plan, PoolState, PropertyEdit,
-    RemotePath, ServiceState, Step, StepId, Value, XmlEdit,
+    RemotePath, ServiceState, Step, StepId, Tree, Value, XmlEdit,
 };
 
 /// A piece of the instructions.
@@ -95,6 +95,7 @@ fn copied(action: &Action) -> Option<&RemotePath> {
         | Action::WriteFile { path, .. }
         | Action::Link { path, .. }
         | Action::Remove { path }
+        | Action::SwapTree { to: path, .. }
         | Action::BackUp { path } => Some(path),
         _ => None,
     }
@@ -130,6 +131,9 @@ pub(super) fn instructions(action: &Action, place: Place<'_>) -> Vec<Part> {
             mode,
         } => write_file(path, content, *mode, place),
         Action::CopyTree { from, to, .. } => copy_tree(from, to),
+        Action::StageTree { tree, to, .. } => stage_tree(tree, to),
+        Action::SwapTree { to, .. } => swap_tree(to, place),
+        Action::SwapBack { to, swap } => swap_back(to, swap, place),
         Action::MoveTree { from, to } => vec![Part::Type(format!(
             "{} && mv {} {}",
             nothing_at(to.as_str()),
@@ -409,6 +413,71 @@ fn copy_tree(from: &RemotePath, to: &RemotePath) -> Vec<Part> {
         )),
         Part::Say("The two must not differ:".to_owned()),
         Part::Type(format!("diff -r {source} {target} && echo ok")),
+    ]
+}
+
+fn stage_tree(tree: &Tree, to: &RemotePath) -> Vec<Part> {
+    let mut rsync = vec![
+        "rsync".to_owned(),
+        "-aHAX".to_owned(),
+        "--checksum".to_owned(),
+    ];
+    for rule in &tree.exclude {
+        rsync.push(format!("--exclude={rule}"));
+    }
+    rsync.push(format!("{}/", tree.from.path()));
+    rsync.push(format!("NODE:{to}.staged/"));
+    let mut parts = vec![Part::Say(format!(
+        "What is in {} and shall stay is copied first{}. Nothing may stand at {} yet.",
+        code(to.as_str()),
+        if tree.delete {
+            ", which is only what is excluded: delete the rest from the copy"
+        } else {
+            ""
+        },
+        code(&format!("{to}.staged"))
+    ))];
+    let (place, staged) = (word(to.as_str()), word(&format!("{to}.staged")));
+    parts.push(Part::Type(format!(
+        "{} && if test -d {place}; then cp -RPp {place} {staged}; else mkdir {staged}; fi",
+        nothing_at(&format!("{to}.staged")),
+    )));
+    parts.push(Part::Say(
+        "Then the tree itself, on the machine that has it, with the node's address for `NODE`:"
+            .to_owned(),
+    ));
+    parts.push(Part::Show("sh", command(&Argv::new(rsync))));
+    parts
+}
+
+fn swap_tree(to: &RemotePath, place: Place<'_>) -> Vec<Part> {
+    let kept = kept_at(to, &place.label());
+    let (there, staged) = (word(to.as_str()), word(&format!("{to}.staged")));
+    vec![Part::Type(format!(
+        "test -d {staged} && {} &&\n\
+         if test -e {there}; then mv {there} {}; fi &&\n\
+         mv {staged} {there}",
+        nothing_at(&kept),
+        word(&kept)
+    ))]
+}
+
+fn swap_back(to: &RemotePath, swap: &BackupRef, place: Place<'_>) -> Vec<Part> {
+    let Some(kept) = place.kept(swap) else {
+        return vec![Part::Say(format!(
+            "Put back {} from where run {} kept it.",
+            code(to.as_str()),
+            code(swap.run.as_ref().map_or("", |run| run.as_str()))
+        ))];
+    };
+    let aside = word(&kept_at(to, &place.label()));
+    let (there, kept) = (word(to.as_str()), word(&kept));
+    vec![
+        Part::Say("Where there was nothing before, nothing is put back.".to_owned()),
+        Part::Type(format!(
+            "if test -e {there}; then mv {there} {aside}; fi &&\n\
+             if test -e {kept}; then mv {kept} {there}; fi"
+        )),
     ]
 }
 

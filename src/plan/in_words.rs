@@ -28,6 +28,25 @@ impl fmt::Display for Action {
                 write!(f, " ({length} bytes{more})")
             }
             Self::CopyTree { from, to, .. } => write!(f, "copy the folder {from} to {to}"),
+            Self::StageTree { tree, to, .. } => {
+                write!(f, "stage a copy of {} beside {to}", tree.from)?;
+                if !tree.exclude.is_empty() {
+                    write!(f, " but {}", list(&tree.exclude))?;
+                }
+                if tree.delete {
+                    f.write_str(", without what only the old one has")?;
+                }
+                Ok(())
+            }
+            Self::SwapTree { to, stage, .. } => {
+                write!(
+                    f,
+                    "make what {stage} staged the tree {to}, and keep the old one beside it"
+                )
+            }
+            Self::SwapBack { to, swap } => {
+                write!(f, "make {to} again what it was before {}", swap.step)
+            }
             Self::MoveTree { from, to } => write!(f, "move {from} to {to}"),
             Self::Link { path, target } => write!(f, "link {path} to {target}"),
             Self::Remove { path } => write!(f, "remove {path}"),

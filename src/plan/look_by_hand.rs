@@ -168,7 +168,7 @@ fn finds(probe: &Probe, reading: &Reading, place: Place<'_>, slots: &mut Slots) 
             let same = has_value(path, key, value)?;
             Some(compared(reading, absent, &there, same))
         }
-        Probe::Tree { path } => match reading {
+        Probe::Tree { path } | Probe::Contents { path, .. } => match reading {
             Reading::Absent => Some(no_file(path)),
             Reading::Digest(_) => None,
             _ => Some(NEVER.to_owned()),
@@ -214,6 +214,7 @@ fn finds(probe: &Probe, reading: &Reading, place: Place<'_>, slots: &mut Slots) 
         }
         Probe::Rest { .. }
         | Probe::XmlIs { .. }
+        | Probe::Staged { .. }
         | Probe::Stamp { .. }
         | Probe::Balancer { .. }
         | Probe::Product { .. } => None,
@@ -390,7 +391,14 @@ fn by_eye(probe: &Probe, place: Place<'_>) -> Vec<Part> {
             code(&element.join(" › ")),
             told(value, place)
         )),
-        Probe::Tree { path } => say(format!(
+        Probe::Staged { to, .. } => say(format!(
+            "Compare {} with the tree that was copied.",
+            code(&format!("{to}.staged"))
+        ))
+        .into_iter()
+        .chain([Part::Type(format!("ls -l {}", word(&format!("{to}.staged"))))])
+        .collect(),
+        Probe::Tree { path } | Probe::Contents { path, .. } => say(format!(
             "Compare {} with the folder that it was copied from; nobody may have changed it since.",
             code(path.as_str())
         ))

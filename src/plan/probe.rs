@@ -69,6 +69,22 @@ pub enum Probe {
         /// The folder.
         path: RemotePath,
     },
+    /// The fingerprint of what a tree contains but for the contents of files: names, modes, sizes, times. `Absent`,
+    /// `Digest`, or `Text` with `file` where it is no tree.
+    Contents {
+        /// The tree; a link is followed.
+        path: RemotePath,
+        /// What is left out: rules as in a `.gitignore`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        exclude: Vec<String>,
+    },
+    /// The fingerprint of the tree that a step of this run staged, whole and verified: `Absent` or `Digest`.
+    Staged {
+        /// The step.
+        step: StepId,
+        /// The place that it was staged for.
+        to: RemotePath,
+    },
     /// The fingerprint of what a step kept: `Absent` or `Digest`.
     Backup {
         /// What was kept.
@@ -147,7 +163,9 @@ impl Probe {
             | Self::PropertyIs { path, .. }
             | Self::XmlIs { path, .. }
             | Self::AsKept { path, .. }
+            | Self::Contents { path, .. }
             | Self::Tree { path } => path.to_string(),
+            Self::Staged { step, .. } => format!("what {step} staged"),
             Self::Backup { backup } => format!("backup of {}", backup.step),
             Self::Service { service } => format!("service {}", service.name),
             Self::Command { argv } => argv.posix(),
@@ -222,6 +240,11 @@ impl fmt::Display for Probe {
                 )
             }
             Self::Tree { path } => write!(f, "the tree {path}"),
+            Self::Contents { path, exclude } if exclude.is_empty() => {
+                write!(f, "what {path} contains")
+            }
+            Self::Contents { path, .. } => write!(f, "what {path} contains (but what is excluded)"),
+            Self::Staged { step, to } => write!(f, "the tree that {step} staged for {to}"),
             Self::Backup { backup } => write!(f, "the backup that {} kept", backup.step),
             Self::AsKept { path, backup } => {
                 write!(f, "{path} (wanted: what {} kept)", backup.step)

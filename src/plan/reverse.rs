@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 use super::{
-    Action, Class, Condition, Lane, Millis, OnFailure, Outputs, Plan, Probe, Proof, RunId, Stage,
-    Step, StepId, Undo, Value, Why, unified,
+    Action, BackupRef, Class, Condition, Lane, Millis, OnFailure, Outputs, Plan, Probe, Proof,
+    RunId, Stage, Step, StepId, Undo, Value, Why, unified,
 };
 use crate::config::{NodeName, SecretRef};
 
@@ -176,7 +176,7 @@ impl Backwards<'_> {
             Ok(proof) => tellable(proof.conditions()),
             Err(missing) => return Err(missing.clone()),
         };
-        let undo = match (self.settled(&step.action), undone) {
+        let undo = match (self.settled_again(step), undone) {
             (Ok(action), Ok(proof)) => Undo::By {
                 action: Box::new(action),
                 proof,
@@ -241,6 +241,21 @@ impl Backwards<'_> {
         })
     }
 
+    /// What does the step once more after it was taken back.
+    fn settled_again(&self, step: &Step) -> Result<Action, String> {
+        match &step.action {
+            // What had been staged for it is kept by then where the way back put it.
+            Action::SwapTree { to, .. } => Ok(Action::SwapBack {
+                to: to.clone(),
+                swap: BackupRef {
+                    run: None,
+                    step: self.name(&step.id),
+                },
+            }),
+            action => self.settled(action),
+        }
+    }
+
     /// The action with everything that it took from its own run written out.
     fn settled(&self, action: &Action) -> Result<Action, String> {
         let mut action = action.clone();
@@ -248,7 +263,7 @@ impl Backwards<'_> {
             self.settle(value)?;
         }
         match &mut action {
-            Action::Restore { backup, .. } => {
+            Action::Restore { backup, .. } | Action::SwapBack { swap: backup, .. } => {
                 backup.run.get_or_insert_with(|| self.run.clone());
             }
             Action::WaitUntil { until, .. } => self.settle_probe(&mut until.probe),

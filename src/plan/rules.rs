@@ -372,7 +372,7 @@ fn judge_needs(step: &Step, here: Here<'_>, seen: &Seen<'_>, found: &mut Vec<Pla
     let mut backups = Vec::new();
     for (action, own) in acted {
         values.extend(action.values().into_iter().map(|value| (value, own)));
-        if let Action::Restore { backup, .. } = action {
+        if let Action::Restore { backup, .. } | Action::SwapBack { swap: backup, .. } = action {
             backups.push((backup, own));
         }
         probed.extend(action.looks().iter().map(|c| (&c.probe, own)));
@@ -529,6 +529,8 @@ impl Probe {
             | Self::XmlIs { path, .. }
             | Self::Tree { path }
             | Self::AsKept { path, .. }
+            | Self::Contents { path, .. }
+            | Self::Staged { to: path, .. }
             | Self::FreeSpace { path } => Some(path),
             Self::Backup { .. }
             | Self::Service { .. }
@@ -588,6 +590,8 @@ impl Action {
             | Self::BackUp { path }
             | Self::Restore { path, .. } => vec![path],
             Self::CopyTree { from, to, .. } | Self::MoveTree { from, to } => vec![from, to],
+            Self::StageTree { tree, to, .. } => vec![tree.from.path(), to],
+            Self::SwapTree { to, .. } | Self::SwapBack { to, .. } => vec![to],
             Self::Run { dir, .. } => dir.iter().collect(),
             Self::Service { .. }
             | Self::Rest { .. }

@@ -4,3 +4,4 @@
 //! [`Plan`](crate::plan::Plan): it reads no file and asks no clock.
 
 pub mod edit_properties;
+pub mod push_tree;

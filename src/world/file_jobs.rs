@@ -57,6 +57,9 @@ pub(super) fn job(
         Action::BackUp { path } => work.back_up(path.local())?,
         Action::Restore { path, backup } => work.restore(path.local(), backup)?,
         Action::Service { .. }
+        | Action::StageTree { .. }
+        | Action::SwapTree { .. }
+        | Action::SwapBack { .. }
         | Action::Run { .. }
         | Action::Rest { .. }
         | Action::Balancer { .. }

@@ -49,6 +49,8 @@ pub(super) fn observe(
             }
         }
         Probe::Service { .. }
+        | Probe::Contents { .. }
+        | Probe::Staged { .. }
         | Probe::Command { .. }
         | Probe::Port { .. }
         | Probe::FreeSpace { .. }

@@ -55,6 +55,7 @@ mod runner;
 mod scripts;
 mod sections;
 mod survey;
+mod trees;
 mod trouble;
 mod turns;
 mod vault;

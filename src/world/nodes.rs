@@ -16,6 +16,7 @@ use super::node::Node;
 use super::node_folder::NodeFolder;
 use super::probes;
 use super::refusal;
+use super::trees::{self, Trees};
 use super::turns::Turns;
 use super::vault::Vault;
 use super::watch::Watch;
@@ -34,6 +35,7 @@ const CLEANING: Millis = Millis::secs(3600);
 pub struct Nodes {
     places: BTreeMap<NodeName, Place>,
     vault: Vault,
+    trees: Trees,
     /// For looks and effects.
     work: Connections,
     /// For holding the node and its journal: an effect that takes its time does not keep a lease from being renewed.
@@ -65,6 +67,7 @@ impl Nodes {
         Self {
             places: targets.iter().map(place).collect(),
             vault: Vault::new(secrets),
+            trees: Trees::default(),
             work: Connections::new(Arc::clone(&connector), targets.keys()),
             beats: Connections::new(connector, targets.keys()),
         }
@@ -141,13 +144,23 @@ impl Nodes {
                 success,
                 action.secrets(),
             )),
-            _ => file_jobs::job(node, call, action, watch)?.ok_or_else(|| {
-                let kind = action.kind();
-                let what = format!("a step of the kind `{kind}` is nothing that a node does");
-                Fault::new(FaultKind::Failed, what)
-            }),
+            Action::StageTree { .. } | Action::SwapTree { .. } | Action::SwapBack { .. } => {
+                trees::job(node, call, action, &self.trees, watch)?.ok_or_else(|| no_work(action))
+            }
+            _ => file_jobs::job(node, call, action, watch)?.ok_or_else(|| no_work(action)),
         }
     }
+}
+
+fn no_work(action: &Action) -> Fault {
+    let kind = action.kind();
+    let what = format!("a step of the kind `{kind}` is nothing that a node does");
+    Fault::new(FaultKind::Failed, what)
+}
+
+fn no_look(probe: &Probe) -> Fault {
+    let what = format!("{probe} can't be looked at on a node");
+    Fault::new(FaultKind::Failed, what)
 }
 
 impl World for Nodes {
@@ -169,10 +182,10 @@ impl World for Nodes {
             Probe::Stamp { step } => {
                 effect::stamp(node, look.run, step, &watch).map(Stamp::reading)
             }
-            _ => file_probes::observe(&node, look, probe, &watch)?.ok_or_else(|| {
-                let what = format!("{probe} can't be looked at on a node");
-                Fault::new(FaultKind::Failed, what)
-            }),
+            Probe::Contents { .. } | Probe::Staged { .. } => {
+                trees::observe(&node, look, probe, &watch)?.ok_or_else(|| no_look(probe))
+            }
+            _ => file_probes::observe(&node, look, probe, &watch)?.ok_or_else(|| no_look(probe)),
         }
     }
 

@@ -6,7 +6,8 @@ use clusterctl::config::NodeName;
 use clusterctl::plan::{
     Action, Argv, BackupRef, Class, Condition, FORMAT, Hooks, Lane, Method, Millis, OnFailure,
     OnTimeout, Plan, PoolState, Probe, Proof, PropertyEdit, Reading, RemotePath, Service,
-    ServiceState, Sha256, Stage, Step, StepId, Target, Temporary, Undo, Value, Why, XmlEdit,
+    ServiceState, Sha256, Stage, Step, StepId, Target, Temporary, Tree, TreeSource, Undo, Value,
+    Why, XmlEdit,
 };
 
 /// The plan; `seed` varies widths, failure policies and the order of harmless steps.
@@ -47,6 +48,7 @@ pub(crate) fn plan(seed: u64) -> Plan {
                 go(node),
             ];
             let turn = usize::try_from(seed % 6).unwrap();
+            steps.extend([stage_tree(node), swap_tree(node)]);
             middle.rotate_left(turn);
             steps.append(&mut middle);
             steps.extend([
@@ -474,6 +476,63 @@ fn move_tree(node: &NodeName) -> Step {
         probe,
         Reading::Absent,
         Reading::text("folder"),
+    )
+}
+
+fn contents() -> Probe {
+    Probe::Contents {
+        path: path("/opt/g"),
+        exclude: vec!["*.log".to_owned()],
+    }
+}
+
+fn stage_tree(node: &NodeName) -> Step {
+    let action = Action::StageTree {
+        tree: Tree {
+            from: TreeSource::Runner { path: path("/src") },
+            digest: Sha256::of("source"),
+            exclude: vec!["*.log".to_owned()],
+            delete: true,
+        },
+        to: path("/opt/g"),
+        becomes: Sha256::of("new tree"),
+        company: vec![node.clone()],
+    };
+    let staged = Probe::Staged {
+        step: StepId::new("every", node, "stage-tree"),
+        to: path("/opt/g"),
+    };
+    Step {
+        guards: vec![Condition::is(contents(), digest("old tree"))],
+        proof: Proof::Holds(vec![Condition::is(staged, digest("new tree"))]),
+        undo: Undo::Nothing {
+            because: "It is in nobody's way.".to_owned(),
+        },
+        ..step(node, "stage-tree", action)
+    }
+}
+
+fn swap_tree(node: &NodeName) -> Step {
+    let action = Action::SwapTree {
+        to: path("/opt/g"),
+        stage: StepId::new("every", node, "stage-tree"),
+        becomes: Sha256::of("new tree"),
+    };
+    let undo = Action::SwapBack {
+        to: path("/opt/g"),
+        swap: BackupRef {
+            run: None,
+            step: StepId::new("every", node, "swap-tree"),
+        },
+    };
+    turn(
+        node,
+        "swap-tree",
+        action,
+        undo,
+        contents(),
+        digest("old tree"),
+        digest("new tree"),
     )
 }
 

@@ -279,9 +279,9 @@ fn undo_to_the_start(scene: &Scene, ends: &Ends, about: &str) {
     assert_eq!(readings(&back.state), ends.untouched, "{about}, undone");
 }
 
-/// A lane that was returned keeps its backup again when it is gone through again.
+/// A lane that was returned keeps its backup, and stages its tree, again when it is gone through again.
 fn assert_once(state: &SimState) {
-    assert_no_effect_twice_but(state, &["back-up"]);
+    assert_no_effect_twice_but(state, &["back-up", "stage-tree"]);
 }
 
 fn free(state: &SimState) -> bool {

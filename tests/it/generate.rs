@@ -9,8 +9,8 @@ use clusterctl::config::{HostKeyPolicy, NodeName, SecretRef, SshBackEnd};
 use clusterctl::plan::{
     Action, Argv, BackupRef, Class, Condition, Expect, Hook, Hooks, Lane, Method, Millis,
     OnFailure, OnTimeout, Plan, PoolState, Probe, Proof, PropertyEdit, Reading, RemotePath,
-    Service, ServiceState, Sha256, Stage, Step, StepId, Sudo, Target, Temporary, Undo, Value, Why,
-    XmlEdit,
+    Service, ServiceState, Sha256, Stage, Step, StepId, Sudo, Target, Temporary, Tree, TreeSource,
+    Undo, Value, Why, XmlEdit,
 };
 
 use crate::build::{node, secret};
@@ -447,7 +447,7 @@ impl Making {
     fn how(&mut self, node: &NodeName, id: &StepId) -> (How, Gives, Option<RemotePath>) {
         let path = self.path();
         let nothing = |how| (how, Gives::new(), None);
-        match self.draw.below(16) {
+        match self.draw.below(18) {
             0 => {
                 let how = self.edit_properties(id, &path);
                 (how, self.old(), Some(path))
@@ -536,6 +536,8 @@ impl Making {
                     because: self.text(),
                 },
             }),
+            14 => nothing(self.stage_tree(id, &path)),
+            15 => nothing(self.swap_tree(id, &path)),
             _ => {
                 let that: Vec<_> = (0..=self.draw.below(3))
                     .map(|_| self.condition(id))
@@ -698,6 +700,74 @@ impl Making {
                     to: from.clone(),
                 },
                 there(from, &to),
+            ),
+        }
+    }
+
+    fn contents(&mut self, path: &RemotePath) -> Probe {
+        Probe::Contents {
+            path: path.clone(),
+            exclude: self
+                .draw
+                .chance(50)
+                .then(|| self.text())
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    fn stage_tree(&mut self, id: &StepId, to: &RemotePath) -> How {
+        let becomes = Sha256::of(to.as_str());
+        let company = vec![node(id.node())];
+        let staged = Probe::Staged {
+            step: id.clone(),
+            to: to.clone(),
+        };
+        let tree = Tree {
+            from: TreeSource::Runner { path: self.path() },
+            digest: Sha256::of("tree"),
+            exclude: (0..self.draw.below(3)).map(|_| self.text()).collect(),
+            delete: self.draw.chance(50),
+        };
+        How {
+            class: Class::Stage,
+            guards: vec![is(self.contents(to), Reading::Absent)],
+            action: Action::StageTree {
+                tree,
+                to: to.clone(),
+                becomes: becomes.clone(),
+                company,
+            },
+            proof: Proof::Holds(vec![is(staged, Reading::Digest(becomes))]),
+            undo: Undo::Nothing {
+                because: self.text(),
+            },
+        }
+    }
+
+    fn swap_tree(&mut self, id: &StepId, to: &RemotePath) -> How {
+        let becomes = Sha256::of(to.as_str());
+        let contents = self.contents(to);
+        let was = is(contents.clone(), Reading::Digest(Sha256::of("was")));
+        let swap = BackupRef {
+            run: None,
+            step: id.clone(),
+        };
+        How {
+            class: Class::Disrupt,
+            guards: vec![was.clone()],
+            action: Action::SwapTree {
+                to: to.clone(),
+                stage: StepId::new("push", &node(id.node()), "stage"),
+                becomes: becomes.clone(),
+            },
+            proof: Proof::Holds(vec![is(contents, Reading::Digest(becomes))]),
+            undo: by(
+                Action::SwapBack {
+                    to: to.clone(),
+                    swap,
+                },
+                vec![was],
             ),
         }
     }

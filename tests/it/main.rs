@@ -35,4 +35,5 @@ mod ssh;
 mod ssh_files;
 mod store;
 mod takeover;
+mod trees;
 mod world;

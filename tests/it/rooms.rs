@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms that it may know.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("properties", &[]),
     ("config", &[]),
     ("exit", &[]),
@@ -14,10 +14,18 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("engine", &["config", "exit", "plan"]),
     ("store", &["engine", "plan"]),
     ("remote", &["config"]),
+    ("transfer", &["remote"]),
     ("fleet", &["config", "remote"]),
     (
         "world",
-        &["config", "engine", "plan", "properties", "remote"],
+        &[
+            "config",
+            "engine",
+            "plan",
+            "properties",
+            "remote",
+            "transfer",
+        ],
     ),
     ("rehearse", &["config", "engine", "plan"]),
     ("view", &["config", "engine", "fleet", "plan"]),
@@ -34,6 +42,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
             "rehearse",
             "remote",
             "store",
+            "transfer",
             "view",
             "world",
         ],

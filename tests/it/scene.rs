@@ -281,10 +281,13 @@ pub(crate) fn assert_no_effect_twice_but(state: &SimState, repeatable: &[&str]) 
     }
 }
 
-/// What the nodes are like; backups stay until they are cleaned up.
+/// What the nodes are like; backups and staged trees stay until they are cleaned up.
 pub(crate) fn readings(state: &SimState) -> Vec<(String, Vec<String>)> {
     let shown = |(probe, found): (&String, &Reading)| {
-        let counts = *found != Reading::Absent && !probe.contains(r#""look":"backup""#);
+        let stays = [r#""look":"backup""#, r#""look":"staged""#]
+            .iter()
+            .any(|look| probe.contains(look));
+        let counts = *found != Reading::Absent && !stays;
         counts.then(|| format!("{probe} -> {found}"))
     };
     state

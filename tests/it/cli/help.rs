@@ -7,13 +7,14 @@ use clusterctl::exit::Exit;
 use super::lab::Lab;
 
 /// Every verb, as it is typed.
-const VERBS: [&str; 27] = [
+const VERBS: [&str; 28] = [
     "props",
     "props get",
     "props set",
     "props unset",
     "props diff",
     "props check",
+    "push",
     "exec",
     "check",
     "lock",

@@ -6,7 +6,7 @@ mod everything;
 mod full_disk;
 mod interrupts;
 mod kills;
-mod lab;
+pub(crate) mod lab;
 mod outlives;
 pub(crate) mod processes;
 mod sketch;

@@ -1,0 +1,363 @@
+//! `push`.
+
+use std::path::{Component, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use super::context::{Context, TOOL, hooks, target};
+use super::decide::{Secrets, decide};
+use super::global::Changing;
+use super::reach::Reach;
+use super::refusal::Refusal;
+use crate::config::{Cluster, NodeName, Selection};
+use crate::exit::Exit;
+use crate::fleet::each;
+use crate::plan::{RemotePath, Sha256, Target, Tree, TreeSource};
+use crate::primitives::push_tree::{Circumstances, Found, Summary, plan, size};
+use crate::remote::{Line, Patience, Streams};
+use crate::transfer::{self, Delta, LandError, Rules, Source, Standing, Survey, Wanted};
+use crate::view::table::{Column, Table};
+use crate::world::Connect as _;
+
+/// On how many nodes is looked at once.
+const WIDTH: usize = 32;
+
+/// Lists of trees that are larger are read one after the other, for the room that they take.
+const LARGE: usize = 20_000;
+
+/// How long looking at a node may take.
+const LOOK: Duration = Duration::from_mins(10);
+
+/// Copy a folder to many nodes at once, whole or not at all.
+///
+/// Only what differs is sent, from one reading for all nodes. It is staged beside
+/// its place on each node, verified by a strong hash and swapped in; the tree that
+/// was there is kept until `clusterctl cleanup`, and `clusterctl undo` swaps it
+/// back. What is only in the old tree is carried over, unless --delete is given.
+/// A copy that was cut short leaves the old tree alone, and the next one goes on
+/// with what had arrived.
+///
+/// Kept are modes, links, hard links, holes, times, extended attributes and access
+/// lists, and owners where the user there is root. Whether a file is the same is
+/// told by its size, its time and its mode.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  clusterctl push build/app --on @server --to /opt/app
+  clusterctl push /opt/ucd/server --on 'ucd*,!ucd1' --to /opt/ucd/server --exclude '*.log' --exclude /conf/server/ --delete
+  clusterctl push build/app --on @server --to /opt/app --dry-run")]
+pub(super) struct Push {
+    /// The folder on this machine.
+    #[arg(value_name = "SRC")]
+    source: PathBuf,
+
+    /// To these nodes of the cluster file: names, @tags, patterns; ! before one leaves it out.
+    #[arg(long, value_name = "NODES")]
+    on: Selection,
+
+    /// Where the folder shall be on the nodes; what SRC contains is then in it.
+    #[arg(long, value_name = "PATH")]
+    to: String,
+
+    /// Leave this out, and alone on the nodes: a rule as in a .gitignore; may be given more than once.
+    #[arg(long, value_name = "RULE")]
+    exclude: Vec<String>,
+
+    /// Leave away what is on the nodes and not in SRC.
+    #[arg(long)]
+    delete: bool,
+
+    /// Say for each node how much would change, and change nothing.
+    #[arg(long, conflicts_with_all = ["plan", "out"])]
+    dry_run: bool,
+
+    #[command(flatten)]
+    changing: Changing,
+}
+
+pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
+    let cluster = context.cluster()?;
+    let to = place(&args.to)?;
+    let rules = Rules::new(&args.exclude).map_err(|error| {
+        Refusal::usage(error.to_string())
+            .hint("write rules as in a .gitignore, such as --exclude '*.log'")
+    })?;
+    let store = Arc::new(cluster.secret_store().with_terminal());
+    let targets = cluster
+        .select(&args.on)?
+        .into_iter()
+        .map(|node| Ok((node.name.clone(), target(&cluster, node)?)))
+        .collect::<Result<Vec<(NodeName, Target)>>>()?;
+    let reach = Reach::to(targets.iter().cloned().collect(), Arc::clone(&store));
+    reach.fetch()?;
+    reach.explain(context);
+    let source = read(args, &rules)?;
+    for odd in &source.left_out {
+        let text = format!(
+            "{} is left out: it is no file, folder, link or pipe\n",
+            odd.display()
+        );
+        context.io.err.print(&text);
+    }
+    let look = Looking {
+        source: &source,
+        rules: &rules,
+        wanted: Wanted {
+            delete: args.delete,
+        },
+        to: &to,
+        reach: &reach,
+    };
+    let found = look.at_all(&targets, context)?;
+    if args.dry_run {
+        summarise(context, &found);
+        return Ok(Exit::Done);
+    }
+    let given = circumstances(args, &cluster, &source, to)?;
+    let plan = plan(&found, &given);
+    let secrets = Secrets {
+        store,
+        unsaved: Vec::new(),
+    };
+    let exit = decide(context, &cluster, &args.changing, &plan, secrets, None)?;
+    let missing = found.len() < targets.len();
+    Ok(if exit == Exit::Done && missing {
+        Exit::Differs
+    } else {
+        exit
+    })
+}
+
+/// The place on the nodes: an absolute path without anything that leads back, and none that holds everything.
+fn place(to: &str) -> Result<RemotePath> {
+    let path = PathBuf::from(to);
+    let odd = |part: Component<'_>| matches!(part, Component::ParentDir | Component::Prefix(_));
+    if !path.is_absolute() || path.file_name().is_none() || path.components().any(odd) {
+        let what = format!("`{to}` is no place for a folder on a node");
+        return Err(Refusal::usage(what)
+            .hint("give --to an absolute path without `..`, such as /opt/app")
+            .into());
+    }
+    let tidy: PathBuf = path.components().collect();
+    Ok(RemotePath::new(tidy.to_string_lossy()))
+}
+
+fn read(args: &Push, rules: &Rules) -> Result<Source> {
+    let source =
+        Source::read(&args.source, rules).map_err(|error| Refusal::usage(error.to_string()))?;
+    if source.root.to_str().is_none() {
+        let what = format!(
+            "the name of {} is no text, which a plan is",
+            source.root.display()
+        );
+        return Err(Refusal::usage(what).into());
+    }
+    Ok(source)
+}
+
+fn circumstances(
+    args: &Push,
+    cluster: &Cluster,
+    source: &Source,
+    to: RemotePath,
+) -> Result<Circumstances> {
+    let path = source
+        .root
+        .to_str()
+        .context("the name of the folder is no text")?;
+    Ok(Circumstances {
+        tree: Tree {
+            from: TreeSource::Runner {
+                path: RemotePath::new(path),
+            },
+            digest: Sha256::from_raw(&source.digest()),
+            exclude: args.exclude.clone(),
+            delete: args.delete,
+        },
+        to,
+        made_by: TOOL.to_owned(),
+        made_at: jiff::Timestamp::now(),
+        hooks: hooks(cluster),
+    })
+}
+
+/// Looking at nodes.
+struct Looking<'a> {
+    source: &'a Source,
+    rules: &'a Rules,
+    wanted: Wanted,
+    to: &'a RemotePath,
+    reach: &'a Reach,
+}
+
+impl Looking<'_> {
+    /// What is found on the nodes that can be reached. The others are told of.
+    fn at_all(&self, targets: &[(NodeName, Target)], context: &Context) -> Result<Vec<Found>> {
+        let width = if self.source.manifest.len() > LARGE {
+            1
+        } else {
+            WIDTH
+        };
+        let answers = each(targets, width, |(node, target)| self.at(node, target));
+        let mut found = Vec::new();
+        let mut unreached = Vec::new();
+        for ((node, _), answer) in targets.iter().zip(answers) {
+            match answer {
+                Ok(one) => found.push(one),
+                Err(error) if super::refusal::exit(&error) == Exit::Unreachable => {
+                    unreached.push((node, error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if found.is_empty()
+            && let Some((_, error)) = unreached.pop()
+        {
+            return Err(error);
+        }
+        for (node, error) in unreached {
+            let text = format!("{node} is left out, since it was not reached: {error:#}\n");
+            context.io.err.print(&text);
+        }
+        Ok(found)
+    }
+
+    fn at(&self, node: &NodeName, target: &Target) -> Result<Found> {
+        let patience = Patience::unbroken(LOOK);
+        let told = |error: LandError| of_land(node, &error);
+        let host = self
+            .reach
+            .connect(node, &patience)
+            .map_err(|error| told(error.into()))?;
+        let exec = |line: &Line, streams: Streams<'_>, patience: &Patience<'_>| {
+            host.exec(line, streams, patience)
+        };
+        let survey = transfer::survey(&exec, self.to.as_str(), None, &patience).map_err(told)?;
+        self.check(node, &survey)?;
+        let delta = Delta::between(&self.source.manifest, &survey, self.rules, self.wanted);
+        if let Some(lost) = delta.lost.first() {
+            let lost = String::from_utf8_lossy(lost);
+            let what = format!(
+                "{node}: {lost} is excluded and would be lost: the source has something else where its folder is"
+            );
+            return Err(Refusal::new(Exit::Forbidden, what).into());
+        }
+        let needed = delta.room(u64::try_from(self.source.manifest.len()).unwrap_or(u64::MAX));
+        if !delta.is_none() && needed > survey.space {
+            let (needed, free) = (size(needed), size(survey.space));
+            let what = format!(
+                "{node}: the new tree needs {needed} beside {}, and {free} are free",
+                self.to
+            );
+            let hint = "make room on that file system; `clusterctl cleanup` removes old trees";
+            return Err(Refusal::new(Exit::Forbidden, what).hint(hint).into());
+        }
+        Ok(Found {
+            node: node.clone(),
+            target: target.clone(),
+            is: (survey.standing == Standing::Folder).then(|| Sha256::from_raw(&delta.was)),
+            becomes: Sha256::from_raw(&delta.becomes),
+            summary: Summary {
+                files: delta.files,
+                bytes: delta.bytes,
+                kept: delta.kept,
+                changed: delta.changed,
+                removed: delta.removed,
+            },
+            at_once: survey.exchange != "none",
+        })
+    }
+
+    /// Whether a tree can be landed there at all.
+    fn check(&self, node: &NodeName, survey: &Survey) -> Result<()> {
+        let to = self.to;
+        let forbidden = |what: String| Refusal::new(Exit::Forbidden, what);
+        if survey.standing == Standing::Other {
+            let what = format!("{node}: {to} is not a folder");
+            return Err(forbidden(what).hint("move it away first").into());
+        }
+        if survey.mounted {
+            let what = format!(
+                "{node}: a file system is mounted at {to}, which can't be swapped as a whole"
+            );
+            return Err(forbidden(what).hint("push to a folder in it").into());
+        }
+        if !survey.writable {
+            let what = format!("{node}: this user may not put anything beside {to}");
+            let hint = "see `user` and `sudo` of the node in the cluster file";
+            return Err(forbidden(what).hint(hint).into());
+        }
+        if let Some(odd) = survey.odd.first() {
+            let odd = String::from_utf8_lossy(odd);
+            if !self.wanted.delete || self.rules.leave_out(odd.as_bytes(), false) {
+                let what = format!(
+                    "{node}: {to}/{odd} is a socket or a device, which can't be carried over"
+                );
+                return Err(forbidden(what).hint("remove it first").into());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn of_land(node: &NodeName, error: &LandError) -> anyhow::Error {
+    let what = format!("{node}: {error}");
+    let refusal = match error {
+        LandError::Remote(error) => {
+            let refusal = Refusal::new(Exit::Unreachable, what);
+            match &error.hint {
+                Some(hint) => refusal.hint(hint.clone()),
+                None => refusal,
+            }
+        }
+        _ => Refusal::new(Exit::Forbidden, what),
+    };
+    refusal.into()
+}
+
+fn summarise(context: &Context, found: &[Found]) {
+    if context.global.json {
+        for one in found {
+            let Summary {
+                files,
+                bytes,
+                kept,
+                changed,
+                removed,
+            } = one.summary;
+            context.print_json(&serde_json::json!({
+                "format": 1, "node": one.node, "files": files, "bytes": bytes, "kept": kept, "changed": changed,
+                "removed": removed,
+            }));
+        }
+        return;
+    }
+    let mut table = Table::new([
+        Column::new("node").whole(),
+        Column::new("files to send").right(),
+        Column::new("size").right(),
+        Column::new("files kept").right(),
+        Column::new("changed").right(),
+        Column::new("removed").right(),
+    ]);
+    for one in found {
+        let Summary {
+            files,
+            bytes,
+            kept,
+            changed,
+            removed,
+        } = one.summary;
+        table.row([
+            one.node.to_string(),
+            files.to_string(),
+            size(bytes),
+            kept.to_string(),
+            changed.to_string(),
+            removed.to_string(),
+        ]);
+    }
+    context.io.out.print(&table.render(context.out_look()));
+}

@@ -1,0 +1,52 @@
+//! A tree that is brought to nodes.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{RemotePath, Sha256};
+
+/// A tree, and what of it is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tree {
+    /// Where it is.
+    pub from: TreeSource,
+    /// What its manifest was when the plan was made.
+    pub digest: Sha256,
+    /// What is left out of it, and stays where it is on the other side: rules as in a `.gitignore`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// Whether what it does not have goes on the other side.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delete: bool,
+}
+
+/// Where a tree is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum TreeSource {
+    /// On the machine that runs the plan.
+    Runner {
+        /// The folder.
+        path: RemotePath,
+    },
+}
+
+impl TreeSource {
+    /// The folder, where it is.
+    pub fn path(&self) -> &RemotePath {
+        match self {
+            Self::Runner { path } => path,
+        }
+    }
+}
+
+impl fmt::Display for TreeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Runner { path } => write!(f, "{path} of this machine"),
+        }
+    }
+}

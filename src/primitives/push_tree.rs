@@ -1,0 +1,357 @@
+//! Bringing a tree to nodes: staged beside its place on all of them, then swapped.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::config::NodeName;
+use crate::plan::{
+    Action, BackupRef, Class, Condition, FORMAT, Hooks, Lane, Millis, OnFailure, Plan, Probe,
+    Proof, Reading, RemotePath, Sha256, Stage, Step, StepId, Target, Tree, Undo, Why,
+};
+
+/// The verb, as plans name it.
+const VERB: &str = "push";
+
+/// On how many nodes at once; all of them share one reading.
+const WIDTH: usize = 32;
+
+/// How long bringing a tree may take: a terabyte comes through a line of 25 MB/s.
+const STAGE_TIMEOUT: Millis = Millis::secs(12 * 3600);
+/// How long a swap may take; it has to look at the old tree, and where that must be, to wait for the disk.
+const SWAP_TIMEOUT: Millis = Millis::secs(1800);
+
+/// What was found on a node.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The node.
+    pub node: NodeName,
+    /// Where it is.
+    pub target: Target,
+    /// The fingerprint of the tree that is there, or that there is none.
+    pub is: Option<Sha256>,
+    /// The fingerprint of the tree that will be there.
+    pub becomes: Sha256,
+    /// What has to be done.
+    pub summary: Summary,
+    /// Whether the node can exchange two trees at once.
+    pub at_once: bool,
+}
+
+/// What differs on a node, in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Files that are sent.
+    pub files: u64,
+    /// The bytes of these.
+    pub bytes: u64,
+    /// Files that are there already.
+    pub kept: u64,
+    /// Entries that are new or become different, folders included.
+    pub changed: u64,
+    /// Entries that go.
+    pub removed: u64,
+}
+
+impl Summary {
+    /// Whether nothing differs.
+    pub fn is_none(&self) -> bool {
+        self.changed == 0 && self.removed == 0
+    }
+}
+
+/// What a plan is made for and with.
+#[derive(Debug, Clone)]
+pub struct Circumstances {
+    /// The tree.
+    pub tree: Tree,
+    /// Where it shall be.
+    pub to: RemotePath,
+    /// The program that makes the plan.
+    pub made_by: String,
+    /// When.
+    pub made_at: jiff::Timestamp,
+    /// The commands that the runner calls around steps.
+    pub hooks: Hooks,
+}
+
+/// The plan that brings the tree to the nodes on which something differs.
+pub fn plan(found: &[Found], given: &Circumstances) -> Plan {
+    let differ: Vec<&Found> = found.iter().filter(|one| !one.summary.is_none()).collect();
+    let company: Vec<NodeName> = differ.iter().map(|one| one.node.clone()).collect();
+    let lanes: Vec<Lane> = differ
+        .iter()
+        .map(|one| Lane {
+            node: one.node.clone(),
+            steps: vec![stage(one, &company, given), swap(one, given)],
+        })
+        .collect();
+    let many = u32::try_from(lanes.len()).unwrap_or(u32::MAX);
+    let width = u32::try_from(lanes.len().min(WIDTH)).unwrap_or(1);
+    let stages = if lanes.is_empty() {
+        Vec::new()
+    } else {
+        vec![Stage {
+            name: "bring the tree".to_owned(),
+            width: width.max(1),
+            // What goes wrong on one node is no reason to keep the tree from the others.
+            max_failures: many - 1,
+            bake: Millis(0),
+            on_failure: OnFailure::Stop,
+            lanes,
+        }]
+    };
+    Plan {
+        format: FORMAT,
+        verb: VERB.to_owned(),
+        title: format!(
+            "push {} to {} of {}",
+            given.tree.from.path(),
+            given.to,
+            nodes(found)
+        ),
+        made_by: given.made_by.clone(),
+        made_at: given.made_at,
+        starts_as: if differ.is_empty() {
+            format!("{} is as it should be everywhere", given.to)
+        } else {
+            format!("{} is as it was found", given.to)
+        },
+        nodes: found
+            .iter()
+            .map(|one| (one.node.clone(), one.target.clone()))
+            .collect(),
+        hooks: given.hooks.clone(),
+        stages,
+    }
+}
+
+fn nodes(found: &[Found]) -> String {
+    match found {
+        [one] => one.node.to_string(),
+        some => format!("{} nodes", some.len()),
+    }
+}
+
+fn why() -> Why {
+    Why {
+        says: "It was asked for on the command line.".to_owned(),
+        page: None,
+    }
+}
+
+/// What the tree there is now.
+fn as_found(one: &Found, given: &Circumstances) -> Condition {
+    let is = one.is.clone().map_or(Reading::Absent, Reading::Digest);
+    Condition::is(contents(given), is)
+}
+
+fn contents(given: &Circumstances) -> Probe {
+    Probe::Contents {
+        path: given.to.clone(),
+        exclude: given.tree.exclude.clone(),
+    }
+}
+
+fn stage(one: &Found, company: &[NodeName], given: &Circumstances) -> Step {
+    let id = StepId::new(VERB, &one.node, "stage");
+    let staged = Probe::Staged {
+        step: id.clone(),
+        to: given.to.clone(),
+    };
+    Step {
+        title: format!("Stage the tree: {}", in_words(&one.summary)),
+        why: why(),
+        class: Class::Stage,
+        action: Action::StageTree {
+            tree: given.tree.clone(),
+            to: given.to.clone(),
+            becomes: one.becomes.clone(),
+            company: company.to_vec(),
+        },
+        guards: vec![as_found(one, given)],
+        proof: Proof::Holds(vec![Condition::is(
+            staged,
+            Reading::Digest(one.becomes.clone()),
+        )]),
+        outputs: BTreeMap::new(),
+        undo: Undo::Nothing {
+            because: "What is staged is in nobody's way, and `cleanup` removes it.".to_owned(),
+        },
+        timeout: STAGE_TIMEOUT,
+        leaves: format!(
+            "{} is as before, and the new tree stands beside it",
+            given.to
+        ),
+        temporary: None,
+        ends: None,
+        preview: None,
+        id,
+    }
+}
+
+fn swap(one: &Found, given: &Circumstances) -> Step {
+    let id = StepId::new(VERB, &one.node, "swap");
+    let staged_by = StepId::new(VERB, &one.node, "stage");
+    let staged = Probe::Staged {
+        step: staged_by.clone(),
+        to: given.to.clone(),
+    };
+    let becomes = Reading::Digest(one.becomes.clone());
+    let (title, class) = match (&one.is, one.at_once) {
+        (None, _) => ("Give the new tree its name".to_owned(), Class::Stage),
+        (Some(_), true) => (
+            "Swap the trees, and keep the old one".to_owned(),
+            Class::Disrupt,
+        ),
+        (Some(_), false) => {
+            let title = "Swap the trees, and keep the old one; the node can't do that at once, and for an instant \
+                         neither has the name";
+            (title.to_owned(), Class::Disrupt)
+        }
+    };
+    Step {
+        title,
+        why: why(),
+        class,
+        action: Action::SwapTree {
+            to: given.to.clone(),
+            stage: staged_by,
+            becomes: one.becomes.clone(),
+        },
+        guards: vec![as_found(one, given), Condition::is(staged, becomes.clone())],
+        proof: Proof::Holds(vec![Condition::is(contents(given), becomes)]),
+        outputs: BTreeMap::new(),
+        undo: Undo::By {
+            action: Box::new(Action::SwapBack {
+                to: given.to.clone(),
+                swap: BackupRef {
+                    run: None,
+                    step: id.clone(),
+                },
+            }),
+            proof: Proof::Holds(vec![as_found(one, given)]),
+        },
+        timeout: SWAP_TIMEOUT,
+        leaves: format!("{} is the new tree", given.to),
+        temporary: None,
+        ends: None,
+        preview: None,
+        id,
+    }
+}
+
+/// `12 files (3.4 MB), 7 kept, 2 removed`.
+pub fn in_words(summary: &Summary) -> String {
+    let plural = |many: u64| if many == 1 { "" } else { "s" };
+    let mut text = format!(
+        "{} file{} to send ({}), {} kept",
+        summary.files,
+        plural(summary.files),
+        size(summary.bytes),
+        summary.kept
+    );
+    if summary.removed > 0 {
+        let _ = write!(text, ", {} removed", summary.removed);
+    }
+    text
+}
+
+/// A number of bytes for people, in units of a thousand.
+pub fn size(bytes: u64) -> String {
+    let units = [
+        (1_000_000_000_000, "TB"),
+        (1_000_000_000, "GB"),
+        (1_000_000, "MB"),
+        (1_000, "kB"),
+    ];
+    match units.iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => {
+            let tenths = bytes / (unit / 10);
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(name: &str, is: Option<&str>, changed: u64) -> Found {
+        Found {
+            node: name.parse().unwrap(),
+            target: Target::at("local", RemotePath::new("/var/lib/clusterctl")),
+            is: is.map(Sha256::of),
+            becomes: Sha256::of("new"),
+            summary: Summary {
+                files: changed,
+                changed,
+                bytes: 1_234_567,
+                ..Summary::default()
+            },
+            at_once: true,
+        }
+    }
+
+    fn given() -> Circumstances {
+        use crate::plan::TreeSource;
+        Circumstances {
+            tree: Tree {
+                from: TreeSource::Runner {
+                    path: RemotePath::new("/src"),
+                },
+                digest: Sha256::of("tree"),
+                exclude: vec!["*.log".to_owned()],
+                delete: true,
+            },
+            to: RemotePath::new("/opt/app"),
+            made_by: "test".to_owned(),
+            made_at: jiff::Timestamp::UNIX_EPOCH,
+            hooks: Hooks::default(),
+        }
+    }
+
+    #[test]
+    fn nodes_that_differ_get_the_tree_in_company() {
+        let plan = plan(
+            &[
+                found("a", None, 1),
+                found("b", Some("x"), 0),
+                found("c", Some("y"), 2),
+            ],
+            &given(),
+        );
+        assert_eq!(plan.problems(), []);
+        assert_eq!(plan.changed().len(), 2);
+        let classes: Vec<_> = plan.steps().map(|(_, step)| step.class).collect();
+        assert_eq!(
+            classes,
+            [Class::Stage, Class::Stage, Class::Stage, Class::Disrupt]
+        );
+        let Some((
+            _,
+            Step {
+                action: Action::StageTree { company, .. },
+                ..
+            },
+        )) = plan.steps().next()
+        else {
+            panic!("the first step stages");
+        };
+        assert_eq!(company.len(), 2);
+    }
+
+    #[test]
+    fn where_nothing_differs_there_is_nothing_to_do() {
+        assert!(plan(&[found("a", Some("new"), 0)], &given()).is_empty());
+    }
+
+    #[test]
+    fn sizes_are_for_people() {
+        let sizes = [0, 999, 1000, 1_234_567, 50_000_000_000].map(size);
+        assert_eq!(
+            sizes,
+            ["0 bytes", "999 bytes", "1.0 kB", "1.2 MB", "50.0 GB"]
+        );
+    }
+}

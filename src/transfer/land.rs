@@ -1,0 +1,343 @@
+//! Bringing a tree to a node: looked at, staged beside its place, verified.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use super::delta::Delta;
+use super::list::List;
+use super::manifest::{Entry, Kind, Manifest, Marks};
+use super::pack::Pack;
+use super::read::{Block, Findings, Hash};
+use super::rules::Rules;
+use super::script::{self, Exec, LandError};
+use super::source::Source;
+use super::survey::{Archives, HashKind, Reader, Survey};
+use super::tee::{Seat, Stream};
+use crate::remote::{Input, Output, Patience, RemoteError, RemoteErrorKind};
+
+/// Where a tree is staged, and by which names.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// The name of the stage, beside the place.
+    pub own: String,
+    /// How the names of the stages of all runs begin.
+    pub hidden: String,
+}
+
+/// How a tree is brought to a node.
+pub struct Landing<'a> {
+    /// The node.
+    pub exec: &'a Exec<'a>,
+    /// How long it may take.
+    pub patience: &'a Patience<'a>,
+    /// The tree.
+    pub source: &'a Arc<Source>,
+    /// What the node said.
+    pub survey: &'a Survey,
+    /// What has to be done.
+    pub delta: &'a Delta,
+    /// What is left out.
+    pub rules: &'a Rules,
+    /// The name of the stage, beside the place.
+    pub stage: &'a str,
+    /// The folder on the node for the record of the stage, and the record.
+    pub record: (&'a str, &'a str),
+}
+
+/// Asks a node what stands where a tree shall land, and in the stages for it where `names` are given.
+pub fn survey(
+    exec: &Exec<'_>,
+    to: &str,
+    names: Option<&Names>,
+    patience: &Patience<'_>,
+) -> Result<Survey, LandError> {
+    let mut reader = Reader::default();
+    let hidden = names.map_or("-", |names| &names.hidden);
+    let own = names.map_or("-", |names| &names.own);
+    let arguments = [to, hidden, own];
+    script::run(
+        exec,
+        script::survey(),
+        &arguments,
+        Input::Nothing,
+        &mut reader,
+        patience,
+    )?;
+    reader.finish().ok_or_else(|| {
+        let what = format!("what the node said of {to} was cut short or can't be understood");
+        RemoteError::new(RemoteErrorKind::Lost, what).into()
+    })
+}
+
+/// Where a place on a node really is: its path without links.
+pub fn place(exec: &Exec<'_>, to: &str, patience: &Patience<'_>) -> Result<String, LandError> {
+    let mut out = Output::at_most(64 << 10);
+    script::run(
+        exec,
+        script::place(),
+        &[to],
+        Input::Nothing,
+        &mut out,
+        patience,
+    )?;
+    if let Some((real, "")) = out.text().split_once('\0') {
+        return Ok(real.to_owned());
+    }
+    let what = format!("what the node said of {to} was cut short or can't be understood");
+    Err(RemoteError::new(RemoteErrorKind::Lost, what).into())
+}
+
+impl Survey {
+    /// The fingerprint of the tree that is there, without what the rules leave out.
+    pub fn digest(&self, rules: &Rules) -> [u8; 32] {
+        let live = &self.live;
+        let mut marks = Marks::default();
+        for (_, entry) in live.iter() {
+            if !rules.leave_out(live.path(entry), entry.kind == Kind::Folder) {
+                marks.add(live.mark(entry, self.precision()));
+            }
+        }
+        marks.digest()
+    }
+
+    /// Forgets what the trees contain, which takes room.
+    pub fn forget_entries(&mut self) {
+        self.staged_entries = self.staged.len();
+        self.live = Manifest::default();
+        self.staged = Manifest::default();
+    }
+
+    /// What stands beside the place under this name.
+    pub fn beside(&self, name: &str) -> String {
+        match self.real.rsplit_once('/') {
+            Some((parent, _)) => format!("{parent}/{name}"),
+            None => name.to_owned(),
+        }
+    }
+}
+
+impl Landing<'_> {
+    /// Stages the tree and verifies it. What could not be kept of it is told.
+    pub fn stage(&self, seat: Seat<'_>) -> Result<String, LandError> {
+        self.check_room()?;
+        let stage = self.survey.beside(self.stage);
+        let found = self.survey.stage.as_deref().unwrap_or("-");
+        let (kept, record) = self.record;
+        self.run(
+            script::prepare(),
+            &[&stage, found, kept, record],
+            Input::Bytes(&self.delta.sweep),
+        )?;
+        let delta = self.delta;
+        if !(delta.carry.is_none() && delta.extra.is_empty()) {
+            let mut list = List::new(&self.source.manifest, &delta.carry, &delta.extra);
+            self.run(
+                script::carry(),
+                &[&self.survey.real, &stage],
+                Input::Reader(&mut list),
+            )?;
+        }
+        let wanted = (delta.send.clone(), delta.verify.clone());
+        let Stream { blocks, findings } =
+            seat.join(self.source, wanted.0, wanted.1, self.survey.hash);
+        let said = self.unpack(&stage, blocks)?;
+        findings.wait();
+        let changed = findings.changed();
+        if let Some(first) = changed.first() {
+            let more = match changed.len() {
+                1 => String::new(),
+                many => format!(" and {} more", many - 1),
+            };
+            let what = format!(
+                "the source changed while it was read: {}{more}",
+                first.display()
+            );
+            return Err(LandError::Changed(what));
+        }
+        self.verify(&stage, &findings)?;
+        self.compare(&stage)?;
+        Ok(said)
+    }
+
+    fn run(
+        &self,
+        script: script::Script,
+        arguments: &[&str],
+        input: Input<'_>,
+    ) -> Result<String, LandError> {
+        let mut out = Output::at_most(1 << 20);
+        script::run(self.exec, script, arguments, input, &mut out, self.patience)
+    }
+
+    fn unpack(&self, stage: &str, blocks: Receiver<Arc<Block>>) -> Result<String, LandError> {
+        let archives = self.survey.archives;
+        let how = match archives {
+            Archives::Gnu => "gnu",
+            Archives::Busybox => "busybox",
+        };
+        let send = self.delta.send.clone();
+        let mut pack = Pack::new(self.source, send, &self.delta.headers, archives, blocks);
+        self.run(script::unpack(), &[stage, how], Input::Reader(&mut pack))
+    }
+
+    /// Compares the fingerprints of all files that came over the wire, now or before.
+    fn verify(&self, stage: &str, findings: &Findings) -> Result<(), LandError> {
+        let which = &self.delta.verify;
+        if which.is_none() {
+            return Ok(());
+        }
+        let manifest = &self.source.manifest;
+        let kind = self.survey.hash;
+        let program = match kind {
+            HashKind::Blake2 => "b2sum",
+            HashKind::Sha256 => "sha256sum",
+        };
+        let has_lines = || {
+            let paths = manifest.iter().filter(|(at, _)| which.has(*at));
+            paths
+                .map(|(_, entry)| manifest.path(entry))
+                .any(|path| path.contains(&b'\n'))
+        };
+        let each = self.survey.archives == Archives::Busybox && has_lines();
+        let mut sums = Sums {
+            line: Vec::new(),
+            next: 0,
+            wrong: None,
+            expected: &mut |at| {
+                let found = manifest.iter().skip(at).find(|(at, _)| which.has(*at));
+                found.map(|(at, _)| (at, findings.hash(kind, at)))
+            },
+        };
+        let mut list = List::new(manifest, which, &[]);
+        let arguments = [stage, program, if each { "each" } else { "-" }];
+        script::run(
+            self.exec,
+            script::verify(),
+            &arguments,
+            Input::Reader(&mut list),
+            &mut sums,
+            self.patience,
+        )?;
+        let missing = (sums.expected)(sums.next).map(|(at, _)| at);
+        let Some(wrong) = sums.wrong.or(missing).and_then(|at| manifest.get(at)) else {
+            return Ok(());
+        };
+        let path = String::from_utf8_lossy(manifest.path(wrong));
+        let what =
+            format!("{path} is not what was sent: its {program} in {stage} is another than here");
+        Err(LandError::Broken(what))
+    }
+
+    /// Compares all that can be seen of the staged tree with what it shall be.
+    fn compare(&self, stage: &str) -> Result<(), LandError> {
+        let staged = survey(self.exec, stage, None, self.patience)?;
+        if staged.digest(self.rules) == self.delta.becomes {
+            return Ok(());
+        }
+        let manifest = &self.source.manifest;
+        let precision = staged.precision();
+        let is_other = |entry: &Entry| {
+            let there = staged.live.find(manifest.path(entry));
+            let there = there.and_then(|at| staged.live.get(at));
+            there
+                .is_none_or(|it| staged.live.mark(it, precision) != manifest.mark(entry, precision))
+        };
+        let other = manifest.iter().find(|(_, entry)| is_other(entry));
+        let what = match other.map(|(_, entry)| String::from_utf8_lossy(manifest.path(entry))) {
+            Some(path) => format!("{path} did not become in {stage} what it is here"),
+            None => format!("what was carried over to {stage} changed at the same time"),
+        };
+        Err(LandError::Broken(what))
+    }
+
+    /// Whether what arrives and what is copied has room.
+    fn check_room(&self) -> Result<(), LandError> {
+        let (delta, survey) = (self.delta, self.survey);
+        // Each file takes a block more than its bytes at the most.
+        let needed = delta.room(u64::try_from(self.source.manifest.len()).unwrap_or(u64::MAX));
+        if needed > survey.space {
+            let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+            let what = format!(
+                "{} needs {} MiB for the new tree beside the old one, and {} MiB are free",
+                survey.real,
+                mib(needed),
+                mib(survey.space)
+            );
+            return Err(LandError::NoRoom(what));
+        }
+        let entries = u64::try_from(self.source.manifest.len()).unwrap_or(u64::MAX);
+        let new = entries.saturating_sub(u64::try_from(survey.staged_entries).unwrap_or(0));
+        if let Some(free) = survey.inodes
+            && new > free
+        {
+            let what = format!(
+                "{} needs {new} inodes for the new tree, and {free} are free",
+                survey.real
+            );
+            return Err(LandError::NoRoom(what));
+        }
+        Ok(())
+    }
+}
+
+impl Delta {
+    /// How many bytes a stage of so many entries takes at the most.
+    pub fn room(&self, entries: u64) -> u64 {
+        self.bytes
+            .saturating_add(self.copied)
+            .saturating_add(entries.saturating_mul(512))
+    }
+}
+
+/// Which entry comes at or after a number, and its fingerprint.
+type Expected<'a> = dyn FnMut(usize) -> Option<(usize, Option<Hash>)> + Send + 'a;
+
+/// Compares fingerprints as they come, a line each.
+struct Sums<'a> {
+    line: Vec<u8>,
+    next: usize,
+    wrong: Option<usize>,
+    expected: &'a mut Expected<'a>,
+}
+
+impl Write for Sums<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut rest = bytes;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            self.line.extend_from_slice(&rest[..end]);
+            rest = &rest[end + 1..];
+            let line = std::mem::take(&mut self.line);
+            let Some((at, hash)) = (self.expected)(self.next) else {
+                return Err(io::Error::other("there are more fingerprints than files"));
+            };
+            self.next = at + 1;
+            if hash.is_none_or(|hash| !says(&line, &hash)) {
+                self.wrong = self.wrong.or(Some(at));
+            }
+        }
+        self.line.extend_from_slice(rest);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether a line of a program such as `sha256sum` begins with this fingerprint. A backslash marks an odd name.
+fn says(line: &[u8], hash: &Hash) -> bool {
+    let line = line.strip_prefix(b"\\").unwrap_or(line);
+    let digit = |half: u8| {
+        if half < 10 {
+            b'0' + half
+        } else {
+            b'a' + half - 10
+        }
+    };
+    line.len() >= 64
+        && hash
+            .iter()
+            .zip(line.chunks(2))
+            .all(|(byte, digits)| digits == [digit(byte >> 4), digit(byte & 15)])
+}

@@ -1,0 +1,143 @@
+# What the scripts that land a tree share. It stands before each of them.
+#
+# Nothing is ever pasted into these texts: everything comes as arguments or on
+# standard input. Exit codes, with a sentence on standard error:
+EX_STALE=81  # something is not as it was
+EX_TAKEN=83  # something else is there
+EX_DENIED=85 # this user may not
+EX_FULL=86   # the disk is full
+EX_FAILED=89 # anything else
+
+set -u
+umask 077
+unset CDPATH GREP_OPTIONS POSIXLY_CORRECT TAR_OPTIONS BLOCKSIZE
+LC_ALL=C
+PATH=${PATH:-}:/usr/bin:/bin:/usr/sbin:/sbin
+export LC_ALL PATH
+
+stop() {
+    stop_code=$1
+    shift
+    printf '%s\n' "$*" >&2
+    exit "$stop_code"
+}
+
+# Ends with the reason that a program gave.
+blame() {
+    case $2 in
+    *'No space left on device'* | *'uota exceeded'* | *'File too large'*) stop $EX_FULL "$1: ${2##*: }" ;;
+    *'Read-only file system'* | *'ermission denied'* | *'peration not permitted'*)
+        stop $EX_DENIED "$1: ${2##*: } (as user $(id -u))"
+        ;;
+    *) stop $EX_FAILED "$1: $2" ;;
+    esac
+}
+
+exists() {
+    [ -e "$1" ] || [ -L "$1" ]
+}
+
+away() {
+    rm -rf -- "$1" 2>/dev/null || {
+        chmod -R u+rwx -- "$1"
+        rm -rf -- "$1"
+    }
+}
+
+identity() {
+    stat -c '%d:%i' -- "$1" 2>/dev/null || echo gone
+}
+
+on_disk() {
+    sync -- "$1" 2>/dev/null || sync
+}
+
+# Puts a line into a file: readers see the old one or the new one, and it is on disk.
+put() {
+    said=$({ printf '%s\n' "$2" >"$1.new"; } 2>&1) || blame "$1 can't be written" "$said"
+    on_disk "$1.new"
+    mv -f -- "$1.new" "$1" && on_disk "${1%/*}"
+}
+
+# Waits until nobody else works in the stage: a runner that died may still have something there that unpacks.
+alone() {
+    command -v flock >/dev/null || return 0
+    exec 9<"$1" && flock -w 60 9 9<&9 || stop $EX_FAILED "another process still works in $1"
+}
+
+# What can exchange two names at once on this node: `none` where nothing can.
+exchanger() {
+    if mv --help 2>&1 | grep -q -e --exchange; then
+        echo mv
+    elif command -v perl >/dev/null; then
+        echo perl
+    elif command -v python3 >/dev/null; then
+        echo python3
+    else
+        echo none
+    fi
+}
+
+# Gives two names to each other's things at once, where the system can: by the call renameat2.
+exchange() {
+    case $(uname -m) in
+    x86_64) call=316 ;;
+    aarch64 | riscv64 | loongarch64) call=276 ;;
+    armv*) call=382 ;;
+    i?86) call=353 ;;
+    ppc64*) call=357 ;;
+    s390x) call=347 ;;
+    *) call=0 ;;
+    esac
+    case $(exchanger)/$call in
+    mv/*) mv -T --exchange -- "$1" "$2" 2>/dev/null ;;
+    none/* | */0) return 1 ;;
+    perl/*)
+        perl -e 'exit(syscall($ARGV[2] + 0, -100, $ARGV[0], -100, $ARGV[1], 2) != 0)' "$1" "$2" "$call" 2>/dev/null
+        ;;
+    python3/*)
+        python3 -c 'import ctypes, os, sys
+a, b = map(os.fsencode, sys.argv[1:3])
+sys.exit(ctypes.CDLL(None).syscall(int(sys.argv[3]), -100, a, -100, b, 2) != 0)' "$1" "$2" "$call" 2>/dev/null
+        ;;
+    esac
+}
+
+# change_places LIVE OTHER: the other tree becomes the live one, which gets its name. Where that can't be done at
+# once, there is an instant without a live one, and whoever comes next goes on from any instant of it.
+change_places() {
+    if ! exists "$2.old"; then
+        if exchange "$1" "$2"; then
+            on_disk "${1%/*}/"
+            return
+        fi
+        said=$(mv -T -- "$1" "$2.old" 2>&1) || blame "$1 can't be moved" "$said"
+    fi
+    if ! exists "$1"; then
+        said=$(mv -T -- "$2" "$1" 2>&1) || {
+            mv -T -- "$2.old" "$1"
+            blame "$2 can't become $1" "$said"
+        }
+    fi
+    said=$(mv -T -- "$2.old" "$2" 2>&1) || blame "$2.old can't be moved" "$said"
+    on_disk "${1%/*}/"
+}
+
+# Where a tree really is.
+real_of() {
+    real=$1
+    if [ -L "$1" ]; then
+        real=$(readlink -f -- "$1" && echo .) || stop $EX_FAILED "$1 can't be followed"
+        real=${real%??}
+    fi
+}
+
+# A fingerprint of all names, sizes and times in a tree.
+fingerprint() (
+    cd -P -- "$1" || exit 1
+    if find . -maxdepth 0 -printf '' 2>/dev/null; then
+        find . -printf '%y %m %s %T@ %P %l\0'
+    else
+        find . -print0 | xargs -0 -n256 stat -c '%f %s %Y %N'
+    fi | sort -z | sha256sum
+)

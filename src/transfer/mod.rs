@@ -1,0 +1,49 @@
+//! Trees: copied to many nodes from one reading, staged beside their place, verified, and swapped.
+//!
+//! ```text
+//!  source ─► Manifest ─┐
+//!                      ├─► Delta ─► stage: prepare · carry · unpack · verify ─► seal ─► swap ─► (back)
+//!  survey ─► Manifest ─┘                             ▲
+//!                        one Reading ─► blocks ─► Pack, one a target
+//! ```
+//!
+//! [`Source`] is the tree, [`survey`] asks a node in one command what stands where
+//! it shall land, [`Delta`] compares the two, and [`Landing`] does what they differ in.
+//! A [`Meetings`] lets those that want the same tree share one reading of it.
+//!
+//! Everything on a node is done by scripts for a POSIX shell, through
+//! [`Host`](crate::remote::Host): nothing is installed there. What must not happen
+//! without the right to it ([`seal`], [`swap`], [`back`]) is given to the caller as
+//! a script, to be run under whatever lock it holds. This room knows machines and
+//! files; it knows no plan, no run, no lock.
+//!
+//! ```
+//! use clusterctl::transfer::Rules;
+//!
+//! let rules = Rules::new(&["*.log".to_owned(), "!keep.log".to_owned()]).unwrap();
+//! assert!(rules.leave_out(b"logs/a.log", false));
+//! assert!(!rules.leave_out(b"keep.log", false));
+//! ```
+
+mod bits;
+mod delta;
+mod land;
+mod list;
+mod manifest;
+mod pack;
+mod read;
+mod rules;
+mod script;
+mod source;
+mod survey;
+mod tar;
+mod tee;
+
+pub use delta::{Delta, Wanted};
+pub use land::{Landing, Names, place, survey};
+pub use manifest::{Entry, Kind, Known, Manifest, Marks, Precision, Time, TooMuch};
+pub use rules::{BadRule, Rules};
+pub use script::{Exec, LandError, Script, back, seal, swap};
+pub use source::{Source, SourceError};
+pub use survey::{Archives, HashKind, Standing, Survey};
+pub use tee::{Meetings, Seat};

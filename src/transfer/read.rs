@@ -1,0 +1,347 @@
+//! One reading of the source: files go straight into blocks that all targets share, and are hashed on the way.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::OFlags;
+use sha2::Digest as _;
+
+use super::bits::Bits;
+use super::manifest::{Entry, Kind};
+use super::source::Source;
+use super::survey::HashKind;
+
+/// How much one block holds.
+const BLOCK: usize = 256 << 10;
+
+/// A part of the reading.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// Where the reading stood when it began.
+    pub(super) start: Position,
+    pub(super) bytes: Vec<u8>,
+    pub(super) parts: Vec<Part>,
+}
+
+/// Where a reading stands: at which entry, whether that was begun, and how many of its bytes were read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Position {
+    pub(super) entry: usize,
+    pub(super) begun: bool,
+    pub(super) at: u64,
+}
+
+/// What a block tells.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// The content of an entry begins; of one with holes, these parts of it come.
+    Begin(usize, Option<Arc<[(u64, u64)]>>),
+    /// These bytes of the block belong to it.
+    Data(std::ops::Range<usize>),
+    /// It is complete.
+    End,
+}
+
+/// Fingerprints of files; of `b2sum` the first half, which is as strong as SHA-256.
+pub(super) type Hash = [u8; 32];
+
+/// What a reading found besides the content.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    hashes: Mutex<HashMap<(HashKind, usize), Hash>>,
+    changed: Mutex<Vec<PathBuf>>,
+    finished: (Mutex<bool>, Condvar),
+}
+
+impl std::hash::Hash for HashKind {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (*self == Self::Blake2).hash(state);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Findings {
+    /// Waits until everything is read.
+    pub(super) fn wait(&self) {
+        let (finished, bell) = &self.finished;
+        let mut is = lock(finished);
+        while !*is {
+            is = bell.wait(is).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Nothing will be found any more.
+    pub(super) fn finish(&self) {
+        let (finished, bell) = &self.finished;
+        *lock(finished) = true;
+        bell.notify_all();
+    }
+
+    /// The fingerprint of an entry, when it was read.
+    pub(super) fn hash(&self, kind: HashKind, entry: usize) -> Option<Hash> {
+        lock(&self.hashes).get(&(kind, entry)).copied()
+    }
+
+    /// What changed since the plan was made, or could not be read.
+    pub(super) fn changed(&self) -> Vec<PathBuf> {
+        let mut changed = lock(&self.changed).clone();
+        changed.sort();
+        changed.dedup();
+        changed
+    }
+
+    fn add(&self, kind: HashKind, entry: usize, hash: &[u8]) {
+        let mut short = [0; 32];
+        short.copy_from_slice(&hash[..32]);
+        lock(&self.hashes).insert((kind, entry), short);
+    }
+}
+
+/// What is read, and what for.
+pub(super) struct Reading<'a> {
+    pub(super) source: &'a Source,
+    /// Whose content is passed on.
+    pub(super) send: &'a Bits,
+    /// Whose fingerprint somebody wants, by the kind of fingerprint.
+    pub(super) verify: [(HashKind, &'a Bits); 2],
+    pub(super) findings: &'a Findings,
+}
+
+/// A receiver of blocks; it says whether more are wanted.
+pub(super) type Sink<'a> = dyn FnMut(Arc<Block>) -> bool + 'a;
+
+impl Reading<'_> {
+    /// Reads on from there, and passes blocks on as they become full.
+    pub(super) fn run(&self, from: Position, sink: &mut Sink<'_>) {
+        let mut out = Out {
+            block: fresh(from),
+            sink,
+            wanted: true,
+        };
+        for (at, entry) in self.source.manifest.iter().skip(from.entry) {
+            let is_content = entry.kind == Kind::File
+                && entry.size > 0
+                && self.source.manifest.first(entry).is_none();
+            let read = self.send.has(at) || self.verify.iter().any(|(_, bits)| bits.has(at));
+            if !is_content || !read {
+                continue;
+            }
+            let begun = if at == from.entry {
+                from
+            } else {
+                Position {
+                    entry: at,
+                    ..Position::default()
+                }
+            };
+            self.file(at, entry, begun, &mut out);
+            if !out.wanted {
+                return;
+            }
+        }
+        out.flush(Position::default());
+    }
+
+    fn file(&self, at: usize, entry: &Entry, begun: Position, out: &mut Out<'_, '_>) {
+        let place = self.source.place(self.source.manifest.path(entry));
+        let mut options = File::options();
+        options
+            .read(true)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        let mut file = options.open(&place).ok();
+        let mut is_whole = file.is_some();
+        let send = self.send.has(at);
+        let parts: Option<Arc<[(u64, u64)]>> = file
+            .as_mut()
+            .filter(|_| entry.sparse)
+            .and_then(|file| parts(file, entry.size).ok())
+            .map(Into::into);
+        if send && !begun.begun {
+            out.part(Part::Begin(at, parts.clone()));
+        }
+        let mut hashers =
+            Hashers::new(self.verify.map(|(kind, bits)| bits.has(at).then_some(kind)));
+        let whole = [(0, entry.size)];
+        let mut reached = 0;
+        for (start, length) in parts.as_deref().unwrap_or(&whole) {
+            hashers.zeros(start.saturating_sub(reached));
+            reached = *start;
+            let skip = begun.at.saturating_sub(*start).min(*length);
+            reached += skip;
+            if let Some(file) = &mut file
+                && (*start != 0 || skip != 0)
+            {
+                is_whole &= file.seek(SeekFrom::Start(reached)).is_ok();
+            }
+            let end = start + length;
+            while reached < end {
+                let room = out.room(Position {
+                    entry: at,
+                    begun: send,
+                    at: reached,
+                });
+                if !out.wanted {
+                    return;
+                }
+                let much = usize::try_from(end - reached)
+                    .unwrap_or(usize::MAX)
+                    .min(room);
+                let from = out.block.bytes.len();
+                out.block.bytes.resize(from + much, 0);
+                let read = file
+                    .as_mut()
+                    .map_or(0, |file| read(file, &mut out.block.bytes[from..]));
+                let read = if is_whole { read } else { 0 };
+                // Whatever is missing is made up for with zeros, so that what follows stays in its place.
+                out.block.bytes[from + read..].fill(0);
+                is_whole &= read == much;
+                hashers.bytes(&out.block.bytes[from..]);
+                reached += u64::try_from(much).unwrap_or_default();
+                if send {
+                    out.block.parts.push(Part::Data(from..from + much));
+                } else {
+                    out.block.bytes.truncate(from);
+                }
+            }
+        }
+        hashers.zeros(entry.size.saturating_sub(reached));
+        if send {
+            out.part(Part::End);
+        }
+        let same = file
+            .and_then(|file| file.metadata().ok())
+            .is_some_and(|found| {
+                let nanos = i64::from(entry.changed.nanos);
+                (found.size(), found.mtime(), found.mtime_nsec())
+                    == (entry.size, entry.changed.seconds, nanos)
+            });
+        if !(is_whole && same) {
+            lock(&self.findings.changed).push(place);
+        }
+        if !begun.begun {
+            hashers.finish(|kind, hash| self.findings.add(kind, at, hash));
+        }
+    }
+}
+
+/// Reads as much as there is.
+fn read(file: &mut File, into: &mut [u8]) -> usize {
+    let mut got = 0;
+    while got < into.len() {
+        match file.read(&mut into[got..]) {
+            Ok(0) => break,
+            Ok(more) => got += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+    got
+}
+
+/// Where a file has data; it ends with an empty part at the file's end.
+fn parts(file: &mut File, size: u64) -> io::Result<Vec<(u64, u64)>> {
+    use rustix::fs::{SeekFrom, seek};
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < size {
+        let start = match seek(&*file, SeekFrom::Data(at)) {
+            Err(rustix::io::Errno::NXIO) => break,
+            other => other?,
+        };
+        let end = seek(&*file, SeekFrom::Hole(start))?.min(size);
+        if start >= end {
+            break;
+        }
+        found.push((start, end - start));
+        at = end;
+    }
+    seek(&*file, SeekFrom::Start(0))?;
+    found.push((size, 0));
+    Ok(found)
+}
+
+fn fresh(start: Position) -> Block {
+    Block {
+        start,
+        bytes: Vec::with_capacity(BLOCK),
+        parts: Vec::new(),
+    }
+}
+
+/// The block that is being filled.
+struct Out<'a, 's> {
+    block: Block,
+    sink: &'a mut Sink<'s>,
+    wanted: bool,
+}
+
+impl Out<'_, '_> {
+    fn part(&mut self, part: Part) {
+        self.block.parts.push(part);
+    }
+
+    /// How much room the block has; a full one is passed on, and the next begins there.
+    fn room(&mut self, next: Position) -> usize {
+        if self.block.bytes.len() == BLOCK {
+            self.flush(next);
+        }
+        BLOCK - self.block.bytes.len()
+    }
+
+    fn flush(&mut self, next: Position) {
+        let block = std::mem::replace(&mut self.block, fresh(next));
+        if !block.parts.is_empty() {
+            self.wanted = (self.sink)(Arc::new(block));
+        }
+    }
+}
+
+/// Fingerprints in the making.
+struct Hashers {
+    blake2: Option<Box<blake2b_simd::State>>,
+    sha256: Option<sha2::Sha256>,
+}
+
+impl Hashers {
+    fn new(kinds: [Option<HashKind>; 2]) -> Self {
+        let wants = |kind| kinds.contains(&Some(kind));
+        Self {
+            blake2: wants(HashKind::Blake2).then(|| Box::new(blake2b_simd::State::new())),
+            sha256: wants(HashKind::Sha256).then(sha2::Sha256::new),
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        if let Some(state) = &mut self.blake2 {
+            state.update(bytes);
+        }
+        if let Some(state) = &mut self.sha256 {
+            state.update(bytes);
+        }
+    }
+
+    fn zeros(&mut self, mut many: u64) {
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        while many > 0 && (self.blake2.is_some() || self.sha256.is_some()) {
+            let much = usize::try_from(many).unwrap_or(usize::MAX).min(ZEROS.len());
+            self.bytes(&ZEROS[..much]);
+            many -= u64::try_from(much).unwrap_or(many);
+        }
+    }
+
+    fn finish(self, mut tell: impl FnMut(HashKind, &[u8])) {
+        if let Some(state) = self.blake2 {
+            tell(HashKind::Blake2, state.finalize().as_bytes());
+        }
+        if let Some(state) = self.sha256 {
+            tell(HashKind::Sha256, &state.finalize());
+        }
+    }
+}

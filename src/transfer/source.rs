@@ -1,0 +1,276 @@
+//! The tree that is copied, on this machine.
+
+use std::collections::HashMap;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use super::manifest::{Kind, Known, Manifest, Marks, Precision, Time};
+use super::rules::Rules;
+
+/// Attributes that a kernel or its guards compute or give by themselves.
+const NOT_CARRIED: [&str; 3] = ["security.ima", "security.evm", "security.selinux"];
+
+/// The largest value of an attribute that Linux keeps, and the longest list of names.
+const LARGEST_VALUE: usize = 64 << 10;
+
+/// The tree that is copied.
+#[derive(Debug)]
+pub struct Source {
+    /// Where it is.
+    pub root: PathBuf,
+    /// What it contains, without what the rules leave out.
+    pub manifest: Manifest,
+    /// What can't be copied, such as sockets and devices.
+    pub left_out: Vec<PathBuf>,
+    pub(super) names: Names,
+}
+
+/// The tree can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// Something in it can't be read.
+    #[error("{} can't be read: {why}", .path.display())]
+    Unreadable {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        why: io::Error,
+    },
+    /// It is no folder.
+    #[error("{} is not a folder", .0.display())]
+    NoFolder(PathBuf),
+    /// A path is too long, or there are too many.
+    #[error("{}: {why}", .path.display())]
+    TooMuch {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: super::manifest::TooMuch,
+    },
+}
+
+impl Source {
+    /// Reads what a folder contains.
+    pub fn read(root: &Path, rules: &Rules) -> Result<Self, SourceError> {
+        let root = root.canonicalize().map_err(|why| unreadable(root, why))?;
+        let found = fs::metadata(&root).map_err(|why| unreadable(&root, why))?;
+        if !found.is_dir() {
+            return Err(SourceError::NoFolder(root));
+        }
+        let mut source = Self {
+            root: root.clone(),
+            manifest: Manifest::default(),
+            left_out: Vec::new(),
+            names: Names::of_this_machine(),
+        };
+        source.add(b"", &root, &found, Kind::Folder)?;
+        let mut folders: Vec<Vec<u8>> = vec![Vec::new()];
+        while let Some(folder) = folders.pop() {
+            source.folder(&folder, rules, &mut folders)?;
+        }
+        source.manifest.settle();
+        Ok(source)
+    }
+
+    fn folder(
+        &mut self,
+        folder: &[u8],
+        rules: &Rules,
+        folders: &mut Vec<Vec<u8>>,
+    ) -> Result<(), SourceError> {
+        let place = self.place(folder);
+        let entries = fs::read_dir(&place).map_err(|why| unreadable(&place, why))?;
+        for entry in entries {
+            let entry = entry.map_err(|why| unreadable(&place, why))?;
+            let mut path = folder.to_vec();
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(entry.file_name().as_bytes());
+            let at = entry.path();
+            let found = match entry.metadata() {
+                // It went while we looked.
+                Err(why) if why.kind() == io::ErrorKind::NotFound => continue,
+                found => found.map_err(|why| unreadable(&at, why))?,
+            };
+            let sort = found.file_type();
+            if rules.names(&path, sort.is_dir()) {
+                continue;
+            }
+            let kind = if sort.is_dir() {
+                Kind::Folder
+            } else if sort.is_file() {
+                Kind::File
+            } else if sort.is_symlink() {
+                Kind::Link
+            } else if sort.is_fifo() {
+                Kind::Pipe
+            } else {
+                self.left_out.push(at);
+                continue;
+            };
+            self.add(&path, &at, &found, kind)?;
+            if kind == Kind::Folder {
+                folders.push(path);
+            }
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        path: &[u8],
+        at: &Path,
+        found: &Metadata,
+        kind: Kind,
+    ) -> Result<(), SourceError> {
+        let target = match kind {
+            Kind::Link => fs::read_link(at).map_err(|why| unreadable(at, why))?,
+            _ => PathBuf::new(),
+        };
+        let known = known(found, kind);
+        let too_much = |why| SourceError::TooMuch {
+            path: at.to_owned(),
+            why,
+        };
+        self.manifest
+            .add(path, target.as_os_str().as_bytes(), &known)
+            .map_err(too_much)?;
+        if matches!(kind, Kind::File | Kind::Folder) {
+            let extended = extended(at).map_err(|why| unreadable(at, why))?;
+            self.manifest.extend_last(extended);
+        }
+        Ok(())
+    }
+
+    /// Where an entry is.
+    pub(super) fn place(&self, path: &[u8]) -> PathBuf {
+        self.root.join(std::ffi::OsStr::from_bytes(path))
+    }
+
+    /// The fingerprint of all that is copied.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut marks = Marks::default();
+        for (_, entry) in self.manifest.iter() {
+            marks.add(self.manifest.mark(entry, Precision::Nanos));
+        }
+        marks.digest()
+    }
+
+    /// How many bytes all files have together.
+    pub fn bytes(&self) -> u64 {
+        let once = self
+            .manifest
+            .iter()
+            .filter(|(_, entry)| self.manifest.first(entry).is_none());
+        once.map(|(_, entry)| entry.size).sum()
+    }
+}
+
+/// What the system says of a file, as a manifest has it.
+pub(super) fn known(found: &Metadata, kind: Kind) -> Known {
+    Known {
+        kind,
+        mode: u16::try_from(found.mode() & 0o7777).unwrap_or_default(),
+        owner: (found.uid(), found.gid()),
+        changed: Time {
+            seconds: found.mtime(),
+            nanos: u32::try_from(found.mtime_nsec()).unwrap_or_default(),
+        },
+        size: found.size(),
+        sparse: kind == Kind::File && found.blocks().saturating_mul(512) < found.size(),
+        shared: (found.nlink() > 1 && kind == Kind::File).then(|| (found.dev(), found.ino())),
+    }
+}
+
+fn unreadable(path: &Path, why: io::Error) -> SourceError {
+    let path = path.to_owned();
+    SourceError::Unreadable { path, why }
+}
+
+/// The extended attributes of a file or folder; none where the file system has no such thing.
+fn extended(at: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut list = [0_u8; 1024];
+    let size = match rustix::fs::llistxattr(at, &mut list[..]) {
+        Ok(0) | Err(rustix::io::Errno::OPNOTSUPP) => return Ok(Vec::new()),
+        // More names than have room there.
+        Err(rustix::io::Errno::RANGE) => 0,
+        other => other?,
+    };
+    let names = if size > 0 {
+        list[..size].to_vec()
+    } else {
+        let mut long = vec![0; LARGEST_VALUE];
+        let size = rustix::fs::llistxattr(at, &mut long[..])?;
+        long.truncate(size);
+        long
+    };
+    let mut all = Vec::new();
+    for name in names
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty())
+    {
+        let Ok(name) = std::str::from_utf8(name) else {
+            continue;
+        };
+        if NOT_CARRIED.contains(&name) {
+            continue;
+        }
+        let mut value = vec![0; LARGEST_VALUE];
+        match rustix::fs::lgetxattr(at, name, &mut value[..]) {
+            Ok(size) => {
+                value.truncate(size);
+                all.push((name.to_owned(), value));
+            }
+            // It went meanwhile, or only the superuser sees it.
+            Err(
+                rustix::io::Errno::NODATA | rustix::io::Errno::PERM | rustix::io::Errno::ACCESS,
+            ) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    all.sort();
+    Ok(all)
+}
+
+/// The names of this machine's users and groups.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    users: HashMap<u32, String>,
+    groups: HashMap<u32, String>,
+}
+
+impl Names {
+    fn of_this_machine() -> Self {
+        let read = |path: &str| numbered(&fs::read_to_string(path).unwrap_or_default());
+        Self {
+            users: read("/etc/passwd"),
+            groups: read("/etc/group"),
+        }
+    }
+
+    pub(super) fn user(&self, number: u32) -> &str {
+        self.users.get(&number).map_or("", String::as_str)
+    }
+
+    pub(super) fn group(&self, number: u32) -> &str {
+        self.groups.get(&number).map_or("", String::as_str)
+    }
+}
+
+/// The names in a list of users or groups, by their numbers. A name that has no room in an archive is none.
+fn numbered(list: &str) -> HashMap<u32, String> {
+    let mut names = HashMap::new();
+    for line in list.lines() {
+        let mut fields = line.split(':');
+        if let (Some(name), Some(Ok(number))) = (fields.next(), fields.nth(1).map(str::parse))
+            && name.len() < 32
+        {
+            names.entry(number).or_insert_with(|| name.to_owned());
+        }
+    }
+    names
+}

@@ -1,0 +1,396 @@
+//! What a node says of the place where a tree shall land.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use super::manifest::{Kind, Known, Manifest, Precision, Time};
+
+/// What unpacks archives on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Archives {
+    /// GNU tar.
+    Gnu,
+    /// The one of busybox: whole seconds, no extended attributes, no holes.
+    Busybox,
+}
+
+/// What a node computes fingerprints of files with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HashKind {
+    /// `b2sum`.
+    Blake2,
+    /// `sha256sum`.
+    Sha256,
+}
+
+/// What stands where a tree shall land.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Nothing,
+    /// A folder.
+    Folder,
+    /// Something else.
+    Other,
+}
+
+/// What a node said.
+#[derive(Debug)]
+pub struct Survey {
+    /// What unpacks archives.
+    pub archives: Archives,
+    /// What computes fingerprints.
+    pub hash: HashKind,
+    /// By what two folders change places at once; `none` where nothing can do so.
+    pub exchange: String,
+    /// Whether the user there is the superuser.
+    pub superuser: bool,
+    /// What stands there.
+    pub standing: Standing,
+    /// The place without links on the way.
+    pub real: String,
+    /// Whether something can be put beside it.
+    pub writable: bool,
+    /// Whether a file system is mounted at the place.
+    pub mounted: bool,
+    /// Free space in bytes.
+    pub space: u64,
+    /// Free inodes, where that is known.
+    pub inodes: Option<u64>,
+    /// The folder of the latest stage for this place.
+    pub stage: Option<String>,
+    /// The entries of the tree that is there.
+    pub live: Manifest,
+    /// The entries of the latest stage.
+    pub staged: Manifest,
+    pub(super) staged_entries: usize,
+    /// What is there and can't be carried over, such as sockets and devices.
+    pub odd: Vec<Vec<u8>>,
+}
+
+impl Survey {
+    /// How exactly times can be kept there.
+    pub fn precision(&self) -> Precision {
+        match self.archives {
+            Archives::Gnu => Precision::Nanos,
+            Archives::Busybox => Precision::Seconds,
+        }
+    }
+}
+
+/// Reads what the script writes, as it comes, without keeping it.
+#[derive(Default)]
+pub(super) struct Reader {
+    part: Vec<u8>,
+    state: State,
+    values: HashMap<String, String>,
+    live: Manifest,
+    staged: Manifest,
+    odd: Vec<Vec<u8>>,
+    /// What was read of an entry so far.
+    attributes: Vec<u8>,
+    path: Vec<u8>,
+    batch: Vec<Vec<u8>>,
+    next: usize,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    #[default]
+    Values,
+    /// The attributes of an entry come next, or the end.
+    Attributes(Tree),
+    Path(Tree),
+    Target(Tree),
+    /// The lines of a batch.
+    Lines(Tree),
+    BatchPath(Tree),
+    BatchTarget(Tree),
+    Whole,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tree {
+    Live,
+    Staged,
+}
+
+impl Write for Reader {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut rest = bytes;
+        while let Some(end) = memchr::memchr(0, rest) {
+            self.part.extend_from_slice(&rest[..end]);
+            rest = &rest[end + 1..];
+            let part = std::mem::take(&mut self.part);
+            self.hear(&part)
+                .ok_or_else(|| io::Error::other("a list of files can't be understood"))?;
+            self.part = part;
+            self.part.clear();
+        }
+        self.part.extend_from_slice(rest);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Reader {
+    fn hear(&mut self, part: &[u8]) -> Option<()> {
+        match self.state {
+            State::Values => self.value(part)?,
+            State::Attributes(tree) => match part {
+                b"" => self.state = State::Values,
+                b"batch" => self.state = State::Lines(tree),
+                _ => {
+                    self.attributes = part.to_vec();
+                    self.state = State::Path(tree);
+                }
+            },
+            State::Path(tree) => {
+                self.path = part.to_vec();
+                self.state = State::Target(tree);
+            }
+            State::Target(tree) => {
+                let attributes = std::mem::take(&mut self.attributes);
+                self.add(tree, &attributes, part)?;
+                self.state = State::Attributes(tree);
+            }
+            State::Lines(tree) => {
+                let lines = part
+                    .split(|byte| *byte == b'\n')
+                    .filter(|line| !line.is_empty());
+                self.batch = lines.map(<[u8]>::to_vec).collect();
+                self.next = 0;
+                self.state = State::BatchPath(tree);
+            }
+            State::BatchPath(tree) => {
+                // As `find` names them: `.` for the folder itself, and `./` before all others.
+                let path = part.strip_prefix(b".")?;
+                self.path = path.strip_prefix(b"/").unwrap_or(path).to_vec();
+                self.state = State::BatchTarget(tree);
+            }
+            State::BatchTarget(tree) => {
+                let line = std::mem::take(self.batch.get_mut(self.next)?);
+                self.add(tree, &of_stat(&line)?, part)?;
+                self.next += 1;
+                let done = self.next == self.batch.len();
+                self.state = if done {
+                    State::Attributes(tree)
+                } else {
+                    State::BatchPath(tree)
+                };
+            }
+            State::Whole => return None,
+        }
+        Some(())
+    }
+
+    fn value(&mut self, part: &[u8]) -> Option<()> {
+        match part {
+            b"live" => self.state = State::Attributes(Tree::Live),
+            b"staged" => self.state = State::Attributes(Tree::Staged),
+            b"whole" => self.state = State::Whole,
+            _ => {
+                let (name, value) = std::str::from_utf8(part).ok()?.split_once('=')?;
+                self.values.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        Some(())
+    }
+
+    fn add(&mut self, tree: Tree, attributes: &[u8], target: &[u8]) -> Option<()> {
+        let Some(known) = parse(attributes)? else {
+            self.odd.push(std::mem::take(&mut self.path));
+            return Some(());
+        };
+        let into = match tree {
+            Tree::Live => &mut self.live,
+            Tree::Staged => &mut self.staged,
+        };
+        into.add(&self.path, target, &known).ok()
+    }
+
+    /// All that was said; `None` when it was cut short.
+    pub(super) fn finish(mut self) -> Option<Survey> {
+        if self.state != State::Whole || !self.part.is_empty() {
+            return None;
+        }
+        self.live.settle();
+        self.staged.settle();
+        let value = |name: &str| self.values.get(name).map(String::as_str);
+        let yes = |name: &str| value(name) == Some("yes");
+        Some(Survey {
+            archives: match value("archives")? {
+                "gnu" if value("lists") == Some("find") => Archives::Gnu,
+                _ => Archives::Busybox,
+            },
+            hash: match value("hash")? {
+                "blake2" => HashKind::Blake2,
+                _ => HashKind::Sha256,
+            },
+            exchange: value("exchange")?.to_owned(),
+            superuser: value("user") == Some("0"),
+            standing: match value("kind")? {
+                "absent" => Standing::Nothing,
+                "folder" => Standing::Folder,
+                _ => Standing::Other,
+            },
+            real: value("real")?.to_owned(),
+            writable: yes("writable"),
+            mounted: yes("mounted"),
+            space: value("space")?.parse::<u64>().ok()?.saturating_mul(1024),
+            inodes: value("inodes")
+                .and_then(|free| free.parse().ok())
+                .filter(|free| *free > 0),
+            stage: value("stage")
+                .filter(|at| !at.is_empty())
+                .map(str::to_owned),
+            live: self.live,
+            staged_entries: self.staged.len(),
+            staged: self.staged,
+            odd: self.odd,
+        })
+    }
+}
+
+/// A line of `stat` in the words of `find`.
+fn of_stat(line: &[u8]) -> Option<Vec<u8>> {
+    let at = memchr::memchr(b'/', line)?;
+    let kind: &[u8] = match &line[..at] {
+        b"directory" => b"d",
+        b"symbolic link" => b"l",
+        b"fifo" => b"p",
+        file if file.starts_with(b"regular") => b"f",
+        _ => b"?",
+    };
+    Some([kind, b" ", &line[at + 1..]].concat())
+}
+
+/// What is known of an entry; nothing of one that is of no kind that is copied.
+#[expect(
+    clippy::option_option,
+    reason = "what can't be read, and what is not copied"
+)]
+fn parse(attributes: &[u8]) -> Option<Option<Known>> {
+    let text = std::str::from_utf8(attributes).ok()?;
+    let mut words = text.split(' ');
+    let mut word = || words.next();
+    let kind = match word()? {
+        "d" => Kind::Folder,
+        "f" => Kind::File,
+        "l" => Kind::Link,
+        "p" => Kind::Pipe,
+        _ => return Some(None),
+    };
+    let mode = u16::from_str_radix(word()?, 8).ok()?;
+    let owner = (word()?.parse().ok()?, word()?.parse().ok()?);
+    let changed = time(word()?)?;
+    let size = word()?.parse().ok()?;
+    let names: u64 = word()?.parse().ok()?;
+    let (device, inode) = word()?.split_once(':')?;
+    let file = (number(device)?, number(inode)?);
+    let blocks: u64 = word()?.parse().ok()?;
+    Some(Some(Known {
+        kind,
+        mode,
+        owner,
+        changed,
+        size,
+        sparse: kind == Kind::File && blocks.saturating_mul(512) < size,
+        shared: (names > 1 && kind == Kind::File).then_some(file),
+    }))
+}
+
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok()
+}
+
+/// A time as `find` writes it, `12.0034500000`, or in whole seconds. Also before 1970 the fraction is what follows
+/// the whole second.
+fn time(text: &str) -> Option<Time> {
+    let (seconds, rest) = text.split_once('.').unwrap_or((text, "0"));
+    let digits: String = rest.chars().chain("000000000".chars()).take(9).collect();
+    Some(Time {
+        seconds: seconds.parse().ok()?,
+        nanos: digits.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &[u8] =
+        b"lists=find\0archives=gnu\0hash=blake2\0exchange=perl\0user=0\0kind=folder\0\
+        real=/opt/a\0writable=yes\0mounted=no\0space=10\0inodes=-\0";
+
+    #[test]
+    fn a_survey_is_read_however_it_arrives() {
+        let tree = b"live\0d 755 0 0 1.5000000000 4096 3 1:2 8\0\0\0\
+            f 644 1 2 1700000000.1234567890 7 2 1:3 8\0a\nb\0\0\
+            l 777 1 2 -2.7500000000 1 1 1:4 0\0\xff\0t\0s 777 1 2 1.0 1 1 1:4 0\0sock\0\0\0stage=\0whole\0";
+        let all = [HEAD, tree].concat();
+        for size in [1, 7, 1000] {
+            let mut reader = Reader::default();
+            all.chunks(size)
+                .for_each(|chunk| reader.write_all(chunk).unwrap());
+            let survey = reader.finish().unwrap();
+            assert_eq!(survey.live.len(), 3);
+            assert_eq!(survey.odd, [b"sock"]);
+            let file = survey.live.get(survey.live.find(b"a\nb").unwrap()).unwrap();
+            assert_eq!(
+                file.changed,
+                Time {
+                    seconds: 1_700_000_000,
+                    nanos: 123_456_789
+                }
+            );
+            let link = survey.live.get(survey.live.find(b"\xff").unwrap()).unwrap();
+            assert_eq!(survey.live.target(link), b"t");
+            assert_eq!(
+                link.changed,
+                Time {
+                    seconds: -2,
+                    nanos: 750_000_000
+                }
+            );
+            assert_eq!((survey.space, survey.inodes), (10240, None));
+        }
+        let mut cut = Reader::default();
+        cut.write_all(&all[..all.len() - 3]).unwrap();
+        assert!(cut.finish().is_none());
+    }
+
+    #[test]
+    fn batches_are_read_like_lists() {
+        let head = String::from_utf8(HEAD.to_vec())
+            .unwrap()
+            .replace("lists=find", "lists=stat");
+        let tree = b"live\0batch\0directory/755 0 0 5 4096 3 1:2 8\nregular empty file/644 0 0 6 0 1 1:3 0\n\
+            symbolic link/777 0 0 7 1 1 1:4 0\n\0.\0\0./x\ny\0\0./l\0t\0\0stage=\0whole\0";
+        let mut reader = Reader::default();
+        reader.write_all(head.as_bytes()).unwrap();
+        reader.write_all(tree).unwrap();
+        let survey = reader.finish().unwrap();
+        assert_eq!(survey.archives, Archives::Busybox);
+        assert_eq!(survey.live.len(), 3);
+        assert!(survey.live.find(b"x\ny").is_some());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for bad in [
+            &b"live\0x\0\0\0"[..],
+            b"live\0f 9 0\0a\0\0",
+            b"novalue\0",
+            b"live\0batch\0\0.\0\0",
+        ] {
+            let mut reader = Reader::default();
+            reader.write_all(HEAD).unwrap();
+            let read = reader.write_all(bad);
+            assert!(read.is_err() || reader.finish().is_none(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Trees that are brought to nodes: the actions and probes of a plan, turned into what `transfer` does.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use zeroize::Zeroizing;
+
+use super::backup::Backup;
+use super::files::{judge, kept_in};
+use super::job::Job;
+use super::kept::{Bytes, Kept};
+use super::names::{beside, check_has_name, with_ending};
+use super::node::Node;
+use super::parts::cut_short;
+use super::trouble::{Asked, fault};
+use super::watch::Watch;
+use crate::config::NodeName;
+use crate::engine::{Call, Fault, FaultKind, Look};
+use crate::plan::{Action, BackupRef, Probe, Reading, RemotePath, RunId, Sha256, StepId, Tree};
+use crate::remote::{Input, Line, Output, Patience, RemoteError, Streams};
+use crate::transfer::{
+    self, Delta, Exec, LandError, Landing, Meetings, Names, Rules, Source, Standing, Wanted,
+};
+
+/// The trees that a runner brings to nodes.
+#[derive(Default)]
+pub(super) struct Trees {
+    /// What was read of each source, by its fingerprint, so that all lanes share it.
+    sources: Mutex<BTreeMap<String, Arc<Source>>>,
+    meetings: Meetings,
+}
+
+impl Trees {
+    /// The tree as it was when the plan was made.
+    fn source(&self, tree: &Tree, rules: &Rules) -> Result<Arc<Source>, Fault> {
+        // Whoever comes while it is read waits for it.
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(source) = sources.get(tree.digest.as_str()) {
+            return Ok(Arc::clone(source));
+        }
+        let path = tree.from.path();
+        let source = Source::read(path.local(), rules)
+            .map_err(|error| Fault::new(FaultKind::Failed, error.to_string()))?;
+        if Sha256::from_raw(&source.digest()) != tree.digest {
+            let what = format!("{} is not as it was when the plan was made", tree.from);
+            return Err(Fault::new(FaultKind::Stale, what).hint("push it again"));
+        }
+        let source = Arc::new(source);
+        sources.insert(tree.digest.as_str().to_owned(), Arc::clone(&source));
+        Ok(source)
+    }
+}
+
+/// The work that is left for the fence; `None` where the action is none of ours.
+pub(super) fn job(
+    node: &Node<'_>,
+    call: &Call<'_>,
+    action: &Action,
+    trees: &Trees,
+    watch: &Watch<'_>,
+) -> Result<Option<Job>, Fault> {
+    let own = Backup::at(node.folder.backup(call.run, call.step), call.direction);
+    let work = Work {
+        node,
+        call,
+        watch,
+        own: own.folder(),
+    };
+    match action {
+        Action::StageTree {
+            tree,
+            to,
+            becomes,
+            company,
+        } => work.stage(tree, to, becomes, company, trees).map(Some),
+        Action::SwapTree { to, stage, becomes } => work.swap(to, stage, becomes).map(Some),
+        Action::SwapBack { to, swap } => work.back(to, swap).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// What a probe finds; `None` where it is none of ours.
+pub(super) fn observe(
+    node: &Node<'_>,
+    look: &Look<'_>,
+    probe: &Probe,
+    watch: &Watch<'_>,
+) -> Result<Option<Reading>, Fault> {
+    match probe {
+        Probe::Contents { path, exclude } => {
+            let rules = rules(exclude)?;
+            let survey = with_exec(node, watch, |exec, patience| {
+                transfer::survey(exec, path.as_str(), None, patience)
+            })?;
+            Ok(Some(match survey.standing {
+                Standing::Nothing => Reading::Absent,
+                Standing::Other => Reading::text("file"),
+                Standing::Folder => Reading::Digest(Sha256::from_raw(&survey.digest(&rules))),
+            }))
+        }
+        Probe::Staged { step, to } => staged(node, look.run, step, to, watch).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// What the node says of a stage, if that is still there.
+fn staged(
+    node: &Node<'_>,
+    run: &RunId,
+    step: &StepId,
+    to: &RemotePath,
+    watch: &Watch<'_>,
+) -> Result<Reading, Fault> {
+    const LOOK: &str = "read -r digest identity 2>/dev/null <\"$1/staged\" || exit 0\n\
+        [ \"$(stat -c %d:%i -- \"$2\" 2>/dev/null)\" = \"$identity\" ] || exit 0\n\
+        printf %s \"$digest\"";
+    let kept = node.folder.backup(run, step);
+    let said = with_exec(node, watch, |exec, patience| {
+        let real = transfer::place(exec, to.as_str(), patience)?;
+        let stage = stage_beside(Path::new(&real), run);
+        let words = [shown(&kept), shown(&stage)];
+        let line = Line::script(LOOK, "clusterctl-staged", words).map_err(|error| {
+            RemoteError::new(crate::remote::RemoteErrorKind::Here, error.to_string())
+        })?;
+        let (mut out, mut err) = (Output::at_most(1 << 10), Output::at_most(1 << 10));
+        let streams = Streams {
+            input: Input::Nothing,
+            out: &mut out,
+            err: &mut err,
+        };
+        exec(&line, streams, patience)?;
+        Ok(out.text())
+    })?;
+    if said.is_empty() {
+        return Ok(Reading::Absent);
+    }
+    let digest = serde_json::from_value(said.into()).map_err(|_| cut_short())?;
+    Ok(Reading::Digest(digest))
+}
+
+struct Work<'a> {
+    node: &'a Node<'a>,
+    call: &'a Call<'a>,
+    watch: &'a Watch<'a>,
+    /// Where the step keeps its record.
+    own: &'a Path,
+}
+
+impl Work<'_> {
+    /// Brings the tree beside its place; what is left is to say that it is whole.
+    fn stage(
+        &self,
+        tree: &Tree,
+        to: &RemotePath,
+        becomes: &Sha256,
+        company: &[NodeName],
+        trees: &Trees,
+    ) -> Result<Job, Fault> {
+        check_has_name(to.local())?;
+        let rules = rules(&tree.exclude)?;
+        let key = format!("{} {}", self.call.run, tree.digest);
+        // Taken first: the others need not wait for one that fails from here on.
+        let seat = trees.meetings.expect(&key, company.len());
+        let source = trees.source(tree, &rules)?;
+        let name = |path: PathBuf| shown(path.file_name().unwrap_or_default().as_ref());
+        let own = name(stage_beside(to.local(), self.call.run));
+        let hidden = own.rsplit_once(self.call.run.as_str());
+        let names = Names {
+            hidden: hidden.map_or(own.clone(), |(before, _)| before.to_owned()),
+            own,
+        };
+        let stage = with_exec(self.node, self.watch, |exec, patience| {
+            let mut survey = transfer::survey(exec, to.as_str(), Some(&names), patience)?;
+            let wanted = Wanted {
+                delete: tree.delete,
+            };
+            let delta = Delta::between(&source.manifest, &survey, &rules, wanted);
+            if Sha256::from_raw(&delta.becomes) != *becomes {
+                let what = format!("{to} is not as it was when the plan was made");
+                return Err(LandError::Changed(what));
+            }
+            survey.forget_entries();
+            let stage = survey.beside(&names.own);
+            let kept = Kept::Aside {
+                at: Bytes::of(&stage),
+            };
+            let record = kept.record(Path::new(&stage));
+            let landing = Landing {
+                exec,
+                patience,
+                source: &source,
+                survey: &survey,
+                delta: &delta,
+                rules: &rules,
+                stage: &names.own,
+                record: (&shown(self.own), &String::from_utf8_lossy(&record)),
+            };
+            landing.stage(seat)?;
+            Ok(stage)
+        })?;
+        Ok(files(
+            "seal the staged tree",
+            transfer::seal(),
+            &[&stage, &shown(self.own), becomes.as_str()],
+        ))
+    }
+
+    fn swap(&self, to: &RemotePath, stage: &StepId, becomes: &Sha256) -> Result<Job, Fault> {
+        check_has_name(to.local())?;
+        let real = self.real(to)?;
+        let other = beside(&real, self.call.run);
+        let kept = Kept::Aside {
+            at: Bytes::of(&other),
+        };
+        let record = |kept: Kept| String::from_utf8_lossy(&kept.record(to.local())).into_owned();
+        Ok(files(
+            "swap-tree",
+            transfer::swap(),
+            &[
+                to.as_str(),
+                &shown(&stage_beside(&real, self.call.run)),
+                &shown(&other),
+                &shown(&self.node.folder.backup(self.call.run, stage)),
+                becomes.as_str(),
+                &shown(self.own),
+                &record(kept),
+                &record(Kept::Nothing),
+            ],
+        ))
+    }
+
+    fn back(&self, to: &RemotePath, swap: &BackupRef) -> Result<Job, Fault> {
+        let of = Backup::of(self.node.folder, self.call.run, swap);
+        let old = match kept_in(self.node, of.folder(), self.watch)? {
+            Some(Kept::Aside { at }) => shown(&at.path()),
+            Some(Kept::Nothing) => "-".to_owned(),
+            _ => {
+                let what = format!("nothing is known of what {to} was before {}", swap.step);
+                return Err(Fault::new(FaultKind::Stale, what));
+            }
+        };
+        let other = beside(&self.real(to)?, self.call.run);
+        let kept = Kept::Aside {
+            at: Bytes::of(&other),
+        };
+        Ok(files(
+            "swap-back",
+            transfer::back(),
+            &[
+                to.as_str(),
+                &old,
+                &shown(of.folder()),
+                &shown(&other),
+                &shown(self.own),
+                &String::from_utf8_lossy(&kept.record(to.local())),
+            ],
+        ))
+    }
+
+    fn real(&self, to: &RemotePath) -> Result<PathBuf, Fault> {
+        with_exec(self.node, self.watch, |exec, patience| {
+            transfer::place(exec, to.as_str(), patience)
+        })
+        .map(PathBuf::from)
+    }
+}
+
+/// Where a tree is staged for a place.
+fn stage_beside(place: &Path, run: &RunId) -> PathBuf {
+    with_ending(&beside(place, run), ".stage")
+}
+
+fn files(shown: &str, script: transfer::Script, arguments: &[&str]) -> Job {
+    let arguments = arguments.iter().copied();
+    Job::files(
+        shown,
+        script.text,
+        script.name,
+        arguments,
+        Zeroizing::default(),
+    )
+}
+
+fn rules(exclude: &[String]) -> Result<Rules, Fault> {
+    Rules::new(exclude).map_err(|error| Fault::new(FaultKind::Failed, error.to_string()))
+}
+
+fn shown(path: &Path) -> String {
+    let path: &OsStr = path.as_ref();
+    path.to_string_lossy().into_owned()
+}
+
+/// Does something by commands on the node.
+fn with_exec<T>(
+    node: &Node<'_>,
+    watch: &Watch<'_>,
+    work: impl FnOnce(&Exec<'_>, &Patience<'_>) -> Result<T, LandError>,
+) -> Result<T, Fault> {
+    let exec = |line: &Line, streams: Streams<'_>, patience: &Patience<'_>| {
+        node.connections.exec(node.name, line, streams, patience)
+    };
+    let broken_off = || watch.is_broken_off();
+    let patience = watch.patience(&broken_off);
+    work(&exec, &patience).map_err(|error| match error {
+        // What is staged is in the way of nothing, whatever came of it.
+        LandError::Remote(error) => fault(error, Asked::ToLook),
+        LandError::Said { code, said } => match judge(code, &said) {
+            Err(fault) => fault,
+            Ok(()) => Fault::new(FaultKind::Failed, said),
+        },
+        LandError::Changed(what) => Fault::new(FaultKind::Stale, what).hint("push it again"),
+        LandError::Broken(what) => Fault::new(FaultKind::Failed, what),
+        LandError::NoRoom(what) => {
+            Fault::new(FaultKind::DiskFull, what).hint("make room on that file system")
+        }
+    })
+}

@@ -1,0 +1,218 @@
+//! Nodes to push to, trees to push, and the judge.
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clusterctl::plan::Plan;
+
+use crate::real::lab::{Lab, Told};
+
+/// A lab with a cluster file, whose nodes are this machine under several names or are reached over SSH.
+pub(super) struct Trees {
+    pub(super) lab: Lab,
+    cluster: Option<String>,
+}
+
+impl Trees {
+    pub(super) fn here() -> Self {
+        Self {
+            lab: Lab::new(),
+            cluster: None,
+        }
+    }
+
+    pub(super) fn over_ssh() -> Self {
+        let lab = Lab::over_ssh();
+        let mut text = "name = \"lab\"\n".to_owned();
+        for name in ["n1", "n2", "n3"] {
+            let address = lab.servers().server(name).address();
+            let state = lab.path("nodes").join(name);
+            let _ = write!(
+                text,
+                "[nodes.{name}]\naddress = \"{}\"\nport = {}\nstate_dir = \"{}\"\n",
+                address.ip(),
+                address.port(),
+                state.display()
+            );
+        }
+        let cluster = Some(lab.script("cluster.toml", &text));
+        Self { lab, cluster }
+    }
+
+    /// The node that most tests push to.
+    pub(super) fn node(&self) -> &'static str {
+        if self.cluster.is_some() {
+            "n1"
+        } else {
+            "local"
+        }
+    }
+
+    /// What stands before the words of every command.
+    pub(super) fn words<'a>(&'a self, words: &[&'a str]) -> Vec<&'a str> {
+        let cluster = self.cluster.iter().flat_map(|file| ["-c", file.as_str()]);
+        cluster.chain(words.iter().copied()).collect()
+    }
+
+    pub(super) fn call(&self, words: &[&str]) -> Told {
+        self.lab.call(&self.words(words))
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.lab.path(name)
+    }
+
+    /// Pushes `src` to a node's folder of this name.
+    pub(super) fn push(&self, to: &str, more: &[&str]) -> Told {
+        self.push_to(self.node(), to, more)
+    }
+
+    pub(super) fn push_to(&self, node: &str, to: &str, more: &[&str]) -> Told {
+        let (from, to) = (self.path("src"), self.path(to));
+        let words = [
+            "push",
+            text(&from),
+            "--on",
+            node,
+            "--to",
+            text(&to),
+            "--yes",
+        ];
+        self.call(&[&words, more].concat())
+    }
+
+    /// Fails unless the folder is as `src`.
+    #[track_caller]
+    pub(super) fn judge(&self, to: &str, more: &[&str]) {
+        let differs = differences(&self.path("src"), &self.path(to), more);
+        assert_eq!(differs, "", "the trees differ");
+    }
+
+    /// A plan for several nodes that share one file system, each with a folder of its own, in one company.
+    pub(super) fn plan_for(&self, nodes: &[&str], more: &[&str]) -> String {
+        let mut whole: Option<Plan> = None;
+        for node in nodes {
+            let file = self.path(&format!("{node}.plan"));
+            let more = [more, &["--out", text(&file)]].concat();
+            self.push_to(node, &format!("dst-{node}"), &more).is(0);
+            let plan = Plan::from_json(&fs::read(&file).unwrap()).unwrap();
+            match &mut whole {
+                None => whole = Some(plan),
+                Some(whole) => {
+                    whole.nodes.extend(plan.nodes);
+                    let lanes = plan.stages.into_iter().flat_map(|stage| stage.lanes);
+                    whole.stages[0].lanes.extend(lanes);
+                }
+            }
+        }
+        let mut plan = serde_json::to_value(whole.unwrap()).unwrap();
+        plan["stages"][0]["width"] = nodes.len().into();
+        plan["stages"][0]["max_failures"] = (nodes.len() - 1).into();
+        for lane in plan["stages"][0]["lanes"].as_array_mut().unwrap() {
+            lane["steps"][0]["action"]["company"] = nodes.into();
+        }
+        let file = self.path("company.plan");
+        fs::write(&file, plan.to_string()).unwrap();
+        text(&file).to_owned()
+    }
+
+    /// What lies beside the folders, hidden, of runs.
+    pub(super) fn hidden(&self) -> Vec<String> {
+        let names = fs::read_dir(self.lab.folder()).unwrap();
+        let mut names: Vec<String> = names
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .filter(|name| name.contains(".clusterctl-"))
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+pub(super) fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// What `rsync` would do to make the second tree as the first.
+pub(super) fn differences(from: &Path, to: &Path, more: &[&str]) -> String {
+    let output = Command::new("rsync")
+        .args(["-aHAX", "--checksum", "--delete", "-n", "-i"])
+        .args(more)
+        .arg(format!("{}/", text(from)))
+        .arg(format!("{}/", text(to)))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A tree with one of everything.
+pub(super) fn everything(root: &Path) {
+    let dir = |name: &str| fs::create_dir_all(root.join(name)).unwrap();
+    let file = |name: &[u8], content: &[u8]| {
+        fs::write(root.join(OsStr::from_bytes(name)), content).unwrap();
+    };
+    let mode = |name: &str, mode| {
+        fs::set_permissions(root.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    dir("a/b/c");
+    dir("empty");
+    dir("closed/in");
+    file(b"a/plain", b"hello\n");
+    file(b"a/nothing", b"");
+    file(b"-n\n\\ 'odd\" name", b"odd");
+    file(b"\xff\xfe", b"no text");
+    file(b"a/run.sh", b"#!/bin/sh\n");
+    file(b"closed/in/side", b"x");
+    let big: Vec<u8> = (0..700_001_u32)
+        .map(|at| (at * 31).to_le_bytes()[1])
+        .collect();
+    file(b"big", &big);
+    let long = format!("{}/{}", "d".repeat(200), "e".repeat(200));
+    dir(&long);
+    file(format!("{long}/{}", "f".repeat(255)).as_bytes(), b"deep");
+    fs::hard_link(root.join("a/plain"), root.join("a/b/same")).unwrap();
+    fs::hard_link(root.join("a/plain"), root.join("zz-same")).unwrap();
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(target, root.join(name)).unwrap();
+    };
+    link("plain", "a/link");
+    link("/nowhere/at/all", "dangling");
+    link(&"t".repeat(300), "long-link");
+    sh(
+        root,
+        "truncate -s 5M holes; printf end >>holes; printf x | dd of=holes bs=1 seek=2000000 conv=notrunc 2>/dev/null",
+    );
+    sh(
+        root,
+        "mkfifo pipe; touch -d '1969-12-31 23:59:58.25' a/nothing; touch -h -d '2003-04-05 06:07:08.9' a/link",
+    );
+    sh(
+        root,
+        "touch -d '2001-02-03 04:05:06.789012345' a/plain empty; touch -d '2033-01-01' big",
+    );
+    sh(
+        root,
+        "setfattr -n user.note -v 'a value' a/run.sh; setfattr -n user.on.folder -v 1 empty; setfacl -m u:12345:r a/run.sh",
+    );
+    mode("a/run.sh", 0o6750);
+    mode("a/b", 0o1777);
+    mode("closed/in/side", 0o000);
+    mode("closed/in", 0o555);
+    mode("closed", 0o500);
+}
+
+/// Runs commands in a folder.
+#[track_caller]
+pub(super) fn sh(root: &Path, commands: &str) {
+    let done = Command::new("sh")
+        .args(["-ec", commands])
+        .current_dir(root)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{commands}: {done:?}");
+}

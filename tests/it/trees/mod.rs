@@ -1,0 +1,7 @@
+//! `push`: trees brought to nodes, judged by a program that is not ours.
+
+mod kills;
+mod lab;
+mod landing;
+mod many;
+mod random;
