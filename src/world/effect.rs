@@ -1,4 +1,4 @@
-//! Effects on a node elsewhere: brought to its fence, waited for, and found again when the connection broke.
+//! Effects on a node: brought to its fence, waited for, and found again when the connection broke.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

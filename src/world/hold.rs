@@ -1,4 +1,4 @@
-//! The hold on a node elsewhere: its record is looked at, and swapped for a new one if nobody else has changed it since.
+//! The hold on a node: its record is looked at, and swapped for a new one if nobody else has changed it since.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -13,7 +13,7 @@
 //! epoch decides that.
 //!
 //! Here are the rules alone: what a record says, and what it says after a change.
-//! Reading and writing it is done by others, on this machine and elsewhere.
+//! Reading and writing it on the node is done by others.
 
 use std::path::Path;
 

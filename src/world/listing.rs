@@ -1,4 +1,4 @@
-//! What a script says that a folder contains: the same fingerprint as that of a folder on this machine.
+//! What a script says that a folder contains.
 
 use sha2::Digest as _;
 
