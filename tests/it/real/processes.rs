@@ -13,7 +13,7 @@ use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
 /// Longer than anything takes on a busy machine; a plan of everything over SSH was seen to take half a minute.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Waits for a child to end, this long at most.
 pub(crate) fn ended(child: &mut Child, within: Duration) -> Option<ExitStatus> {
