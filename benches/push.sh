@@ -1,51 +1,58 @@
 #!/usr/bin/env bash
-# `push` beside its peers: `benches/push.sh [app|tiny]...` (default: both).
+# `push` beside its peers: `benches/push.sh [one] [four] [delta] [far]` (default: all).
 #
-# Four nodes are four sshd, each with a RAM disk of its own that nobody else sees, in a network namespace of their own.
-# The trees are those of `benches/trees.sh`. `push` stages, verifies, forces to disk and swaps; rsync and tar write in
-# place and do none of that. Needs root, openssh-server, rsync, GNU time, a release build and 8 GB of memory.
+# Everything is on a RAM disk and in a network namespace of its own, where nobody else can reach it: the copies cost what
+# the programs and the connection cost. Needs root, openssh-server, rsync, a release build, and 6 GB of memory.
+# Times are medians of RUNS (default 3) of whole commands; each begins without a target, but for `delta`. `push` stages,
+# verifies, forces to the disk and swaps; of the others, only `rsync to a stage, -c, rename` promises as much. BACK_END
+# (ssh2, system) is how `push` connects.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [ "${CLUSTERCTL_BENCH_INSIDE:-}" != yes ]; then
-  CLUSTERCTL_BENCH_INSIDE=yes exec unshare --net --pid --fork --mount-proc --kill-child "$0" "$@"
+  cargo build --release --locked --quiet
+  cargo bench --locked --quiet --no-run --bench trees --bench delay
+  CLUSTERCTL_BENCH_INSIDE=yes exec unshare --net --mount --pid --fork --mount-proc --kill-child "$0" "$@"
 fi
 
-program=$(realpath "${CLUSTERCTL:-target/release/clusterctl}")
-rounds=${ROUNDS:-3}
+program=${CLUSTERCTL:-$PWD/target/release/clusterctl}
+built() { find target/release/deps -name "$1-*" -type f -executable -printf '%T@ %p\n' | sort -n | tail -1 | cut -d' ' -f2; }
+trees=${TREES:-$(built trees)}
+delay=${DELAY:-$(built delay)}
+runs=${RUNS:-3}
 ip link set lo up
+folder=$(mktemp -d)
+mount -t tmpfs none "$folder"
+trap 'kill "${servers[@]}" 2>/dev/null || true; umount -l "$folder"; rmdir "$folder"' EXIT
+servers=()
 # What this account's shell does when it begins is not what is measured.
 home=$(getent passwd "$(id -un)" | cut -d: -f6)
 for begins in .bashrc .bash_profile .bash_login .profile .zshrc .zshenv; do
   [ ! -e "$home/$begins" ] || mount --bind /dev/null "$home/$begins"
 done
-folder=$(mktemp -d)
-mount -t tmpfs -o mode=755 bench "$folder"
-trap 'umount -l "$folder"; rmdir "$folder"' EXIT
-benches/trees.sh "$folder/trees"
-mkdir -p /run/sshd "$folder/node"
+mkdir -p /run/sshd
 ssh-keygen -q -t ed25519 -N '' -f "$folder/host"
 ssh-keygen -q -t ed25519 -N '' -f "$folder/id"
-: >"$folder/known_hosts"
-printf 'name = "bench"\n[defaults]\nstate_dir = "%s/node/state"\nssh.back_end = "%s"\n' "$folder" "${BACK_END:-auto}" >"$folder/cluster.toml"
-for node in 1 2 3 4; do
-  cat >"$folder/sshd_config.$node" <<END
-Port 2222
-ListenAddress 127.2.0.$node
-HostKey $folder/host
-AuthorizedKeysFile $folder/id.pub
-StrictModes no
-UsePAM no
-PidFile $folder/pid.$node
-LogLevel ERROR
-END
-  # shellcheck disable=SC2016 # it is for the other shell
-  unshare --mount sh -c 'mount -t tmpfs -o mode=755 node "$1/node" && exec /usr/sbin/sshd -f "$1/sshd_config.$2" -E "$1/log"' \
-    sh "$folder" "$node"
-  printf '[127.2.0.%s]:2222 %s\n' "$node" "$(cut -d' ' -f1,2 "$folder/host.pub")" >>"$folder/known_hosts"
-  printf '[nodes.n%s]\naddress = "127.2.0.%s"\n' "$node" "$node" >>"$folder/cluster.toml"
+mkdir "$folder/to"
+for number in 1 2 3 4; do
+  printf '%s\n' 'Port 2222' "ListenAddress 127.0.0.$number" "HostKey $folder/host" "AuthorizedKeysFile $folder/id.pub" \
+    'StrictModes no' 'UsePAM no' 'MaxStartups 100:30:200' 'Subsystem sftp internal-sftp' 'PidFile none' 'LogLevel ERROR' >"$folder/sshd_config.$number"
+  # Each has a file system of its own at the target, as it would on a machine of its own.
+  unshare --mount bash -c "mount -t tmpfs none '$folder/to' && exec /usr/sbin/sshd -D -f '$folder/sshd_config.$number' -E '$folder/log'" &
+  servers+=($!)
 done
+for far in 20 80; do
+  "$delay" "127.0.0.1:23$far" 127.0.0.1:2222 "$((far / 2))" < <(exec sleep infinity) &
+  servers+=($!)
+done
+printf '* %s\n' "$(cut -d' ' -f1,2 "$folder/host.pub")" >"$folder/known_hosts"
 cat >"$folder/ssh_config" <<END
+Host far-20
+  Port 2320
+  HostName 127.0.0.1
+Host far-80
+  Port 2380
+  HostName 127.0.0.1
 Host *
   Port 2222
   User $(id -un)
@@ -54,53 +61,121 @@ Host *
   UserKnownHostsFile $folder/known_hosts
   KexAlgorithms curve25519-sha256
 END
-export CLUSTERCTL_SSH_CONFIG=$folder/ssh_config HOME=$folder CLUSTERCTL_STATE_DIR=$folder/runs
-gcm="ssh -F $folder/ssh_config -c aes128-gcm@openssh.com"
-
-forget() {
-  for node in 1 2 3 4; do
-    ssh -n -F "$folder/ssh_config" "127.2.0.$node" "rm -rf $folder/node/* $folder/node/.[!.]*"
+export CLUSTERCTL_SSH_CONFIG=$folder/ssh_config CLUSTERCTL_STATE_DIR=$folder/state HOME=$folder
+nodes=(127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4)
+{
+  printf 'name = "bench"\n[defaults]\nssh.back_end = "%s"\n' "${BACK_END:-auto}"
+  for number in 1 2 3 4; do
+    printf '[nodes.n%s]\naddress = "127.0.0.%s"\nstate_dir = "%s"\n' "$number" "$number" "$folder/to/.state"
   done
-  rm -rf "$folder/runs"
-}
+  for far in 20 80; do
+    printf '[nodes.far-%s]\naddress = "far-%s"\nstate_dir = "%s"\n' "$far" "$far" "$folder/to/.state"
+  done
+} >"$folder/cluster.toml"
+to=$folder/to/tree
+ssh="ssh -F $folder/ssh_config"
+gcm="$ssh -c aes128-gcm@openssh.com"
+for node in "${nodes[@]}"; do
+  for try in {1..100}; do $ssh "$node" true 2>/dev/null && break; sleep 0.1; done
+done
 
-# measure NAME BEFORE COMMAND...: the median of the rounds.
+# measure NAME COMMAND...: the median of its times. What is there before it is as FRESH makes it.
 measure() {
-  local name=$1 before=$2 round
-  shift 2
-  : >"$folder/times"
-  for ((round = 0; round < rounds; round++)); do
-    "$before"
-    /usr/bin/time -o "$folder/time" -f '%e %U %S %M' "$@" >"$folder/out" 2>&1 || { cat "$folder/out"; return 1; }
-    tail -1 "$folder/time" >>"$folder/times"
+  local name=$1 run times=() wall server
+  shift
+  for ((run = 0; run < runs; run++)); do
+    for server in "${servers[@]:0:4}"; do nsenter -t "$server" -m bash -c "shopt -s dotglob; $fresh"; done
+    TIMEFORMAT='%R %U %S'
+    if ! { time "$@" >"$folder/out" 2>&1; } 2>"$folder/time"; then
+      echo "  $name failed: $(tail -1 "$folder/out")"
+      return
+    fi
+    times+=("$(tail -1 "$folder/time")")
   done
-  sort -n "$folder/times" | awk -v n="$name" -v at="$(((rounds + 1) / 2))" 'NR == at {
-    printf "%-36s wall %6.2f s  client CPU %6.2f s  peak %4d MB\n", n, $1, $2 + $3, $4 / 1024 }'
+  wall=$(printf '%s\n' "${times[@]}" | sort -n | sed -n "$(((runs + 1) / 2))p")
+  awk -v n="$name" -v t="$wall" -v b="$bytes" 'BEGIN { split(t, x, " ");
+    printf "  %-34s %7.2f s  %6.0f MB/s  client CPU %5.2f s\n", n, x[1], b / x[1] / 1e6, x[2] + x[3] }'
 }
+nothing="rm -rf '$folder/to'/*"
+fresh=$nothing
+size() { find "$1" -type f -printf '%s\n' | awk '{ s += $1 } END { print s }'; }
 
-push() { measure "$1" "$2" "$program" -c "$folder/cluster.toml" push "$source" --on "$3" --to "$folder/node/tree" --yes; }
-to_all() {
-  local pids=() node
-  for node in 1 2 3 4; do
-    "$@" "$node" &
+push() { "$program" -c "$folder/cluster.toml" push "$1" --to "$to" --yes "${@:2}"; }
+by_rsync() { rsync -a -e "$ssh" "${@:3}" "$1/" "$2:$to/"; }
+by_rsync_gcm() { rsync -a -e "$gcm" "${@:3}" "$1/" "$2:$to/"; }
+by_tar() { tar -C "$1" -cf - . | $gcm "$2" "mkdir -p $to && tar -C $to -xf -"; }
+by_scp() { scp -q -r -F "$folder/ssh_config" "$1" "$2:$to"; }
+# The same promise built from rsync: a stage, every byte compared, on the disk, and then the name.
+by_rsync_swapped() {
+  rsync -a -e "$ssh" "$1/" "$2:$to.stage/" && rsync -ac -e "$ssh" "$1/" "$2:$to.stage/" &&
+    $ssh "$2" "sync -f $to.stage; [ ! -e $to ] || mv $to $to.old; mv $to.stage $to"
+}
+all() {
+  local how=$1 tree=$2 pids=() node
+  for node in "${nodes[@]}"; do
+    "$how" "$tree" "$node" "${@:3}" &
     pids+=($!)
   done
-  wait "${pids[@]}"
+  for node in "${pids[@]}"; do wait "$node"; done
 }
-export -f to_all
-by_rsync() { rsync -a -e "$2" "$1/" "127.2.0.$3:$folder/node/tree/"; }
-by_tar() { tar -C "$1" -cf - . | $2 "127.2.0.$3" "mkdir $folder/node/tree; tar -C $folder/node/tree -xf -"; }
-export -f by_rsync by_tar
-export folder
 
-[ $# -gt 0 ] || set -- app tiny
-for tree in "$@"; do
-  source=$folder/trees/$tree
-  echo "== $tree"
-  push 'push, one node' forget n1
-  measure 'rsync -a' forget bash -c 'by_rsync "$@"' sh "$source" "ssh -F $folder/ssh_config" 1
-  measure 'rsync -a, aes128-gcm' forget bash -c 'by_rsync "$@"' sh "$source" "$gcm" 1
-  measure 'tar | ssh, aes128-gcm' forget bash -c 'by_tar "$@"' sh "$source" "$gcm" 1
-  push 'push, four nodes' forget 'n*'
-  measure 'four rsync -a' forget bash -c 'to_all by_rsync "$@"' sh "$source" "ssh -F $folder/ssh_config"
+one() {
+  for tree in app tiny; do
+    bytes=$(size "$folder/$tree")
+    echo "$tree, to one node:"
+    measure 'push' push "$folder/$tree" --on n1
+    measure 'rsync -a' by_rsync "$folder/$tree" 127.0.0.1
+    measure 'rsync -a, aes128-gcm' by_rsync_gcm "$folder/$tree" 127.0.0.1
+    measure 'rsync to a stage, -c, rename' by_rsync_swapped "$folder/$tree" 127.0.0.1
+    measure 'tar | ssh (aes128-gcm) tar' by_tar "$folder/$tree" 127.0.0.1
+    measure 'scp -r' by_scp "$folder/$tree" 127.0.0.1
+  done
+}
+
+four() {
+  for tree in app tiny; do
+    bytes=$((4 * $(size "$folder/$tree")))
+    echo "$tree, to four nodes at once:"
+    measure 'push' push "$folder/$tree" --on 'n*'
+    measure 'rsync -a, in parallel' all by_rsync "$folder/$tree"
+    measure 'rsync -aW, aes128-gcm, in parallel' all by_rsync_gcm "$folder/$tree" -W
+    measure 'tar | ssh (aes128-gcm), in parallel' all by_tar "$folder/$tree"
+  done
+}
+
+# One file in a hundred has changed since the last time.
+delta() {
+  for tree in app tiny; do
+    bytes=$(size "$folder/$tree")
+    cp -a "$folder/$tree" "$folder/changed"
+    "$trees" change "$folder/changed"
+    fresh="$nothing; cp -a '$folder/$tree' '$to'"
+    echo "$tree, one file in a hundred changed:"
+    measure 'push' push "$folder/changed" --on n1
+    measure 'rsync -a' by_rsync "$folder/changed" 127.0.0.1
+    fresh=$nothing
+    rm -rf "$folder/changed"
+  done
+}
+
+far() {
+  mkdir "$folder/far"
+  "$trees" far "$folder/far"
+  bytes=$(size "$folder/far")
+  for round_trip in 20 80; do
+    echo "128 MB in 505 files, $round_trip ms away:"
+    measure 'push' push "$folder/far" --on "far-$round_trip"
+    measure 'rsync -a' by_rsync "$folder/far" "far-$round_trip"
+    measure 'tar | ssh (aes128-gcm) tar' by_tar "$folder/far" "far-$round_trip"
+  done
+}
+
+"$trees" app "$folder/app"
+"$trees" tiny "$folder/tiny"
+[ $# -gt 0 ] || set -- one four delta far
+for part in "$@"; do
+  case $part in
+    one | four | delta | far) "$part" ;;
+    *) echo "usage: benches/push.sh [one] [four] [delta] [far]" >&2; exit 2 ;;
+  esac
 done
