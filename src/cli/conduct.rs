@@ -18,8 +18,8 @@ use super::signals::Listening;
 use super::terminal_desk::TerminalDesk;
 use crate::config::{Cluster, GivenSecrets, NodeName, SecretRef, SecretStore};
 use crate::engine::{
-    Claim, ClaimError, End, Engine, Event, Happening, Holding, Interrupt, Log as _, Progress,
-    Record, Release, Reporter, Settings, World, decode, union,
+    Claim, ClaimError, End, Engine, Event, FaultKind, Happening, Holding, Interrupt, JournalError,
+    Log as _, Progress, Record, Release, Reporter, Settings, World, decode, highest, union,
 };
 use crate::exit::Exit;
 use crate::plan::{Millis, Plan, RunId, StepId, Target, Undo};
@@ -156,14 +156,7 @@ impl<'a> Conductor<'a> {
         let (world, _) = self.world(&plan, GivenSecrets::new());
         let mut journals = vec![decoded.records];
         for node in plan.changed() {
-            // A node that can't be asked has nothing to add that matters before it can.
-            let Ok(bytes) = world.kept(node, &run) else {
-                continue;
-            };
-            let kept = decode(&bytes).with_context(|| {
-                format!("{node}: the node's journal of run {run} can't be used")
-            })?;
-            journals.push(kept.records);
+            journals.extend(self.copy(&world, node, &run, last_seq)?);
         }
         let records = union(journals);
         let progress = Progress::of(&records, &plan);
@@ -178,6 +171,53 @@ impl<'a> Conductor<'a> {
             whole,
             last_seq,
         })
+    }
+
+    /// What a node's copy of a run's journal says, where that is known and needed.
+    ///
+    /// `last_seq` is the last record of the runner's own journal. A run that was fetched has none yet: then the nodes alone
+    /// know what was done.
+    fn copy(
+        &self,
+        world: &Nodes,
+        node: &NodeName,
+        run: &RunId,
+        last_seq: u64,
+    ) -> Result<Option<Vec<Record>>> {
+        let bytes = match world.kept(node, run) {
+            Ok(bytes) => bytes,
+            // A node that can't be asked has nothing to add that matters before it can.
+            Err(_) if last_seq > 0 => return Ok(None),
+            Err(fault) => {
+                let exit = match fault.kind {
+                    FaultKind::Unreachable => Exit::Unreachable,
+                    _ => Exit::Forbidden,
+                };
+                let what = format!(
+                    "{node}: its copy of the journal of run {run} can't be read, and this machine has no journal of that run: \
+                     what was done on {node} is not known"
+                );
+                let refusal = Refusal::new(exit, what)
+                    .state("Nothing has been changed.")
+                    .hint("clusterctl check --reach   (shows which nodes can be reached)")
+                    .hint(format!(
+                        "clusterctl resume {run}   (once {node} can be reached)"
+                    ));
+                return Err(anyhow::Error::from(fault).context(refusal));
+            }
+        };
+        match decode(&bytes) {
+            Ok(kept) => Ok(Some(kept.records)),
+            Err(error @ JournalError::Damaged { .. }) if highest(&bytes) <= last_seq => {
+                self.context.io.err.print(&format!(
+                    "warning: {node}: its copy of the journal of run {run} is not used, as this machine's own is whole: {error}\n"
+                ));
+                Ok(None)
+            }
+            Err(error) => Err(anyhow::Error::from(error).context(format!(
+                "{node}: the node's journal of run {run} can't be used"
+            ))),
+        }
     }
 
     /// Whether a run is over and yet holds some node, because its runner was killed before it could let go.
@@ -214,8 +254,11 @@ impl<'a> Conductor<'a> {
             fetch(&plan, &secrets, |step| !progress.is_done(step))?;
         }
         let mut log = folder.journal(whole)?;
-        for record in records.iter().filter(|record| record.seq > last_seq) {
-            log.append(&record.line())
+        let lacking = records.iter().filter(|record| record.seq > last_seq);
+        let lines: Vec<u8> = lacking.flat_map(Record::line).collect();
+        if !lines.is_empty() {
+            // All at once: what is there must not look like the whole of it before it is.
+            log.append(&lines)
                 .context("the journal could not be completed")?;
         }
         let log = Box::new(log);

@@ -79,8 +79,9 @@ impl<'a> Book<'a> {
         self.catch_up(world, node, holding)
     }
 
-    /// Has a record on the runner's disk. The node's copy gets it with the next one that must be there: should that
-    /// never come, looking at the node tells as much.
+    /// Has a record on the runner's disk. The node's copy gets it with the next one that must be there. Should the runner
+    /// be lost before, the copy ends with an intent, and looking at the node tells what came of it; should it go on, the
+    /// copy gets the record before anything else happens to the node.
     pub(super) fn write_late(&self, node: &NodeName, entry: Entry) -> Result<(), Halt> {
         let record = self.write(entry)?;
         self.add_late(node, &record);
@@ -104,7 +105,14 @@ impl<'a> Book<'a> {
         let Some(lines) = self.inner().late.remove(node) else {
             return Ok(Ok(()));
         };
-        match world.keep(node, holding, &lines) {
+        let kept = world.keep(node, holding, &lines);
+        if kept.is_err() {
+            // A later line must not come without these; those that did arrive are not added twice.
+            let mut inner = self.inner();
+            let late = inner.late.entry(node.clone()).or_default();
+            late.splice(0..0, lines);
+        }
+        match kept {
             Err(fault) if fault.kind == FaultKind::RunnerGone => Err(Halt::Gone),
             Err(fault) if fault.kind == FaultKind::Fenced => Err(Halt::Fenced(node.clone(), fault)),
             other => Ok(other),

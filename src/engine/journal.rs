@@ -275,6 +275,13 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, JournalError> {
     Ok(decoded)
 }
 
+/// The highest number of a record that can be read in a journal's file, however damaged the rest is.
+pub fn highest(bytes: &[u8]) -> u64 {
+    let records = bytes.split(|b| *b == b'\n').map(Record::from_line);
+    let numbers = records.flatten().map(|record| record.seq);
+    numbers.max().unwrap_or_default()
+}
+
 /// How many records begin in this text.
 fn heads(text: &[u8]) -> usize {
     const HEAD: &[u8] = br#"{"sum":""#;
@@ -383,6 +390,13 @@ mod tests {
         }
         .line();
         assert_eq!(decode(&line), Err(JournalError::Newer { found: 2 }));
+    }
+
+    #[test]
+    fn the_highest_number_is_read_beside_damage() {
+        let damaged = [file(&[1, 7]), b"torn\n".to_vec(), file(&[4])].concat();
+        assert!(decode(&damaged).is_err());
+        assert_eq!((highest(&damaged), highest(b"")), (7, 0));
     }
 
     #[test]

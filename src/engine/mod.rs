@@ -46,7 +46,8 @@ pub use event::{EVENT_FORMAT, Event, Happening, How};
 pub use fault::{Fault, FaultKind};
 pub use interrupt::Interrupt;
 pub use journal::{
-    Decoded, Ending, Entry, JOURNAL_FORMAT, JournalError, Log, Record, StepResult, decode, union,
+    Decoded, Ending, Entry, JOURNAL_FORMAT, JournalError, Log, Record, StepResult, decode, highest,
+    union,
 };
 pub use progress::{Progress, Standing, Start};
 pub use reporter::Reporter;

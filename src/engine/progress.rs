@@ -117,6 +117,10 @@ impl Progress {
                     self.owe(step, until);
                 }
                 self.answers.remove(step);
+                if *direction == Direction::Do {
+                    self.gave.remove(step);
+                    self.all_before_are_done(step, plan);
+                }
                 self.steps
                     .insert(step.clone(), Standing::InDoubt(*direction));
             }
@@ -138,6 +142,26 @@ impl Progress {
                 self.stopped = Some((*exit, state.clone(), because.clone()));
             }
             Entry::Ended { ending, state } => self.ended = Some((ending.clone(), state.clone())),
+        }
+    }
+
+    /// The steps of a lane are done in order: what is about to be done shows that those before it are, though a node's
+    /// copy of the journal lacks what came of them.
+    fn all_before_are_done(&mut self, id: &StepId, plan: &Plan) {
+        let mut lanes = plan.stages.iter().flat_map(|stage| &stage.lanes);
+        let before = lanes.find_map(|lane| {
+            let at = lane.steps.iter().position(|step| step.id == *id)?;
+            lane.steps.get(..at)
+        });
+        for step in before.unwrap_or_default() {
+            if self.is_done(&step.id) {
+                continue;
+            }
+            self.ever_changed |= is_deed(&step.action);
+            self.owed
+                .retain(|(owed, _)| Some(owed) != step.ends.as_ref());
+            self.faults.remove(&step.id);
+            self.steps.insert(step.id.clone(), Standing::Done);
         }
     }
 
@@ -208,6 +232,11 @@ impl Progress {
             .filter(|(_, standing)| **standing == Standing::Done)
             .map(|(id, _)| (id.clone(), self.gave.get(id).cloned().unwrap_or_default()))
             .collect()
+    }
+
+    /// Whether this step is done, and the journal does not tell what it gave.
+    pub fn gave_what_is_not_known(&self, step: &Step) -> bool {
+        self.is_done(&step.id) && !step.outputs.is_empty() && !self.gave.contains_key(&step.id)
     }
 
     /// What a step that is done gave under this name.
@@ -575,6 +604,23 @@ mod tests {
             ["drain"],
             "once, however often it was reopened"
         );
+    }
+
+    #[test]
+    fn what_is_about_to_be_done_shows_that_what_comes_before_it_is_done() {
+        let begun = vec![owed("drain"), intent("drain", Do), intent("work", Do)];
+        let progress = told(begun.clone());
+        assert_eq!(progress.standing(&id("drain")), Standing::Done);
+        assert_eq!(progress.standing(&id("work")), Standing::InDoubt(Do));
+        assert_eq!(open(&progress), ["drain"], "what it changed is still owed");
+        let back = told([begun, vec![intent("drain", Back)]].concat());
+        assert_eq!(back.standing(&id("drain")), Standing::InDoubt(Back));
+        let mut with_outputs = step("drain", PoolState::Drained);
+        let path = crate::plan::RemotePath::new("/a");
+        let probe = crate::plan::Probe::Path { path };
+        with_outputs.outputs.insert("id".to_owned(), probe);
+        assert!(progress.gave_what_is_not_known(&with_outputs));
+        assert!(!told(vec![done("drain", Do)]).gave_what_is_not_known(&with_outputs));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::fault::FaultKind;
 use super::halt::Halt;
 use super::hold::{HoldError, Holds};
 use super::interrupt::Interrupt;
-use super::journal::{Ending, Entry, JOURNAL_FORMAT, Log, Record};
+use super::journal::{Ending, Entry, JOURNAL_FORMAT, Log, Record, decode};
 use super::progress::Standing;
 use super::reporter::Reporter;
 use super::session::{Session, StagesEnd};
@@ -20,7 +20,7 @@ use super::world::{Claim, Release, Runner, World};
 use super::{Cancel, Fault, Progress};
 use crate::config::NodeName;
 use crate::exit::Exit;
-use crate::plan::{Action, Millis, Outputs, Plan, RunId, Sha256, StepId};
+use crate::plan::{Action, Millis, Outputs, Plan, RunId, Sha256, Step, StepId};
 
 /// What a run is made of.
 pub struct Engine<'a> {
@@ -150,6 +150,15 @@ impl Engine<'_> {
         };
         let mut done = book.ask(Progress::done);
         let mut doubts = Vec::new();
+        let lacking = |(_, step): &(_, &Step)| book.ask(|p| p.gave_what_is_not_known(step));
+        for (node, step) in self.plan.steps().filter(lacking) {
+            match session.learn(node, step) {
+                Ok(outputs) => {
+                    done.insert(step.id.clone(), outputs);
+                }
+                Err(halt) => doubts.push((step.id.clone(), halt.because(self.plan))),
+            }
+        }
         for id in book.ask(Progress::in_doubt) {
             let Some((node, step)) = self.plan.step(&id) else {
                 continue;
@@ -193,7 +202,7 @@ impl Engine<'_> {
             return self.without_a_run(&progress, Exit::Forbidden, Some(problem));
         }
         if let Some((ending, _)) = &progress.ended {
-            return self.let_go(&progress, ending);
+            return self.let_go(&progress, ending, records);
         }
         let undoes = progress.start.and_then(|start| start.undoes);
         // A run whose first invocation died before it wrote a word has yet to begin.
@@ -224,7 +233,7 @@ impl Engine<'_> {
     }
 
     /// Lets go of the nodes that a run which is over still holds, because its runner died or could not reach them.
-    fn let_go(&self, progress: &Progress, ending: &Ending) -> End {
+    fn let_go(&self, progress: &Progress, ending: &Ending, records: &[Record]) -> End {
         let undoes = progress
             .start
             .as_ref()
@@ -233,7 +242,7 @@ impl Engine<'_> {
         let changed = progress.changed_anything(self.plan);
         let release = release_of(Some(ending), undoes, changed);
         let mut problems = Vec::new();
-        for node in self.plan.changed() {
+        for (at, node) in self.plan.changed().into_iter().enumerate() {
             let ours = match self.world.holder(node) {
                 Ok(record) => record.holder.is_some_and(|holder| holder.run == self.run),
                 Err(fault) => {
@@ -253,12 +262,15 @@ impl Engine<'_> {
                 self.interrupt,
             );
             match taken {
-                Ok(holds) => problems.extend(
-                    holds
-                        .give_up(self.world, &release)
-                        .into_iter()
-                        .map(|(node, fault)| HoldError::Fault(node, fault)),
-                ),
+                Ok(holds) => {
+                    self.complete(at, &holds, records);
+                    problems.extend(
+                        holds
+                            .give_up(self.world, &release)
+                            .into_iter()
+                            .map(|(node, fault)| HoldError::Fault(node, fault)),
+                    );
+                }
                 Err(error) => problems.push(error),
             }
         }
@@ -315,7 +327,7 @@ impl Engine<'_> {
             steps: self.plan.steps().count(),
             done,
         });
-        let end = match self.hold(&book, first, undoes, fresh) {
+        let end = match self.hold(&book, first, undoes, records) {
             Err(mut verdict) => {
                 // A run that could not go on is as unfinished as it was.
                 verdict.over = verdict.over.filter(|_| fresh);
@@ -340,8 +352,9 @@ impl Engine<'_> {
         book: &Book<'_>,
         first: &Entry,
         undoes: Option<&RunId>,
-        fresh: bool,
+        records: &[Record],
     ) -> Result<Holds, Verdict> {
+        let fresh = records.is_empty();
         if fresh && let Some(problem) = self.forbidden() {
             return Err(Verdict::nothing_changed(Exit::Forbidden, problem));
         }
@@ -390,11 +403,11 @@ impl Engine<'_> {
             };
             let planned = planned.iter().filter(|_| at < PLAN_COPIES);
             let kept = match book.write(claimed) {
-                Ok(claimed) => {
-                    let records = std::iter::once(&first).chain(planned).chain([&claimed]);
-                    let lines: Vec<u8> = records.flat_map(Record::line).collect();
+                Ok(claimed) => self.missing(at, node, records).and_then(|mut lines| {
+                    let new = std::iter::once(&first).chain(planned).chain([&claimed]);
+                    lines.extend(new.flat_map(Record::line));
                     self.world.keep(node, holding, &lines)
-                }
+                }),
                 Err(halt) => Err(Fault::new(FaultKind::Failed, halt.because(self.plan))),
             };
             if let Err(fault) = kept {
@@ -403,6 +416,66 @@ impl Engine<'_> {
             }
         }
         Ok(holds)
+    }
+
+    /// Has the copy of the journal on a node, the `at`th of the plan, say how the run ended.
+    fn complete(&self, at: usize, holds: &Holds, records: &[Record]) {
+        for (node, holding) in holds.each() {
+            let kept = self.missing(at, node, records).and_then(|lines| {
+                if lines.is_empty() {
+                    return Ok(());
+                }
+                self.world.keep(node, holding, &lines)
+            });
+            if let Err(fault) = kept {
+                self.warn_of_copy(node, &fault);
+            }
+        }
+    }
+
+    /// What the copy of the journal on a node, the `at`th of the plan, lacks at its end: a runner that is killed may have
+    /// written more on its own disk, and without it the copy would keep a gap for good.
+    fn missing(&self, at: usize, node: &NodeName, records: &[Record]) -> Result<Vec<u8>, Fault> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let copy = match decode(&self.world.kept(node, &self.run)?) {
+            Ok(copy) => copy.records,
+            Err(error) => {
+                // Nobody reads past the damage, whatever comes after it.
+                let fault = Fault::new(FaultKind::Failed, error.to_string());
+                self.warn_of_copy(node, &fault);
+                return Ok(Vec::new());
+            }
+        };
+        let last = copy.last().map_or(0, |record| record.seq);
+        let lacks = |record: &&Record| {
+            record.seq > last
+                && match &record.entry {
+                    Entry::Planned { .. } => at < PLAN_COPIES,
+                    entry => self.is_about(entry, node),
+                }
+        };
+        let lines = records.iter().filter(lacks).flat_map(Record::line);
+        Ok(lines.collect())
+    }
+
+    /// Whether a record belongs in the node's copy of the journal.
+    fn is_about(&self, entry: &Entry, node: &NodeName) -> bool {
+        match entry {
+            Entry::Owed { step, .. }
+            | Entry::Intent { step, .. }
+            | Entry::Outcome { step, .. }
+            | Entry::Answered { step, .. } => {
+                self.plan.step(step).is_some_and(|(of, _)| of == node)
+            }
+            Entry::Claimed { node: of, .. } => of == node,
+            Entry::Started { .. }
+            | Entry::Planned { .. }
+            | Entry::Resumed { .. }
+            | Entry::Stopped { .. }
+            | Entry::Ended { .. } => true,
+        }
     }
 
     /// Does the task while the holds are renewed, and lets go.

@@ -108,7 +108,12 @@ impl Session<'_> {
     pub(super) fn settle(&self, node: &NodeName, step: &Step) -> Result<bool, Halt> {
         let began = Instant::now();
         let direction = match self.book.ask(|progress| progress.standing(&step.id)) {
-            Standing::Done => return Ok(true),
+            Standing::Done => {
+                if self.book.ask(|p| p.gave_what_is_not_known(step)) {
+                    self.done(node, step, Direction::Do, How::FoundDone, began)?;
+                }
+                return Ok(true);
+            }
             Standing::Pending => return Ok(false),
             Standing::InDoubt(direction) => direction,
         };

@@ -77,8 +77,9 @@ impl LastSeen {
 /// Takes the node for a run.
 pub(super) fn claim(node: &Node<'_>, last: &LastSeen, claim: &Claim) -> Result<Epoch, ClaimError> {
     let begun = Instant::now();
+    let mut tried = None;
     loop {
-        match try_claim(node, last, claim) {
+        match try_claim(node, last, claim, &mut tried) {
             Err(ClaimError::Held(_) | ClaimError::EffectRuns(_))
                 if begun.elapsed() < claim.wait.duration() =>
             {
@@ -90,9 +91,20 @@ pub(super) fn claim(node: &Node<'_>, last: &LastSeen, claim: &Claim) -> Result<E
     }
 }
 
-fn try_claim(node: &Node<'_>, last: &LastSeen, claim: &Claim) -> Result<Epoch, ClaimError> {
+/// `tried` is the record that was last to be written, byte by byte, with its epoch.
+fn try_claim(
+    node: &Node<'_>,
+    last: &LastSeen,
+    claim: &Claim,
+    tried: &mut Option<(Vec<u8>, Epoch)>,
+) -> Result<Epoch, ClaimError> {
     for _ in 0..TRIES {
         let seen = look(node, How::Make).map_err(ClaimError::Fault)?;
+        // A connection may break while the script goes on: then the record is written after the look for it.
+        if let Some((_, epoch)) = tried.as_ref().filter(|(bytes, _)| *bytes == seen.bytes) {
+            last.set(Some(seen));
+            return Ok(*epoch);
+        }
         // So it is also when the holder's runner was put to sleep while it had the record locked.
         seen.record.admits(claim, &seen.moment)?;
         if !seen.had_turn {
@@ -101,6 +113,7 @@ fn try_claim(node: &Node<'_>, last: &LastSeen, claim: &Claim) -> Result<Epoch, C
         // The lease counts from that look: whoever is put to sleep here may find it over when it wakes.
         let change = seen.record.taken(claim, seen.moment.clone());
         let epoch = change.record.epoch;
+        *tried = Some((change.record.bytes(), epoch));
         match swap(node, last, &seen, change, Swap::Take).map_err(ClaimError::Fault)? {
             Swapped::Done => return Ok(epoch),
             Swapped::EffectRuns => {

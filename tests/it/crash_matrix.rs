@@ -89,6 +89,51 @@ fn a_runner_that_dies_at_any_instant_loses_nothing() {
     assert!(first > 100 && second > 20, "the matrix was too small");
 }
 
+/// The runner dies, goes on, dies again, and is lost with its journal: another has the nodes' copies alone.
+#[test]
+fn after_two_deaths_the_nodes_copies_alone_are_enough() {
+    let seeds: Vec<u64> = if full() { (0..12).collect() } else { vec![0] };
+    let mut lost = 0;
+    for seed in &seeds {
+        let mut plan = every_kind::plan(*seed);
+        for stage in &mut plan.stages {
+            stage.lanes.truncate(1);
+        }
+        plan.nodes.retain(|node, _| node.as_str() == "n1");
+        let fresh = Scene::new(&plan);
+        let mut whole = fresh.clone();
+        let left = whole.go(None);
+        let wanted = readings(&whole.state);
+        let mut draw = Draw::new(*seed);
+        for instant in 1..=left.instants {
+            let mut scene = fresh.clone();
+            let died = scene.go(Some(instant)).died;
+            // What the copy lacks is what the next runner has to bring there.
+            if !died || scene.copies().len() == scene.decoded().whole {
+                continue;
+            }
+            let rest = usize::try_from(left.instants - instant).unwrap();
+            for from in [0, rest / 2] {
+                let second = 1 + from + draw.below(rest - from + 10);
+                let second = u64::try_from(second).unwrap();
+                let about = format!("seed {seed} at {instant} and {second}");
+                let mut scene = scene.clone();
+                if !scene.go(Some(second)).died {
+                    continue;
+                }
+                lost += 1;
+                scene.journal = scene.copies();
+                let left = scene.go(None);
+                assert_eq!(left.end.exit, Exit::Done, "{about}: {:?}", left.end);
+                assert_eq!(readings(&scene.state), wanted, "{about}");
+                assert_no_effect_twice(&scene.state);
+            }
+        }
+    }
+    println!("{lost} runners lost after two deaths, seeds {seeds:?}");
+    assert!(lost > 50, "the matrix was too small: {lost}");
+}
+
 #[test]
 fn a_runner_that_dies_again_and_again_still_arrives() {
     let plan = every_kind::plan(3);

@@ -1,12 +1,13 @@
 //! Every kind of fault at every step: the exit code, what is said, and the ways out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use clusterctl::config::NodeName;
 use clusterctl::engine::{
     Call, Direction, Ending, Fault, FaultKind, Happening, Interrupt, Progress, Standing, World,
+    decode,
 };
 use clusterctl::exit::Exit;
 use clusterctl::plan::{
@@ -734,6 +735,28 @@ fn whoever_has_lost_a_node_does_nothing_more_there() {
             assert_once(&scene.state);
         }
     }
+}
+
+#[test]
+fn what_a_copy_could_not_take_comes_with_the_next() {
+    let plan = every_kind::plan(0);
+    let mut scene = Scene::new(&plan);
+    let left_out = Mutex::new(BTreeSet::new());
+    // What is late is not kept the first time, on each node.
+    let keep = |node: &NodeName, lines: &[u8]| {
+        let text = String::from_utf8_lossy(lines);
+        let late = text.contains("\"outcome\"") && !text.contains("\"intent\"");
+        let first = late && left_out.lock().unwrap().insert(node.clone());
+        first.then(|| Fault::new(FaultKind::Unreachable, "it is away"))
+    };
+    let left = scene.act(&How {
+        keep: Some(&keep),
+        ..How::default()
+    });
+    assert_eq!(left.end.exit, Exit::Done, "{:?}", left.end);
+    assert_eq!(left_out.lock().unwrap().len(), plan.changed().len());
+    let copies = decode(&scene.copies()).unwrap().records;
+    assert_eq!(copies, scene.decoded().records);
 }
 
 #[test]

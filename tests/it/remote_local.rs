@@ -237,3 +237,26 @@ fn no_shell_reads_the_words() {
     let ran = run(&line, Input::Nothing, &Patience::unbroken(LONG));
     assert_eq!(ran.out.text(), "*\n$HOME\n-n\n\n");
 }
+
+/// Runs in a process of its own; does nothing otherwise.
+#[test]
+fn panicker() {
+    if std::env::var_os("CLUSTERCTL_TEST_PANICKER").is_some() {
+        clusterctl::remote::panics_end_the_program(77);
+        panic!("nobody catches this");
+    }
+}
+
+#[test]
+fn a_panic_ends_the_program_by_its_exit_code_and_not_by_a_signal() {
+    let name = super::world::bench::this_test(module_path!(), "panicker");
+    let told = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &name, "--nocapture"])
+        .env("CLUSTERCTL_TEST_PANICKER", "1")
+        .output()
+        .unwrap();
+    let err = String::from_utf8_lossy(&told.stderr);
+    // A signal might have left a core file, with secrets in it.
+    assert_eq!(told.status.code(), Some(77), "{err}");
+    assert!(err.contains("nobody catches this"), "{err}");
+}

@@ -7,8 +7,8 @@ use std::time::Duration;
 use clusterctl::config::NodeName;
 use clusterctl::engine::{
     Answer, Call, Cancel, Claim, ClaimError, Decoded, Desk, Direction, End, Engine, Epoch, Event,
-    Fault, Holding, Interrupt, Look, NodeRecord, Progress, Release, Reporter, Runner, Settings,
-    World, decode,
+    Fault, Holding, Interrupt, Look, NodeRecord, Progress, Record, Release, Reporter, Runner,
+    Settings, World, decode, union,
 };
 use clusterctl::plan::{
     Action, Condition, Expect, Hook, Millis, Outputs, Plan, Probe, Reading, RunId, Sha256, Step,
@@ -118,6 +118,14 @@ impl Scene {
 
     pub(crate) fn decoded(&self) -> Decoded {
         decode(&self.journal).expect("the journal is only ever torn at its end")
+    }
+
+    /// What the nodes' copies of the journal say together.
+    pub(crate) fn copies(&self) -> Vec<u8> {
+        let nodes = self.state.nodes.values();
+        let copies = nodes.filter_map(|node| node.journals.get(&self.run));
+        let records = copies.map(|copy| decode(copy).expect("a copy is in order").records);
+        union(records).iter().flat_map(Record::line).collect()
     }
 
     pub(crate) fn progress(&self) -> Progress {

@@ -23,13 +23,15 @@ pub(super) fn catch<T>(call: impl FnOnce() -> T) -> Option<T> {
     called.ok()
 }
 
-/// From now on a panic ends the program, but for those that are caught here, of which nobody hears.
-pub fn panics_end_the_program() {
+/// From now on a panic ends the program with this exit code, but for those that are caught here, of which nobody hears.
+pub fn panics_end_the_program(code: u8) {
     let tell = take_hook();
     set_hook(Box::new(move |panic| {
         if !CAUGHT.get() {
             tell(panic);
-            std::process::abort();
+            // Memory holds secrets, so there must be no core file; and other threads still use what an orderly exit
+            // would take down.
+            signal_hook::low_level::exit(i32::from(code));
         }
     }));
 }

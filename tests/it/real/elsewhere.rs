@@ -257,3 +257,89 @@ fn a_hold_that_nobody_gives_up_is_broken() {
     lab.call(&["undo", run]).is(0);
     assert!(!lab.path("tree/written").exists());
 }
+
+#[test]
+fn a_run_that_was_fetched_does_not_guess_what_a_node_knows() {
+    let mut lab = Lab::over_ssh();
+    let cluster = cluster(&lab);
+    let (n1, n2) = (node("n1"), node("n2"));
+    let (first, second) = (lab.path("tree/first"), lab.path("tree/second"));
+    let plan = lab.save(&plan(
+        &lab.path("nodes"),
+        vec![
+            stage("one", 1, vec![(&n1, vec![write(&n1, "first", &first)])]),
+            stage(
+                "two",
+                1,
+                vec![(
+                    &n2,
+                    vec![
+                        write(&n2, "second", &second),
+                        step(&n2, "fails", run(["false"])),
+                    ],
+                )],
+            ),
+        ],
+    ));
+    assert_ne!(lab.call(&["apply", &plan]).code, 0);
+    let run = holder_of(&lab, &cluster, "n1");
+    fs::remove_dir_all(lab.path("runner")).unwrap();
+    let another = |lab: &Lab, words: &[&str]| {
+        lab.call_as("another", &[&["-c", cluster.as_str()], words].concat())
+    };
+    another(&lab, &["runs", "fetch", &run]).is(0);
+    lab.servers_mut().server_mut("n2").stop();
+    // Without what n2 knows, only what n1 did would be taken back.
+    for words in [["undo", &run], ["resume", &run]] {
+        let told = another(&lab, &words).is(50);
+        for word in [
+            "n2: its copy of the journal",
+            "what was done on n2 is not known",
+            "once n2 can be reached",
+        ] {
+            assert!(told.err.contains(word), "{word}: {told:#?}");
+        }
+    }
+    assert!(first.exists() && second.exists());
+}
+
+#[test]
+fn a_damaged_copy_is_no_hindrance_where_the_journal_is_whole() {
+    let lab = Lab::over_ssh();
+    let cluster = cluster(&lab);
+    let n1 = node("n1");
+    let written = lab.path("tree/written");
+    let plan = lab.save(&plan(
+        &lab.path("nodes"),
+        vec![stage(
+            "go",
+            1,
+            vec![(
+                &n1,
+                vec![
+                    write(&n1, "written", &written),
+                    step(&n1, "fails", run(["false"])),
+                ],
+            )],
+        )],
+    ));
+    assert_ne!(lab.call(&["apply", &plan]).code, 0);
+    let run = holder_of(&lab, &cluster, "n1");
+    let copy = lab.path("nodes/n1/runs").join(&run).join("journal.jsonl");
+    let text = fs::read_to_string(&copy).unwrap();
+    fs::write(&copy, text.replacen("\"rec\"", "\"wreck\"", 1)).unwrap();
+    let told = lab.call(&["undo", &run]).is(0);
+    assert!(
+        told.err.contains("warning: n1: its copy of the journal"),
+        "{told:#?}"
+    );
+    assert!(!written.exists());
+}
+
+/// The run that holds this node.
+fn holder_of(lab: &Lab, cluster: &str, name: &str) -> String {
+    let words = ["-c", cluster, "lock", "status", "--on", name, "--json"];
+    let status = lab.call_as("another", &words).is(0);
+    let line: serde_json::Value = serde_json::from_str(status.out.trim()).unwrap();
+    line["holder"]["run"].as_str().unwrap().to_owned()
+}

@@ -365,6 +365,36 @@ fn a_swap_whose_answer_was_lost_is_recognised() {
     assert_eq!(kept, b"one\n", "kept once");
 }
 
+#[test]
+fn a_node_that_is_taken_after_the_look_for_it_is_taken() {
+    let (begins, ended) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let wire = Wire::new(move |script, before| match (script, before) {
+        ("clusterctl-hold_swap", 0) => {
+            let begins = Arc::clone(&begins);
+            Fate::Late(
+                Arc::new(move || begins.load(Ordering::Acquire)),
+                Arc::clone(&ended),
+            )
+        }
+        // The look after the cut found nothing; before the next one, the record is written after all.
+        ("clusterctl-hold_look", 2) => {
+            begins.store(true, Ordering::Release);
+            wait_until("the node is taken", || ended.load(Ordering::Acquire));
+            Fate::Runs
+        }
+        _ => Fate::Runs,
+    });
+    let bench = wire.bench();
+    assert_eq!(bench.epoch, Epoch(1), "taken once");
+    bench.world.renew(&bench.node, &bench.holding()).unwrap();
+    let looks = wire.scripts();
+    let looks = looks.iter().filter(|name| *name == "clusterctl-hold_look");
+    assert!(looks.count() >= 3, "it was looked for in between");
+}
+
 /// Two runners on one node, and one hands it over to the other.
 #[test]
 fn a_node_changes_hands_between_runners() {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub(crate) enum Fate {
     CutWhen(Box<dyn Fn() -> bool + Send + Sync>),
     /// The same, and the process that the connection had on the node is killed.
     KilledWhen(Box<dyn Fn() -> bool + Send + Sync>),
+    /// The connection is cut at once; what was to run begins when this is so, and says when it has ended.
+    Late(Arc<dyn Fn() -> bool + Send + Sync>, Arc<AtomicBool>),
     /// The connection is cut when half of the input is there.
     HalfOfIt,
     /// Nobody answers.
@@ -154,6 +156,14 @@ impl Host for End {
             )),
             Fate::HalfOfIt => {
                 run(&line, &input[..input.len() / 2], &|| false);
+                Err(lost())
+            }
+            Fate::Late(may_begin, ended) => {
+                std::thread::spawn(move || {
+                    wait_until("it may begin", || may_begin());
+                    run(&line, &input, &|| false);
+                    ended.store(true, Ordering::Release);
+                });
                 Err(lost())
             }
             Fate::KilledWhen(so) => {
