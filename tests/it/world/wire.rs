@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub(crate) enum Fate {
     CutWhen(Box<dyn Fn() -> bool + Send + Sync>),
     /// The same, and the process that the connection had on the node is killed.
     KilledWhen(Box<dyn Fn() -> bool + Send + Sync>),
+    /// The connection is cut at once, but what was sent begins on the node when this is so. Then it says that it ended.
+    Late(Box<dyn Fn() -> bool + Send + Sync>, Arc<AtomicBool>),
     /// The connection is cut when half of the input is there.
     HalfOfIt,
     /// Nobody answers.
@@ -158,6 +160,14 @@ impl Host for End {
             }
             Fate::KilledWhen(so) => {
                 run(&line, &input, &|| so());
+                Err(lost())
+            }
+            Fate::Late(so, ended) => {
+                std::thread::spawn(move || {
+                    wait_until("it may begin", so);
+                    run(&line, &input, &|| false);
+                    ended.store(true, Ordering::SeqCst);
+                });
                 Err(lost())
             }
             Fate::CutWhen(so) => {
