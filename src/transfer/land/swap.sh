@@ -16,21 +16,25 @@ read -r its_digest its_identity 2>/dev/null <"$staged/staged" || stop $EX_STALE 
 real_of "$to"
 if [ "$(identity "$real")" != "$its_identity" ]; then
     mkdir -p -- "$kept" || exit $EX_FAILED
+    waits=$other
     if [ "$(identity "$stage")" = "$its_identity" ]; then
         ! exists "$other" || stop $EX_TAKEN "there is something at $other already"
-        said=$(mv -T -- "$stage" "$other" 2>&1) || blame "$stage can't be moved" "$said"
+        waits=$stage
     fi
-    [ "$(identity "$other")" = "$its_identity" ] || stop $EX_STALE "the staged tree $stage is gone"
-    if exists "$real" || exists "$other.old"; then
-        [ -d "$real" ] || exists "$other.old" || stop $EX_TAKEN "$to is not a folder"
-        if ! exists "$other.old"; then
-            put "$kept/old" "$(fingerprint "$real") $(identity "$real")"
-        fi
+    [ "$(identity "$waits")" = "$its_identity" ] || stop $EX_STALE "the staged tree $stage is gone"
+    if exists "$other.old"; then
+        change_places "$real" "$other"
+    elif exists "$real"; then
+        [ -d "$real" ] || stop $EX_TAKEN "$to is not a folder"
+        without_mounts "$real"
+        # All that takes its time comes before anything has another name.
+        put "$kept/old" "$(fingerprint "$real") $(identity "$real")"
         put "$kept/kept.json" "$aside"
+        [ "$waits" = "$other" ] || said=$(mv -T -- "$stage" "$other" 2>&1) || blame "$stage can't be moved" "$said"
         change_places "$real" "$other"
     else
         put "$kept/kept.json" "$nothing"
-        said=$(mv -T -- "$other" "$real" 2>&1) || blame "$other can't become $to" "$said"
+        said=$(mv -T -- "$waits" "$real" 2>&1) || blame "$waits can't become $to" "$said"
         on_disk "${real%/*}/"
     fi
 elif exists "$other.old"; then

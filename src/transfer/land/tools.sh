@@ -37,11 +37,30 @@ exists() {
     [ -e "$1" ] || [ -L "$1" ]
 }
 
-away() {
-    rm -rf -- "$1" 2>/dev/null || {
-        chmod -R u+rwx -- "$1"
-        rm -rf -- "$1"
-    }
+# The first place in a folder, itself included, at which something is mounted.
+mounted_in() (
+    [ -r /proc/self/mountinfo ] || exit 0
+    folder=$(cd -P -- "$1" 2>/dev/null && pwd -P) || folder=$1
+    while read -r _ _ _ _ point _; do
+        case $point in
+        *\\*)
+            point=$(printf '%b.' "$point")
+            point=${point%.}
+            ;;
+        esac
+        case $point in
+        "$folder" | "$folder"/*)
+            printf '%s\n' "$point"
+            break
+            ;;
+        esac
+    done </proc/self/mountinfo
+)
+
+# What is mounted in a tree would go with it when that gets another name.
+without_mounts() {
+    mounted=$(mounted_in "$1")
+    [ -z "$mounted" ] || stop $EX_TAKEN "something is mounted at $mounted, in a tree that would get another name; unmount it first"
 }
 
 identity() {

@@ -64,6 +64,36 @@ impl Trees {
         }
     }
 
+    /// The folder of the programs that the nodes find first.
+    pub(super) fn tools(&self) -> &Path {
+        self.tools.as_ref().unwrap().path()
+    }
+
+    /// Calls the program where a folder is mounted at another, which nobody else sees.
+    pub(super) fn call_with_mount(&self, folder: &str, at: &str, words: &[&str]) -> Told {
+        let plain = self.lab.program("runner");
+        let mut command = Command::new("unshare");
+        command
+            .args([
+                "-m",
+                "sh",
+                "-ec",
+                "mount --bind \"$1\" \"$2\"; shift 2; exec \"$@\"",
+                "sh",
+            ])
+            .args([self.path(folder), self.path(at)])
+            .arg(plain.get_program())
+            .args(plain.get_args())
+            .args(self.words(words));
+        for (name, value) in plain.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.lab.start_command(command).end()
+    }
+
     /// The node that most tests push to.
     pub(super) fn node(&self) -> &'static str {
         if self.cluster.is_some() {
