@@ -175,6 +175,9 @@ impl Work<'_> {
             own,
         };
         let stage = with_exec(self.node, self.watch, |exec, patience| {
+            if !rules.are_none() {
+                transfer::note(exec, to.as_str(), &shown(self.own), patience)?;
+            }
             let mut survey = transfer::survey(exec, to.as_str(), Some(&names), patience)?;
             let wanted = Wanted {
                 delete: tree.delete,

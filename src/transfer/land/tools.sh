@@ -151,6 +151,18 @@ real_of() {
     fi
 }
 
+# What a tree contains, in order, a line each: four words that tell whether it changed, and the path. A line end in a
+# name becomes the character 1.
+listing() (
+    cd -P -- "$1" || exit 1
+    if find . -maxdepth 0 -printf '' 2>/dev/null; then
+        find . -type d -printf '%y %m 0 0 %p\0' -o -printf '%y %m %s %T@ %p\0' 2>/dev/null | tr '\n\0' '\001\n'
+    else
+        find . -print0 2>/dev/null | xargs -0 -n256 stat -c '%f 0 %s %Y %n' 2>/dev/null |
+            sed 's/^\(4[0-9a-f]*\) 0 [0-9]* [0-9]* /\1 0 0 0 /'
+    fi | sort
+)
+
 # A fingerprint of all names, sizes and times in a tree.
 fingerprint() (
     cd -P -- "$1" || exit 1

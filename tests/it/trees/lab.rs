@@ -94,6 +94,21 @@ impl Trees {
         self.lab.start_command(command).end()
     }
 
+    /// A cluster file that has this called before each step.
+    pub(super) fn cluster_with_hook(&self, hook: &str) -> String {
+        let nodes = match &self.cluster {
+            Some(file) => fs::read_to_string(file).unwrap(),
+            None => format!(
+                "name = \"lab\"\n[nodes.local]\naddress = \"local\"\nstate_dir = \"{}\"\n",
+                text(&self.path("nodes/local"))
+            ),
+        };
+        let hooks = format!(
+            "{nodes}[hooks]\nbefore_step = {{ command = [\"{hook}\"], deadline = \"60s\" }}\n"
+        );
+        self.lab.script("hooked.toml", &hooks)
+    }
+
     /// The node that most tests push to.
     pub(super) fn node(&self) -> &'static str {
         if self.cluster.is_some() {

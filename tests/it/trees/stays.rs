@@ -65,10 +65,12 @@ fn an_undo_that_was_cut_short_can_be_done_again() {
     let trees = Trees::here();
     sh(
         &trees.path("."),
-        "mkdir src dst bin; echo 2 >src/f; echo 1 >dst/f",
+        "mkdir src dst bin; echo new >src/f; echo 1 >dst/f",
     );
     trees.push("dst", &[]).is(0);
-    let run = trees.lab.latest().unwrap().0;
+    let mut runs = fs::read_dir(trees.path("runner/runs")).unwrap();
+    let run = runs.next().unwrap().unwrap().file_name();
+    let run = run.to_str().unwrap().to_owned();
     // The first rename is made, and what follows is not.
     let mv = format!(
         "#!/bin/sh\nPATH=/usr/bin:/bin\nmv \"$@\" || exit\ncase \"$*\" in *--exchange*) ;; '-T '*) ! rm {} 2>/dev/null ;; esac\n",
@@ -167,7 +169,7 @@ fn a_place_that_is_a_link_with_another_name_gets_the_tree() {
     let trees = Trees::here();
     sh(
         &trees.path("."),
-        "mkdir -p src deep/other; echo 1 >src/f; echo 0 >deep/other/f; ln -s deep/other dst",
+        "mkdir -p src deep/other; echo 1 >src/f; echo old >deep/other/f; ln -s deep/other dst",
     );
     trees.push("dst", &[]).is(0);
     trees.judge("deep/other", &[]);
@@ -181,7 +183,55 @@ fn a_place_that_is_a_link_with_another_name_gets_the_tree() {
 #[test]
 fn what_is_known_of_a_node_is_never_swapped_with_a_tree() {
     let trees = Trees::over_ssh();
-    sh(&trees.path("."), "mkdir src nodes; echo 1 >src/f");
+    sh(&trees.path("."), "mkdir -p src nodes; echo 1 >src/f");
     let told = trees.push("nodes", &[]).is(30);
     assert!(told.err.contains("state_dir"), "{told:#?}");
+}
+
+#[test]
+fn what_is_written_between_staging_and_swap_is_carried_over() {
+    for trees in [Trees::here(), Trees::on_busybox()] {
+        sh(
+            &trees.path("."),
+            "mkdir -p src/conf dst/log/deep dst/conf; echo new >src/f; echo 1 >dst/f; echo 1 >dst/log/a.log; ln -s a.log dst/log/now; echo pid >dst/log/pid; ln dst/log/a.log dst/log/same",
+        );
+        let hook = trees.lab.script(
+            "hook.sh",
+            &format!(
+                "#!/bin/sh\ncd {}/log || exit 1\n[ -e done ] || {{ echo 2 >>a.log; }}\n[ -e new ] || ! [ -e ../../second ] || {{ mkdir new; echo fresh >new/b.log; ln -sfn deep now; rm -f pid; }}\n: >../../second\n",
+                text(&trees.path("dst"))
+            ),
+        );
+        sh(&trees.path("."), "chmod 755 hook.sh");
+        let (src, dst) = (trees.path("src"), trees.path("dst"));
+        let cluster = trees.cluster_with_hook(&hook);
+        let node = trees.node();
+        let words = [
+            "-c",
+            &cluster,
+            "push",
+            text(&src),
+            "--on",
+            node,
+            "--to",
+            text(&dst),
+            "--yes",
+            "--exclude",
+            "/log/",
+        ];
+        let told = trees.lab.call(&words).is(0);
+        sh(
+            &dst,
+            "[ \"$(cat f)\" = new ] && ! [ -e log/pid ] && [ \"$(cat log/new/b.log)\" = fresh ] && [ \"$(readlink log/now)\" = deep ]",
+        );
+        let old = trees.path(&trees.hidden()[0]);
+        let read = |name| fs::read_to_string(name).unwrap();
+        assert_eq!(
+            read(dst.join("log/a.log")),
+            read(old.join("log/a.log")),
+            "{told:#?}"
+        );
+        assert_eq!(read(dst.join("log/same")), read(old.join("log/same")));
+        assert!(read(dst.join("log/a.log")).lines().count() > 1);
+    }
 }
