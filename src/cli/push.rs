@@ -235,12 +235,12 @@ impl Looking<'_> {
             host.exec(line, streams, patience)
         };
         let survey = transfer::survey(&exec, self.to.as_str(), None, &patience).map_err(told)?;
-        self.check(node, &survey)?;
+        self.check(node, target, &survey)?;
         let delta = Delta::between(&self.source.manifest, &survey, self.rules, self.wanted);
         if let Some(lost) = delta.lost.first() {
             let lost = String::from_utf8_lossy(lost);
             let what = format!(
-                "{node}: {lost} is excluded and would be lost: the source has something else where its folder is"
+                "{node}: {lost} is excluded and would be lost: the source has something else there or where its folder is"
             );
             return Err(Refusal::new(Exit::Forbidden, what).into());
         }
@@ -271,9 +271,18 @@ impl Looking<'_> {
     }
 
     /// Whether a tree can be landed there at all.
-    fn check(&self, node: &NodeName, survey: &Survey) -> Result<()> {
+    fn check(&self, node: &NodeName, target: &Target, survey: &Survey) -> Result<()> {
         let to = self.to;
         let forbidden = |what: String| Refusal::new(Exit::Forbidden, what);
+        let state = target.state_dir.local();
+        if state.starts_with(to.local()) || state.starts_with(&survey.real) {
+            let what = format!(
+                "{node}: {}, where clusterctl keeps what it knows of the node, is in {to}",
+                state.display()
+            );
+            let hint = "push to another folder, or set another `state_dir` in the cluster file";
+            return Err(forbidden(what).hint(hint).into());
+        }
         if survey.standing == Standing::Other {
             let what = format!("{node}: {to} is not a folder");
             return Err(forbidden(what).hint("move it away first").into());
@@ -284,19 +293,24 @@ impl Looking<'_> {
             );
             return Err(forbidden(what).hint("push to a folder in it").into());
         }
+        if let Some(at) = &survey.holds_mount {
+            let what = format!(
+                "{node}: something is mounted at {at}, which would not stay where it is when {to} is swapped"
+            );
+            let hint = "unmount it, or push to the folders beside it one by one";
+            return Err(forbidden(what).hint(hint).into());
+        }
         if !survey.writable {
             let what = format!("{node}: this user may not put anything beside {to}");
             let hint = "see `user` and `sudo` of the node in the cluster file";
             return Err(forbidden(what).hint(hint).into());
         }
-        if let Some(odd) = survey.odd.first() {
+        let stays = |odd: &&Vec<u8>| !self.wanted.delete || self.rules.leave_out(odd, false);
+        if let Some(odd) = survey.odd.iter().find(stays) {
             let odd = String::from_utf8_lossy(odd);
-            if !self.wanted.delete || self.rules.leave_out(odd.as_bytes(), false) {
-                let what = format!(
-                    "{node}: {to}/{odd} is a socket or a device, which can't be carried over"
-                );
-                return Err(forbidden(what).hint("remove it first").into());
-            }
+            let what =
+                format!("{node}: {to}/{odd} is a socket or a device, which can't be carried over");
+            return Err(forbidden(what).hint("remove it first").into());
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! the file's own, and run nothing from a file system that may forbid it.
 
 use std::ffi::OsString;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStringExt as _;
 
@@ -213,7 +214,8 @@ impl<'a> Files<'a> {
             OnlyIf::Still(Identity(identity)) => identity,
         };
         let length = length.to_string();
-        let arguments = [path, mode.as_deref().unwrap_or(""), now, &length];
+        let own = own_name();
+        let arguments = [path, mode.as_deref().unwrap_or(""), now, &length, &own];
         let mut out = Output::at_most(TOLD);
         self.run(WRITE, "write", &arguments, content, &mut out, patience)?;
         Stat::parse(out.bytes()).ok_or_else(|| gibberish(path))
@@ -273,6 +275,12 @@ impl<'a> Files<'a> {
             exit => refusal(verb, path, &exit, &err.text()),
         }
     }
+}
+
+/// A part of a name that no other file has while it is written, wherever else its folder is seen: process numbers are
+/// the same on several machines.
+fn own_name() -> String {
+    RandomState::new().hash_one(std::process::id()).to_string()
 }
 
 /// What a script's end means.

@@ -1,6 +1,6 @@
 //! What has to be done so that one tree becomes as another: what is sent, what is kept, what goes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::bits::Bits;
 use super::manifest::{Entry, Kind, Manifest, Marks, Precision};
@@ -114,21 +114,23 @@ impl Work<'_> {
         let in_stage = staged
             .and_then(|at| self.survey.staged.get(at))
             .is_some_and(|staged| self.is_same(entry, &self.survey.staged, staged));
+        // What has another kind goes: what is unpacked must never follow a link that an earlier stage has.
+        let same_kind = staged
+            .and_then(|at| self.survey.staged.get(at))
+            .is_some_and(|staged| staged.kind == entry.kind);
+        let is_content = entry.kind == Kind::File && self.source.first(entry).is_none();
         if let Some(staged) = staged
-            && (in_stage || entry.kind == Kind::Folder)
+            && same_kind
+            && ((in_stage && is_content) || entry.kind == Kind::Folder)
         {
             self.staged.add(staged);
         }
         if entry.kind == Kind::Folder {
             return;
         }
-        let is_content = entry.kind == Kind::File && self.source.first(entry).is_none();
         if !is_content {
             // These cost nothing, and a stage that has them gets them again.
             self.delta.send.add(at);
-            if let Some(staged) = staged {
-                self.staged.add(staged);
-            }
             return;
         }
         // Extended attributes can't be seen from here: a file that shall have some is brought again with the rest.
@@ -194,27 +196,44 @@ impl Work<'_> {
             if !is_excluded {
                 was.add(live.mark(entry, self.precision));
             }
-            if self.source.find(path).is_some() {
+            if let Some(there) = self.source.find(path).and_then(|at| self.source.get(at)) {
+                if is_excluded && there.kind != entry.kind {
+                    self.delta.lost.push(path.to_vec());
+                }
                 continue;
             }
             if is_excluded || !wanted.delete || needed.contains(path) {
-                if !is_excluded {
-                    becomes.add(live.mark(entry, self.precision));
-                }
                 extra.push((entry, is_excluded));
             } else {
                 self.delta.removed += 1;
             }
         }
+        // Of a file with several names, the first that is carried over is copied, and the others become its names.
+        let firsts = live.iter().filter_map(|(_, entry)| live.first(entry));
+        let shared: BTreeSet<&[u8]> = firsts.map(|first| live.path(first)).collect();
+        let mut copied = BTreeMap::new();
         for (entry, is_excluded) in extra {
-            self.carry(entry, is_excluded);
+            if self.is_blocked(entry, is_excluded) {
+                continue;
+            }
+            let path = live.path(entry);
+            let file = live.first(entry).map_or(path, |first| live.path(first));
+            let first = if shared.contains(file) {
+                Some(*copied.entry(file).or_insert(path)).filter(|first| *first != path)
+            } else {
+                None
+            };
+            if !is_excluded {
+                becomes.add(live.mark_as(entry, self.precision, first));
+            }
+            self.carry(entry, first);
         }
         self.delta.was = was.digest();
     }
 
-    fn carry(&mut self, entry: &Entry, is_excluded: bool) {
-        let live = &self.survey.live;
-        let path = live.path(entry);
+    /// Whether the source has something else where the folder of an entry was.
+    fn is_blocked(&mut self, entry: &Entry, is_excluded: bool) -> bool {
+        let path = self.survey.live.path(entry);
         let blocked = memchr::memchr_iter(b'/', path).any(|at| {
             let above = self
                 .source
@@ -223,24 +242,26 @@ impl Work<'_> {
             above.is_some_and(|above| above.kind != Kind::Folder)
         });
         if blocked {
-            // The source has something else where its folder was.
             if is_excluded {
                 self.delta.lost.push(path.to_vec());
             } else {
                 self.delta.removed += 1;
             }
-            return;
         }
+        blocked
+    }
+
+    fn carry(&mut self, entry: &Entry, first: Option<&[u8]>) {
+        let path = self.survey.live.path(entry);
         let header = |first| Header {
             path: path.to_vec(),
             entry: *entry,
             first,
         };
         let staged = self.survey.staged.find(path);
-        let first = live.first(entry).map(|first| live.path(first));
         match (entry.kind, first) {
             (Kind::Folder, _) => self.delta.headers.push(header(None)),
-            (_, Some(first)) if self.source.find(first).is_none() => {
+            (_, Some(first)) => {
                 self.delta.headers.push(header(Some(first.to_vec())));
             }
             _ => {
@@ -317,6 +338,7 @@ mod tests {
             real: "/x".to_owned(),
             writable: true,
             mounted: false,
+            holds_mount: None,
             space: 0,
             inodes: None,
             stage: None,

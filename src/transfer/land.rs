@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::bits::Bits;
-use super::delta::Delta;
+use super::delta::{Delta, word};
 use super::list::List;
 use super::manifest::{Entry, Kind, Manifest, Marks};
 use super::pack::{Pack, Which};
@@ -89,6 +89,26 @@ pub fn place(exec: &Exec<'_>, to: &str, patience: &Patience<'_>) -> Result<Strin
     Err(RemoteError::new(RemoteErrorKind::Lost, what).into())
 }
 
+/// Notes down what a place contains, before it is surveyed: what changes from here on, a swap carries over once more.
+pub fn note(
+    exec: &Exec<'_>,
+    to: &str,
+    record: &str,
+    patience: &Patience<'_>,
+) -> Result<(), LandError> {
+    let mut out = Output::at_most(1 << 10);
+    let arguments = ["live", to, record];
+    script::run(
+        exec,
+        script::note(),
+        &arguments,
+        Input::Nothing,
+        &mut out,
+        patience,
+    )
+    .map(|_| ())
+}
+
 impl Survey {
     /// The fingerprint of the tree that is there, without what the rules leave out.
     pub fn digest(&self, rules: &Rules) -> [u8; 32] {
@@ -131,6 +151,10 @@ impl Landing<'_> {
             Input::Bytes(&self.delta.sweep),
         )?;
         let delta = self.delta;
+        if !self.rules.are_none() {
+            let arguments = ["own", &self.survey.real, kept];
+            self.run(script::note(), &arguments, Input::Bytes(&delta.own()))?;
+        }
         if !(delta.carry.is_none() && delta.extra.is_empty()) {
             let mut list = List::new(&self.source.manifest, &delta.carry, &delta.extra);
             self.run(
@@ -303,6 +327,15 @@ impl Landing<'_> {
 }
 
 impl Delta {
+    /// What of the target's own is carried over, folders aside.
+    fn own(&self) -> Vec<u8> {
+        let mut own = self.extra.clone();
+        for header in self.headers.iter().filter(|header| header.first.is_some()) {
+            word(&header.path, &mut own);
+        }
+        own
+    }
+
     /// How many bytes a stage of so many entries takes at the most.
     pub fn room(&self, entries: u64) -> u64 {
         self.bytes

@@ -247,6 +247,12 @@ impl Manifest {
     /// The times of folders are left out: they change with everything that comes and goes, also with what is not
     /// looked at. So are owners, which not everybody can keep.
     pub fn mark(&self, entry: &Entry, precision: Precision) -> [u8; 32] {
+        let first = self.first(entry).map(|first| self.path(first));
+        self.mark_as(entry, precision, first)
+    }
+
+    /// The mark of an entry as another name of this one.
+    pub fn mark_as(&self, entry: &Entry, precision: Precision, first: Option<&[u8]>) -> [u8; 32] {
         let mut hasher = Sha256::new();
         let mut part = |bytes: &[u8]| {
             hasher.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
@@ -263,7 +269,7 @@ impl Manifest {
                 let Time { seconds, nanos } = precision.kept(entry.changed);
                 part(&seconds.to_le_bytes());
                 part(&nanos.to_le_bytes());
-                part(self.first(entry).map_or(&[], |first| self.path(first)));
+                part(first.unwrap_or_default());
             }
         }
         hasher.finalize().into()

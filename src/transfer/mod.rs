@@ -40,7 +40,7 @@ mod tar;
 mod tee;
 
 pub use delta::{Delta, Wanted};
-pub use land::{Landing, Names, place, survey};
+pub use land::{Landing, Names, note, place, survey};
 pub use manifest::{Entry, Kind, Known, Manifest, Marks, Precision, Time, TooMuch};
 pub use rules::{BadRule, Rules};
 pub use script::{Exec, LandError, Script, back, seal, swap};

@@ -30,6 +30,7 @@ macro_rules! script {
 
 script!(pub(super) survey, "survey.sh");
 script!(pub(super) place, "place.sh");
+script!(pub(super) note, "land/note.sh");
 script!(pub(super) prepare, "land/prepare.sh");
 script!(pub(super) carry, "land/carry.sh");
 script!(pub(super) unpack, "land/unpack.sh");
@@ -126,6 +127,7 @@ mod tests {
         for script in [
             survey(),
             place(),
+            note(),
             prepare(),
             carry(),
             unpack(),

@@ -209,6 +209,7 @@ fn extended(at: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
         long
     };
     let mut all = Vec::new();
+    let mut room = Vec::new();
     for name in names
         .split(|byte| *byte == 0)
         .filter(|name| !name.is_empty())
@@ -219,12 +220,9 @@ fn extended(at: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
         if NOT_CARRIED.contains(&name) {
             continue;
         }
-        let mut value = vec![0; LARGEST_VALUE];
-        match rustix::fs::lgetxattr(at, name, &mut value[..]) {
-            Ok(size) => {
-                value.truncate(size);
-                all.push((name.to_owned(), value));
-            }
+        room.resize(LARGEST_VALUE, 0);
+        match rustix::fs::lgetxattr(at, name, &mut room[..]) {
+            Ok(size) => all.push((name.to_owned(), room.iter().take(size).copied().collect())),
             // It went meanwhile, or only the superuser sees it.
             Err(
                 rustix::io::Errno::NODATA | rustix::io::Errno::PERM | rustix::io::Errno::ACCESS,

@@ -53,6 +53,8 @@ pub struct Survey {
     pub writable: bool,
     /// Whether a file system is mounted at the place.
     pub mounted: bool,
+    /// Where something is mounted in the tree that is there.
+    pub holds_mount: Option<String>,
     /// Free space in bytes.
     pub space: u64,
     /// Free inodes, where that is known.
@@ -87,6 +89,9 @@ pub(super) struct Reader {
     live: Manifest,
     staged: Manifest,
     odd: Vec<Vec<u8>>,
+    /// The file system of the tree that is there, and the first folder in it that is on another.
+    device: Option<String>,
+    elsewhere: Option<Vec<u8>>,
     /// What was read of an entry so far.
     attributes: Vec<u8>,
     path: Vec<u8>,
@@ -205,6 +210,13 @@ impl Reader {
             self.odd.push(std::mem::take(&mut self.path));
             return Some(());
         };
+        if let (Tree::Live, Kind::Folder, None) = (tree, known.kind, &self.elsewhere) {
+            let device = device(attributes)?;
+            if self.device.as_ref().is_some_and(|own| own != device) {
+                self.elsewhere = Some(self.path.clone());
+            }
+            self.device.get_or_insert_with(|| device.to_owned());
+        }
         let into = match tree {
             Tree::Live => &mut self.live,
             Tree::Staged => &mut self.staged,
@@ -220,6 +232,10 @@ impl Reader {
         self.live.settle();
         self.staged.settle();
         let value = |name: &str| self.values.get(name).map(String::as_str);
+        let elsewhere = self.elsewhere.as_deref().map(|path| {
+            let real = value("real").unwrap_or_default();
+            format!("{real}/{}", String::from_utf8_lossy(path))
+        });
         let yes = |name: &str| value(name) == Some("yes");
         Some(Survey {
             archives: match value("archives")? {
@@ -240,6 +256,10 @@ impl Reader {
             real: value("real")?.to_owned(),
             writable: yes("writable"),
             mounted: yes("mounted"),
+            holds_mount: value("mounts")
+                .filter(|at| !at.is_empty())
+                .map(str::to_owned)
+                .or(elsewhere),
             space: value("space")?.parse::<u64>().ok()?.saturating_mul(1024),
             inodes: value("inodes")
                 .and_then(|free| free.parse().ok())
@@ -301,6 +321,12 @@ fn parse(attributes: &[u8]) -> Option<Option<Known>> {
         sparse: kind == Kind::File && blocks.saturating_mul(512) < size,
         shared: (names > 1 && kind == Kind::File).then_some(file),
     }))
+}
+
+/// The file system that an entry is on.
+fn device(attributes: &[u8]) -> Option<&str> {
+    let file = std::str::from_utf8(attributes).ok()?.split(' ').nth(7)?;
+    Some(file.split_once(':')?.0)
 }
 
 fn number(text: &str) -> Option<u64> {

@@ -65,6 +65,7 @@ if [ "$kind" = folder ] && [ "$(stat -c %d -- "$real")" != "$(stat -c %d -- "$pa
     mounted=yes
 fi
 say mounted "$mounted"
+[ "$kind" != folder ] || say mounts "$(mounted_in "$real")"
 say space "$(df -Pk -- "$parent/" | { read -r _; read -r _ _ _ free _; echo "$free"; })"
 say inodes "$(df -Pi -- "$parent/" 2>/dev/null | { read -r _; read -r _ _ _ free _; echo "$free"; })"
 
@@ -74,8 +75,9 @@ list() (
     if [ "$lists" = find ]; then
         exec find . -printf '%y %m %U %G %T@ %s %n %D:%i %b\0%P\0%l\0'
     fi
-    # One `stat` for many, which gives a line each; then their names, which may have lines in them.
-    find . -print0 | xargs -0 -n256 /bin/sh -c '
+    # One `stat` for many, which gives a line each; then their names, which may have lines in them. What `find` can't
+    # read is no empty folder: nothing can be where this path leads, so `stat` fails.
+    { find . -print0 || printf '/dev/null/unreadable\0'; } | xargs -0 -n256 /bin/sh -c '
         printf "batch\\0"
         stat -c "%F/%a %u %g %Y %s %h %d:%i %b" -- "$@" || exit 255
         printf "\\0"

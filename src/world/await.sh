@@ -17,8 +17,9 @@ if ! [ -d "$folder" ]; then
     say token none
     exit 0
 fi
-if [ "$attempt" != - ] && [ -d "${base%/*}" ]; then
-    opens "$base.$attempt.stop" || exit 73
+if [ "$attempt" != - ]; then
+    # Its front, which makes the folder, may come only after this.
+    mkdir -p "${base%/*}" && opens "$base.$attempt.stop" || exit 73
     [ "$why" = - ] || end_group "$base" "$attempt" "$why" 2>/dev/null
 fi
 opens "$folder/effect.lock" || exit 73

@@ -8,8 +8,11 @@ bounded() { # MILLISECONDS COMMAND...
     shift
     clock
     limit=$((now + within))
-    as_a_command setsid /bin/sh -c 'umask "$1"; shift; cd / && exec "$@"' clusterctl-look "$its_umask" "$@" \
-        </dev/null >/dev/null 2>&1 &
+    # The process that `group` names is the command itself: who only waits for it could not be ended in its place.
+    (
+        its_exec=exec
+        as_a_command setsid /bin/sh -c 'umask "$1"; shift; cd / && exec "$@"' clusterctl-look "$its_umask" "$@"
+    ) </dev/null >/dev/null 2>&1 &
     group=$!
     setsid /bin/sh -c 'sleep "$1" 2>/dev/null || sleep "$((${1%.*} + 1))"; kill -TERM "-$2" || exit 0
         tries=50

@@ -109,10 +109,12 @@ withdraw() {
 # Once more: whoever was put to sleep since may have lost the node.
 holds_the_node || withdraw 70
 is_stopped && withdraw 77
-printf '%s %s\n' "$attempt" "$$" >"$base.pid" || withdraw 73
+# On disk before anything is begun: a record without it says that nothing was.
+put "$base.pid" "$attempt $$$newline" && sync_path "${base%/*}" || withdraw 73
 
+# It has the lock too, for the case that this is killed.
 setsid /bin/sh -c "$timer" clusterctl-timer "$base" "$attempt" "$within" "$$" \
-    </dev/null >/dev/null 2>&1 7<&- 9>&- &
+    </dev/null >/dev/null 2>&1 7<&- 9>&9 &
 timer=$!
 # A signal ends neither this nor the lock; the command has a session of its own.
 trap : HUP INT TERM
@@ -137,4 +139,6 @@ fi
 printf '%s %3d\n' "$attempt" "$code" 1<>"$base.exit"
 sync_path "$base.exit"
 true >"$base.group"
+# For all that have it: the timer may take a moment to end.
+flock -u 9 9>&9
 exit "$code"

@@ -132,11 +132,41 @@ part() {
     printf '%s\0' "$1"
 }
 
+# The first place in a folder, itself included, at which something is mounted.
+mounted_in() (
+    [ -r /proc/self/mountinfo ] || exit 0
+    folder=$(cd -P -- "$1" 2>/dev/null && pwd -P) || folder=$1
+    while read -r _ _ _ _ point _; do
+        case $point in
+        *\\*)
+            point=$(printf '%b.' "$point")
+            point=${point%.}
+            ;;
+        esac
+        case $point in
+        "$folder" | "$folder"/*)
+            printf '%s\n' "$point"
+            break
+            ;;
+        esac
+    done </proc/self/mountinfo
+)
+
+# Removes what stands at a path, and nothing of what is mounted in it.
 away() {
     exists "$1" || return 0
-    rm -rf -- "$1" 2>/dev/null || {
+    within=
+    if [ -d "$1" ] && ! [ -L "$1" ]; then
+        mounted=$(mounted_in "$1")
+        if [ -n "$mounted" ]; then
+            printf '%s\n' "something is mounted at $mounted; unmount it first" >&2
+            return 1
+        fi
+        ! rm -f --one-file-system 2>/dev/null || within=--one-file-system
+    fi
+    rm -rf $within -- "$1" 2>/dev/null || {
         chmod -R u+rwx -- "$1"
-        rm -rf -- "$1"
+        rm -rf $within -- "$1"
     }
 }
 

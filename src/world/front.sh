@@ -39,7 +39,8 @@ if [ "$arrived" -ne "$size" ]; then
 fi
 
 # In a session of its own: what ends this script does not end the fence.
-as_a_command setsid /bin/sh -c "$fence" clusterctl-fence "$its_umask" "$timer" "$@" <&8 >/dev/null 2>&1
+as_a_command setsid /bin/sh -c "$fence" clusterctl-fence "$its_umask" "$timer" "$@" \
+    <&8 8<&- >/dev/null 2>&1
 code=$?
 say code "$code"
 say_effect "$base" "$other" || exit 73

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 
 use super::hold_record::{Change, Edit, Moment, Record};
 use super::node::{Answer, Node, nonsense};
@@ -204,12 +205,15 @@ pub(super) fn guard(node: &Node<'_>, run: &RunId, epoch: Epoch) -> Result<(), Fa
 
 /// Adds lines to the node's copy of the journal, unless another runner has the node.
 pub(super) fn keep(node: &Node<'_>, holding: &Holding, lines: &[u8]) -> Result<(), Fault> {
-    let arguments = [
+    let mut arguments = vec![
         node.folder.path().display().to_string(),
         holding.run.to_string(),
         holding.epoch.0.to_string(),
     ];
     let lines = lines.strip_suffix(b"\n").unwrap_or(lines);
+    for (first, count) in rows(lines) {
+        arguments.extend([first.to_string(), count.to_string()]);
+    }
     let input = [lines, b"\n."].concat();
     // What is there already is not added again: so this may be asked twice, too.
     let answer = node.look(scripts::keep(), &arguments, &input, 0, &patience())?;
@@ -229,6 +233,30 @@ pub(super) fn keep(node: &Node<'_>, holding: &Holding, lines: &[u8]) -> Result<(
         )),
         _ => Err(nonsense(scripts::keep(), &answer)),
     }
+}
+
+/// The numbers of a journal's lines, as rows without a gap: the first of each row, and how many they are. None when
+/// they have no numbers.
+fn rows(lines: &[u8]) -> Vec<(u64, u64)> {
+    #[derive(Deserialize)]
+    struct Line {
+        rec: Numbered,
+    }
+    #[derive(Deserialize)]
+    struct Numbered {
+        seq: u64,
+    }
+    let mut rows: Vec<(u64, u64)> = Vec::new();
+    for line in lines.split(|byte| *byte == b'\n') {
+        let Ok(line) = serde_json::from_slice::<Line>(line) else {
+            return Vec::new();
+        };
+        match rows.last_mut() {
+            Some((first, count)) if first.checked_add(*count) == Some(line.rec.seq) => *count += 1,
+            _ => rows.push((line.rec.seq, 1)),
+        }
+    }
+    rows
 }
 
 /// The node's copy of a run's journal.

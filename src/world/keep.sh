@@ -3,11 +3,13 @@
 #   folder   the node's folder
 #   run      the run, and
 #   epoch    the epoch with which it must hold the node
+#   ...      the numbers of the lines: FIRST COUNT for each row of them
 #
 # Reads the lines, their end, and a dot that shows that all of them have
-# arrived. What an earlier attempt added of them is not added again.
+# arrived. Those up to the last that is there already are not added again.
 
 folder=$1 run=$2 epoch=$3
+shift 3
 
 lines=$(cat)
 case $lines in
@@ -31,23 +33,20 @@ fi
 fresh=
 [ -e "$journal" ] || fresh=yes
 if [ -s "$journal" ]; then
-    last=$(tail -n 1 "$journal" && echo .) || exit 73
-    case $last in
-    *"$newline.") last=${last%"$newline."} ;;
-    *)
+    if [ -n "$(tail -c 1 "$journal")" ]; then
         # What a power cut left of an earlier line, which was never promised to anybody, goes.
         whole=$(wc -l <"$journal")
         head -n "$((whole))" "$journal" >"$journal.new" && sync_path "$journal.new" || exit 73
         mv -f "$journal.new" "$journal" || exit 73
-        last=$(tail -n 1 "$journal")
-        ;;
-    esac
-    lines=$newline$lines$newline
-    case $lines in
-    *"$newline$last$newline"*) lines=${lines#*"$newline$last$newline"} ;;
-    *) lines=${lines#"$newline"} ;;
-    esac
-    lines=${lines%"$newline"}
+    fi
+    last=$(tail -n 1 "$journal" | sed -n 's/^{"sum":"[^"]*","rec":{"seq":\([0-9]\{1,18\}\)[,}].*/\1/p')
+    known=0
+    while [ "$#" -gt 1 ] && [ "$1" -le "${last:-0}" ]; do
+        rows=$((last - $1 + 1))
+        known=$((known + (rows < $2 ? rows : $2)))
+        shift 2
+    done
+    [ "$known" -eq 0 ] || lines=$(printf '%s\n' "$lines" | tail -n "+$((known + 1))")
 fi
 if [ -n "$lines" ] && ! printf '%s\n' "$lines" 2>/dev/null >>"$journal"; then
     # Why is said by who fails alike.

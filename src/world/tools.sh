@@ -32,9 +32,10 @@ unset IFS
 PATH=$its_path
 export PATH
 
-# Runs a program with the environment of commands: little, and the same every time.
+# Runs a program with the environment of commands: little, and the same every time. With `its_exec=exec` it takes the
+# place of the shell.
 as_a_command() {
-    env -i PATH="$its_path" ${its_lc_all:+"LC_ALL=$its_lc_all"} \
+    ${its_exec-} env -i PATH="$its_path" ${its_lc_all:+"LC_ALL=$its_lc_all"} \
         ${HOME+"HOME=$HOME"} ${USER+"USER=$USER"} ${LOGNAME+"LOGNAME=$LOGNAME"} ${SHELL+"SHELL=$SHELL"} \
         ${LANG+"LANG=$LANG"} ${TZ+"TZ=$TZ"} ${TMPDIR+"TMPDIR=$TMPDIR"} ${LC_CTYPE+"LC_CTYPE=$LC_CTYPE"} \
         ${LC_MESSAGES+"LC_MESSAGES=$LC_MESSAGES"} ${LC_COLLATE+"LC_COLLATE=$LC_COLLATE"} \

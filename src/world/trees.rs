@@ -114,13 +114,16 @@ fn staged(
     watch: &Watch<'_>,
 ) -> Result<Reading, Fault> {
     const LOOK: &str = "read -r digest identity 2>/dev/null <\"$1/staged\" || exit 0\n\
-        [ \"$(stat -c %d:%i -- \"$2\" 2>/dev/null)\" = \"$identity\" ] || exit 0\n\
-        printf %s \"$digest\"";
+        for at in \"$2\" \"$3\"; do\n\
+            [ \"$(stat -c %d:%i -- \"$at\" 2>/dev/null)\" != \"$identity\" ] || { printf %s \"$digest\"; exit 0; }\n\
+        done";
     let kept = node.folder.backup(run, step);
     let said = with_exec(node, watch, |exec, patience| {
         let real = transfer::place(exec, to.as_str(), patience)?;
         let stage = stage_beside(Path::new(&real), run);
-        let words = [shown(&kept), shown(&stage)];
+        // A swap that was cut short may have given it the name that it gets last.
+        let other = beside(Path::new(&real), run);
+        let words = [shown(&kept), shown(&stage), shown(&other)];
         let line = Line::script(LOOK, "clusterctl-staged", words).map_err(|error| {
             RemoteError::new(crate::remote::RemoteErrorKind::Here, error.to_string())
         })?;
@@ -165,17 +168,24 @@ impl Work<'_> {
         let seat = trees.meetings.expect(&key, company.len());
         let source = trees.source(tree, &rules)?;
         let name = |path: PathBuf| shown(path.file_name().unwrap_or_default().as_ref());
-        let own = name(stage_beside(to.local(), self.call.run));
+        let own = name(stage_beside(&self.real(to)?, self.call.run));
         let hidden = own.rsplit_once(self.call.run.as_str());
         let names = Names {
             hidden: hidden.map_or(own.clone(), |(before, _)| before.to_owned()),
             own,
         };
         let stage = with_exec(self.node, self.watch, |exec, patience| {
+            if !rules.are_none() {
+                transfer::note(exec, to.as_str(), &shown(self.own), patience)?;
+            }
             let mut survey = transfer::survey(exec, to.as_str(), Some(&names), patience)?;
             let wanted = Wanted {
                 delete: tree.delete,
             };
+            if let Some(at) = &survey.holds_mount {
+                let what = format!("something is mounted at {at} by now, so {to} can't be swapped");
+                return Err(LandError::Changed(what));
+            }
             let delta = Delta::between(&source.manifest, &survey, &rules, wanted);
             if Sha256::from_raw(&delta.becomes) != *becomes {
                 let what = format!("{to} is not as it was when the plan was made");
@@ -242,8 +252,10 @@ impl Work<'_> {
             }
         };
         let other = beside(&self.real(to)?, self.call.run);
+        // The two trees change places.
+        let goes_to = if old == "-" { &other } else { Path::new(&old) };
         let kept = Kept::Aside {
-            at: Bytes::of(&other),
+            at: Bytes::of(goes_to),
         };
         Ok(files(
             "swap-back",

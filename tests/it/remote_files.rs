@@ -539,3 +539,28 @@ fn a_full_disk_is_told_and_leaves_the_old_file() {
     assert_eq!(kind(full), FileErrorKind::NoSpace);
     assert_eq!((after.unwrap(), left), (b"old".to_vec(), 1));
 }
+
+#[test]
+fn a_writer_leaves_the_new_files_of_others_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().to_str().unwrap();
+    // One on another machine that has the same folder, and the same number.
+    let theirs = ": >\"$0/.clusterctl-new-$$-theirs\"; exec \"$@\"";
+    let host = Otherwise {
+        before: ["/bin/sh", "-c", theirs, at].map(str::to_owned).to_vec(),
+        instead_of_sh: None,
+    };
+    let path = folder.path().join("file");
+    fs::write(&path, "old").unwrap();
+    let writing = Writing {
+        only_if: OnlyIf::Absent,
+        ..Writing::default()
+    };
+    let outcome = Files::of(&host).write(path.to_str().unwrap(), b"new", &writing, &patience());
+    assert_eq!(outcome.unwrap_err().kind(), Some(FileErrorKind::Changed));
+    let names = fs::read_dir(folder.path()).unwrap();
+    let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names[0].to_str().unwrap().ends_with("-theirs"), "{names:?}");
+}

@@ -1,5 +1,6 @@
 # Puts a file there: others see the old one or the new one, whole. Standard input is its content.
-# $1 the file, $2 its mode or nothing, $3 what it must be by now or nothing, $4 the length of the content
+# $1 the file, $2 its mode or nothing, $3 what it must be by now or nothing, $4 the length of the content,
+# $5 what no other has in the name of its new file
 export LC_ALL=C TZ=UTC0
 umask 077
 path=$1
@@ -18,9 +19,9 @@ done
 [ ! -e "$path" ] || [ -f "$path" ] || exit 11
 folder=${path%/*}/
 # It is taken away however this ends, also when it is there and its name is not yet known here.
-trap 'rm -f -- "$folder.clusterctl-new-$$-"*' EXIT
+trap 'rm -f -- "$folder.clusterctl-new-$5-"*' EXIT
 trap 'exit 1' HUP INT TERM PIPE
-new=$(mktemp "$folder.clusterctl-new-$$-XXXXXX" && echo .) || exit 1
+new=$(mktemp "$folder.clusterctl-new-$5-XXXXXX" && echo .) || exit 1
 new=${new%??}
 cat >"$new" || exit 1
 [ "$(stat -c %s -- "$new")" = "$4" ] || exit 13

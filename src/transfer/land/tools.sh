@@ -37,11 +37,30 @@ exists() {
     [ -e "$1" ] || [ -L "$1" ]
 }
 
-away() {
-    rm -rf -- "$1" 2>/dev/null || {
-        chmod -R u+rwx -- "$1"
-        rm -rf -- "$1"
-    }
+# The first place in a folder, itself included, at which something is mounted.
+mounted_in() (
+    [ -r /proc/self/mountinfo ] || exit 0
+    folder=$(cd -P -- "$1" 2>/dev/null && pwd -P) || folder=$1
+    while read -r _ _ _ _ point _; do
+        case $point in
+        *\\*)
+            point=$(printf '%b.' "$point")
+            point=${point%.}
+            ;;
+        esac
+        case $point in
+        "$folder" | "$folder"/*)
+            printf '%s\n' "$point"
+            break
+            ;;
+        esac
+    done </proc/self/mountinfo
+)
+
+# What is mounted in a tree would go with it when that gets another name.
+without_mounts() {
+    mounted=$(mounted_in "$1")
+    [ -z "$mounted" ] || stop $EX_TAKEN "something is mounted at $mounted, in a tree that would get another name; unmount it first"
 }
 
 identity() {
@@ -131,6 +150,18 @@ real_of() {
         real=${real%??}
     fi
 }
+
+# What a tree contains, in order, a line each: four words that tell whether it changed, and the path. A line end in a
+# name becomes the character 1.
+listing() (
+    cd -P -- "$1" || exit 1
+    if find . -maxdepth 0 -printf '' 2>/dev/null; then
+        find . -type d -printf '%y %m 0 0 %p\0' -o -printf '%y %m %s %T@ %p\0' 2>/dev/null | tr '\n\0' '\001\n'
+    else
+        find . -print0 2>/dev/null | xargs -0 -n256 stat -c '%f 0 %s %Y %n' 2>/dev/null |
+            sed 's/^\(4[0-9a-f]*\) 0 [0-9]* [0-9]* /\1 0 0 0 /'
+    fi | sort
+)
 
 # A fingerprint of all names, sizes and times in a tree.
 fingerprint() (

@@ -8,7 +8,7 @@ stage=$1 how=$2
 alone "$stage"
 if [ "$how" = gnu ]; then
     tar --extract --file=- --directory="$stage" --preserve-permissions --delay-directory-restore \
-        --xattrs --xattrs-include='*' --warning=no-timestamp
+        --numeric-owner --xattrs --xattrs-include='*' --warning=no-timestamp
 else
     tar -x -p -f - -C "$stage"
 fi 2>"$stage.said"

@@ -64,6 +64,51 @@ impl Trees {
         }
     }
 
+    /// The folder of the programs that the nodes find first.
+    pub(super) fn tools(&self) -> &Path {
+        self.tools.as_ref().unwrap().path()
+    }
+
+    /// Calls the program where a folder is mounted at another, which nobody else sees.
+    pub(super) fn call_with_mount(&self, folder: &str, at: &str, words: &[&str]) -> Told {
+        let plain = self.lab.program("runner");
+        let mut command = Command::new("unshare");
+        command
+            .args([
+                "-m",
+                "sh",
+                "-ec",
+                "mount --bind \"$1\" \"$2\"; shift 2; exec \"$@\"",
+                "sh",
+            ])
+            .args([self.path(folder), self.path(at)])
+            .arg(plain.get_program())
+            .args(plain.get_args())
+            .args(self.words(words));
+        for (name, value) in plain.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.lab.start_command(command).end()
+    }
+
+    /// A cluster file that has this called before each step.
+    pub(super) fn cluster_with_hook(&self, hook: &str) -> String {
+        let nodes = match &self.cluster {
+            Some(file) => fs::read_to_string(file).unwrap(),
+            None => format!(
+                "name = \"lab\"\n[nodes.local]\naddress = \"local\"\nstate_dir = \"{}\"\n",
+                text(&self.path("nodes/local"))
+            ),
+        };
+        let hooks = format!(
+            "{nodes}[hooks]\nbefore_step = {{ command = [\"{hook}\"], deadline = \"60s\" }}\n"
+        );
+        self.lab.script("hooked.toml", &hooks)
+    }
+
     /// The node that most tests push to.
     pub(super) fn node(&self) -> &'static str {
         if self.cluster.is_some() {

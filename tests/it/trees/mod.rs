@@ -5,3 +5,4 @@ mod lab;
 mod landing;
 mod many;
 mod random;
+mod stays;

@@ -398,20 +398,22 @@ fn the_journal_is_kept_line_by_line() {
         b"one\nthree\n"
     );
     // Several at once, of which an earlier attempt may have left some.
+    let line = |seq: u32| format!("{{\"sum\":\"0\",\"rec\":{{\"seq\":{seq}}}}}\n");
+    let (before, lines) = (line(1) + &line(3), line(4) + &line(5) + &line(6));
     let left = [
-        "one\nthree\n",
-        "one\nthree\nfo",
-        "one\nthree\nfour\n",
-        "one\nthree\nfour\nfive\nsi",
+        String::new(),
+        line(4)[..20].to_owned(),
+        line(4),
+        line(4) + &line(5) + &line(6)[..9],
     ];
     for left in left {
-        std::fs::write(&journal, left).unwrap();
+        std::fs::write(&journal, format!("{before}{left}")).unwrap();
         for _ in 0..2 {
-            let lines = b"four\nfive\nsix\n";
-            let kept = bench.world.keep(&bench.node, &bench.holding(), lines);
+            let holding = bench.holding();
+            let kept = bench.world.keep(&bench.node, &holding, lines.as_bytes());
             assert_eq!(kept, Ok(()), "{left:?}");
             let all = bench.world.kept(&bench.node, &bench.run).unwrap();
-            assert_eq!(all, b"one\nthree\nfour\nfive\nsix\n", "{left:?}");
+            assert_eq!(all, format!("{before}{lines}").as_bytes(), "{left:?}");
         }
     }
 }

@@ -357,12 +357,13 @@ fn a_swap_whose_answer_was_lost_is_recognised() {
     cut.store(true, Ordering::Relaxed);
     bench.world.renew(&bench.node, &bench.holding()).unwrap();
     cut.store(true, Ordering::Relaxed);
+    let line = b"{\"sum\":\"0\",\"rec\":{\"seq\":1}}\n";
     bench
         .world
-        .keep(&bench.node, &bench.holding(), b"one\n")
+        .keep(&bench.node, &bench.holding(), line)
         .unwrap();
     let kept = bench.world.kept(&bench.node, &bench.run).unwrap();
-    assert_eq!(kept, b"one\n", "kept once");
+    assert_eq!(kept, line, "kept once");
 }
 
 #[test]
@@ -375,7 +376,7 @@ fn a_node_that_is_taken_after_the_look_for_it_is_taken() {
         ("clusterctl-hold_swap", 0) => {
             let begins = Arc::clone(&begins);
             Fate::Late(
-                Arc::new(move || begins.load(Ordering::Acquire)),
+                Box::new(move || begins.load(Ordering::Acquire)),
                 Arc::clone(&ended),
             )
         }

@@ -7,6 +7,7 @@ mod commands;
 mod cut_short;
 mod cuts;
 mod every_instant;
+mod fences;
 mod files;
 mod kills;
 pub(crate) mod manifest;

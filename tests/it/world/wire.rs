@@ -22,8 +22,8 @@ pub(crate) enum Fate {
     CutWhen(Box<dyn Fn() -> bool + Send + Sync>),
     /// The same, and the process that the connection had on the node is killed.
     KilledWhen(Box<dyn Fn() -> bool + Send + Sync>),
-    /// The connection is cut at once; what was to run begins when this is so, and says when it has ended.
-    Late(Arc<dyn Fn() -> bool + Send + Sync>, Arc<AtomicBool>),
+    /// The connection is cut at once, but what was sent begins on the node when this is so. Then it says that it ended.
+    Late(Box<dyn Fn() -> bool + Send + Sync>, Arc<AtomicBool>),
     /// The connection is cut when half of the input is there.
     HalfOfIt,
     /// Nobody answers.
@@ -158,16 +158,16 @@ impl Host for End {
                 run(&line, &input[..input.len() / 2], &|| false);
                 Err(lost())
             }
-            Fate::Late(may_begin, ended) => {
-                std::thread::spawn(move || {
-                    wait_until("it may begin", || may_begin());
-                    run(&line, &input, &|| false);
-                    ended.store(true, Ordering::Release);
-                });
-                Err(lost())
-            }
             Fate::KilledWhen(so) => {
                 run(&line, &input, &|| so());
+                Err(lost())
+            }
+            Fate::Late(so, ended) => {
+                std::thread::spawn(move || {
+                    wait_until("it may begin", so);
+                    run(&line, &input, &|| false);
+                    ended.store(true, Ordering::SeqCst);
+                });
                 Err(lost())
             }
             Fate::CutWhen(so) => {
