@@ -114,7 +114,7 @@ fn a_command_whose_fence_is_killed_is_ended_when_its_time_is_up() {
 fn a_daemon_lives_on_without_the_lock_when_the_fence_was_killed() {
     let bench = Bench::new();
     let (daemon, go) = (bench.path("daemon"), bench.path("go"));
-    let script = "sleep 120 & echo $! >\"$1.new\"; mv \"$1.new\" \"$1\"; until [ -e \"$2\" ]; do sleep 0.02; done";
+    let script = "sleep 120 & echo $! >\"$1.new\"; mv \"$1.new\" \"$1\"; n=3000; until [ -e \"$2\" ] || [ $n = 0 ]; do n=$((n - 1)); sleep 0.02; done";
     let action = sh(script, &[&daemon, &go]);
     killed_when(&bench, &action, Millis::secs(60), || daemon.exists());
     assert!(!lock_is_free(&bench));
