@@ -78,6 +78,7 @@
 //! * **What a node does**: a script in `world/` and what reads its answer beside it. It runs
 //!   by [`remote::Host`], on this machine as elsewhere; what changes something is a job of
 //!   the fence. A run has one world for all its nodes, [`world::Nodes`]; `cli/conduct.rs` makes it.
+//! * **What a tree is read by on a node**: a script in `transfer/from/`, which writes nothing there.
 //! * **What lands a tree**: a script in `transfer/land/`, behind `tools.sh`; what changes a
 //!   place is handed to the world, which runs it as a job of the fence (`world/trees.rs`).
 //! * **A way to a machine**: an implementation of [`remote::Host`] in `remote/`; `remote/dialer.rs`

@@ -1,13 +1,14 @@
 //! `push`.
 
-use std::path::{Component, PathBuf};
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use clap::Args;
+use clap::{ArgGroup, Args};
 
-use super::context::{Context, TOOL, hooks, target};
+use super::context::{Context, TOOL, hooks, target, typed};
 use super::decide::{Secrets, decide};
 use super::global::Changing;
 use super::reach::Reach;
@@ -25,6 +26,10 @@ use crate::world::Connect as _;
 /// On how many nodes is looked at once.
 const WIDTH: usize = 32;
 
+/// How a source on a node is given.
+const FROM: &str =
+    "give it as NODE:PATH, such as ucd1:/opt/app, with an absolute path without `..`";
+
 /// Lists of trees that are larger are read one after the other, for the room that they take.
 const LARGE: usize = 20_000;
 
@@ -40,18 +45,32 @@ const LOOK: Duration = Duration::from_mins(10);
 /// A copy that was cut short leaves the old tree alone, and the next one goes on
 /// with what had arrived.
 ///
+/// With --from the folder is one of a node, which is only read: what the others lack
+/// goes through this machine without touching its disk. A node that has the folder
+/// itself copies it there, sharing its blocks where the file system can.
+///
 /// Kept are modes, links, hard links, holes, times, extended attributes and access
 /// lists, and owners where the user there is root. Whether a file is the same is
 /// told by its size, its time and its mode.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("tree").required(true).args(["source", "from"])))]
 #[command(after_help = "Examples:
   clusterctl push build/app --on @server --to /opt/app
   clusterctl push /opt/ucd/server --on 'ucd*,!ucd1' --to /opt/ucd/server --exclude '*.log' --exclude /conf/server/ --delete
-  clusterctl push build/app --on @server --to /opt/app --dry-run")]
+  clusterctl push build/app --on @server --to /opt/app --dry-run
+  clusterctl push --from ucd1:/opt/ucd/server --on 'ucd*,!ucd1' --to /opt/ucd/server")]
 pub(super) struct Push {
     /// The folder on this machine.
-    #[arg(value_name = "SRC")]
-    source: PathBuf,
+    #[arg(
+        value_name = "SRC",
+        required_unless_present = "from",
+        conflicts_with = "from"
+    )]
+    source: Option<PathBuf>,
+
+    /// The folder of a node of the cluster file, instead of SRC.
+    #[arg(long, value_name = "NODE:PATH")]
+    from: Option<String>,
 
     /// To these nodes of the cluster file: names, @tags, patterns; ! before one leaves it out.
     #[arg(long, value_name = "NODES")]
@@ -90,10 +109,29 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
         .into_iter()
         .map(|node| Ok((node.name.clone(), target(&cluster, node)?)))
         .collect::<Result<Vec<(NodeName, Target)>>>()?;
-    let reach = Reach::to(targets.iter().cloned().collect(), Arc::clone(&store));
+    let origin = origin(args, &cluster)?;
+    let mut all: BTreeMap<NodeName, Target> = targets.iter().cloned().collect();
+    all.extend(
+        origin
+            .iter()
+            .map(|from| (from.node.clone(), from.target.clone())),
+    );
+    let reach = Arc::new(Reach::to(all, Arc::clone(&store)));
     reach.fetch()?;
     reach.explain(context);
-    let source = read(args, &rules)?;
+    let source = match &origin {
+        Some(from) => from.survey(&reach, &rules)?,
+        None => read(args, &rules)?,
+    };
+    if source.attributes_unknown {
+        let text = format!(
+            "extended attributes and access lists are not kept: {} has neither getfattr nor python3, which tell them\n",
+            origin
+                .as_ref()
+                .map_or("the node", |from| from.node.as_str())
+        );
+        context.io.err.print(&text);
+    }
     for odd in &source.left_out {
         let text = format!(
             "{} is left out: it is no file, folder, link or pipe\n",
@@ -103,11 +141,13 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
     }
     let look = Looking {
         source: &source,
+        origin: origin.as_ref(),
         rules: &rules,
         wanted: Wanted {
             delete: args.delete,
         },
         to: &to,
+        on: &args.on,
         reach: &reach,
     };
     let found = look.at_all(&targets, context)?;
@@ -115,7 +155,7 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
         summarise(context, &found);
         return Ok(Exit::Done);
     }
-    let given = circumstances(args, &cluster, &source, to)?;
+    let given = circumstances(args, &cluster, &source, origin, to)?;
     let plan = plan(&found, &given);
     let secrets = Secrets {
         store,
@@ -132,21 +172,75 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
 
 /// The place on the nodes: an absolute path without anything that leads back, and none that holds everything.
 fn place(to: &str) -> Result<RemotePath> {
-    let path = PathBuf::from(to);
+    Ok(tidy(to).ok_or_else(|| {
+        Refusal::usage(format!("`{to}` is no place for a folder on a node"))
+            .hint("give --to an absolute path without `..`, such as /opt/app")
+    })?)
+}
+
+/// A path in the plainest of its spellings, if it is absolute, leads nowhere back, and names something.
+fn tidy(path: &str) -> Option<RemotePath> {
+    let path = PathBuf::from(path);
     let odd = |part: Component<'_>| matches!(part, Component::ParentDir | Component::Prefix(_));
     if !path.is_absolute() || path.file_name().is_none() || path.components().any(odd) {
-        let what = format!("`{to}` is no place for a folder on a node");
-        return Err(Refusal::usage(what)
-            .hint("give --to an absolute path without `..`, such as /opt/app")
-            .into());
+        return None;
     }
     let tidy: PathBuf = path.components().collect();
-    Ok(RemotePath::new(tidy.to_string_lossy()))
+    Some(RemotePath::new(tidy.to_string_lossy()))
+}
+
+/// A folder of a node that the tree comes from.
+struct Origin {
+    node: NodeName,
+    target: Target,
+    path: RemotePath,
+}
+
+fn origin(args: &Push, cluster: &Cluster) -> Result<Option<Origin>> {
+    let Some(given) = &args.from else {
+        return Ok(None);
+    };
+    let parts = given.split_once(':');
+    let parts = parts.and_then(|(node, path)| Some((node.parse::<NodeName>().ok()?, tidy(path)?)));
+    let (node, path) = parts
+        .ok_or_else(|| Refusal::usage(format!("`{given}` names no folder of a node")).hint(FROM))?;
+    // As a selection, because that tells which node was probably meant.
+    let found = cluster.select(&node.as_str().parse::<Selection>()?)?;
+    let found = found.first().context("a node is in the cluster or not")?;
+    let target = target(cluster, found)?;
+    Ok(Some(Origin { node, target, path }))
+}
+
+impl Origin {
+    /// Asks the node what the folder contains.
+    fn survey(&self, reach: &Arc<Reach>, rules: &Rules) -> Result<Source> {
+        let (name, way) = (self.node.clone(), Arc::clone(reach));
+        let origin = transfer::Origin {
+            name: self.node.to_string(),
+            exec: Arc::new(move |line, streams, patience| {
+                way.connect(&name, patience)?.exec(line, streams, patience)
+            }),
+        };
+        let patience = Patience::unbroken(LOOK);
+        let source = Source::survey(origin, self.path.as_str(), rules, &patience);
+        source.map_err(|error| {
+            if matches!(error, LandError::Remote(_)) {
+                return of_land(&self.node, &error);
+            }
+            let hint = format!(
+                "clusterctl exec --on {} -- ls -la {}   (shows what is there)",
+                self.node,
+                typed(self.path.local().parent().unwrap_or(self.path.local()))
+            );
+            let what = format!("{}, which shall have the tree: {error}", self.node);
+            Refusal::new(Exit::Forbidden, what).hint(hint).into()
+        })
+    }
 }
 
 fn read(args: &Push, rules: &Rules) -> Result<Source> {
-    let source =
-        Source::read(&args.source, rules).map_err(|error| Refusal::usage(error.to_string()))?;
+    let source = args.source.as_deref().context("there is no folder")?;
+    let source = Source::read(source, rules).map_err(|error| Refusal::usage(error.to_string()))?;
     if source.root.to_str().is_none() {
         let what = format!(
             "the name of {} is no text, which a plan is",
@@ -161,17 +255,23 @@ fn circumstances(
     args: &Push,
     cluster: &Cluster,
     source: &Source,
+    origin: Option<Origin>,
     to: RemotePath,
 ) -> Result<Circumstances> {
     let path = source
         .root
         .to_str()
         .context("the name of the folder is no text")?;
+    let (from, origin) = if let Some(Origin { node, target, path }) = origin {
+        (TreeSource::Node { node, path }, Some(target))
+    } else {
+        let path = RemotePath::new(path);
+        (TreeSource::Runner { path }, None)
+    };
     Ok(Circumstances {
+        origin,
         tree: Tree {
-            from: TreeSource::Runner {
-                path: RemotePath::new(path),
-            },
+            from,
             digest: Sha256::from_raw(&source.digest()),
             exclude: args.exclude.clone(),
             delete: args.delete,
@@ -186,9 +286,11 @@ fn circumstances(
 /// Looking at nodes.
 struct Looking<'a> {
     source: &'a Source,
+    origin: Option<&'a Origin>,
     rules: &'a Rules,
     wanted: Wanted,
     to: &'a RemotePath,
+    on: &'a Selection,
     reach: &'a Reach,
 }
 
@@ -270,10 +372,42 @@ impl Looking<'_> {
         })
     }
 
+    /// Whether the tree would be copied into itself, or over itself.
+    fn check_apart(&self, node: &NodeName, target: &Target, survey: &Survey) -> Result<()> {
+        let is_same_machine = match self.origin {
+            Some(from) => from.node == *node || from.target.is_same_user(target),
+            None => target.is_local(),
+        };
+        let (from, to) = (&self.source.root, Path::new(&survey.real));
+        if !is_same_machine || !(from.starts_with(to) || to.starts_with(from)) {
+            return Ok(());
+        }
+        let shown = from.display();
+        let what = if from == to {
+            format!(
+                "{node}: {} is the very folder that the tree comes from",
+                self.to
+            )
+        } else {
+            format!(
+                "{node}: {} and {shown}, which the tree comes from, are one in the other",
+                self.to
+            )
+        };
+        let on = self.on.to_string();
+        let hint = if on == node.as_str() {
+            "give another --to".to_owned()
+        } else {
+            format!("leave the node out, such as with --on '{on},!{node}', or give another --to")
+        };
+        Err(Refusal::new(Exit::Forbidden, what).hint(hint).into())
+    }
+
     /// Whether a tree can be landed there at all.
     fn check(&self, node: &NodeName, target: &Target, survey: &Survey) -> Result<()> {
         let to = self.to;
         let forbidden = |what: String| Refusal::new(Exit::Forbidden, what);
+        self.check_apart(node, target, survey)?;
         let state = target.state_dir.local();
         if state.starts_with(to.local()) || state.starts_with(&survey.real) {
             let what = format!(

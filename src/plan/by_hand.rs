@@ -131,7 +131,7 @@ pub(super) fn instructions(action: &Action, place: Place<'_>) -> Vec<Part> {
             mode,
         } => write_file(path, content, *mode, place),
         Action::CopyTree { from, to, .. } => copy_tree(from, to),
-        Action::StageTree { tree, to, .. } => stage_tree(tree, to),
+        Action::StageTree { tree, to, .. } => stage_tree(tree, to, place),
         Action::SwapTree { to, .. } => swap_tree(to, place),
         Action::SwapBack { to, swap } => swap_back(to, swap, place),
         Action::MoveTree { from, to } => vec![Part::Type(format!(
@@ -416,7 +416,9 @@ fn copy_tree(from: &RemotePath, to: &RemotePath) -> Vec<Part> {
     ]
 }
 
-fn stage_tree(tree: &Tree, to: &RemotePath) -> Vec<Part> {
+fn stage_tree(tree: &Tree, to: &RemotePath, place: Place<'_>) -> Vec<Part> {
+    let has_it = tree.from.node();
+    let is_near = has_it.is_some_and(|node| node.as_str() == place.step.id.node());
     let mut rsync = vec![
         "rsync".to_owned(),
         "-aHAX".to_owned(),
@@ -426,7 +428,8 @@ fn stage_tree(tree: &Tree, to: &RemotePath) -> Vec<Part> {
         rsync.push(format!("--exclude={rule}"));
     }
     rsync.push(format!("{}/", tree.from.path()));
-    rsync.push(format!("NODE:{to}.staged/"));
+    let at = if is_near { "" } else { "NODE:" };
+    rsync.push(format!("{at}{to}.staged/"));
     let mut parts = vec![Part::Say(format!(
         "What is in {} and shall stay is copied first{}. Nothing may stand at {} yet.",
         code(to.as_str()),
@@ -442,10 +445,18 @@ fn stage_tree(tree: &Tree, to: &RemotePath) -> Vec<Part> {
         "{} && if test -d {place}; then cp -RPp {place} {staged}; else mkdir {staged}; fi",
         nothing_at(&format!("{to}.staged")),
     )));
-    parts.push(Part::Say(
-        "Then the tree itself, on the machine that has it, with the node's address for `NODE`:"
-            .to_owned(),
-    ));
+    if is_near {
+        parts.push(Part::Say("Then the tree itself:".to_owned()));
+        parts.push(Part::Type(command(&Argv::new(rsync))));
+        return parts;
+    }
+    let machine = match has_it {
+        Some(node) => format!("on {node}"),
+        None => "on the machine that has it".to_owned(),
+    };
+    parts.push(Part::Say(format!(
+        "Then the tree itself, {machine}, with the node's address for `NODE`:"
+    )));
     parts.push(Part::Show("sh", command(&Argv::new(rsync))));
     parts
 }

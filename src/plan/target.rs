@@ -83,6 +83,27 @@ impl Target {
         }
     }
 
+    /// Whether commands there run on the same machine, as the same user.
+    pub fn is_same_user(&self, other: &Self) -> bool {
+        let who = |target: &Self| {
+            let Self {
+                address,
+                port,
+                user,
+                sudo,
+                ..
+            } = target.clone();
+            (address, port, user, sudo)
+        };
+        who(self) == who(other)
+    }
+
+    /// Whether commands there may on this machine whatever the program may.
+    pub fn is_here_with_all_rights(&self) -> bool {
+        let is_root = |sudo: &Sudo| sudo.user.as_deref().is_none_or(|user| user == "root");
+        self.is_local() && self.sudo.as_ref().is_none_or(is_root)
+    }
+
     /// Whether it is the machine that the program runs on.
     pub fn is_local(&self) -> bool {
         self.address == Self::LOCAL

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{RemotePath, Sha256};
+use crate::config::NodeName;
 
 /// A tree, and what of it is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,13 +33,28 @@ pub enum TreeSource {
         /// The folder.
         path: RemotePath,
     },
+    /// On a node, where it is only read.
+    Node {
+        /// The node.
+        node: NodeName,
+        /// The folder there.
+        path: RemotePath,
+    },
 }
 
 impl TreeSource {
     /// The folder, where it is.
     pub fn path(&self) -> &RemotePath {
         match self {
-            Self::Runner { path } => path,
+            Self::Runner { path } | Self::Node { path, .. } => path,
+        }
+    }
+
+    /// The node that it is on; none when it is on the machine that runs the plan.
+    pub fn node(&self) -> Option<&NodeName> {
+        match self {
+            Self::Runner { .. } => None,
+            Self::Node { node, .. } => Some(node),
         }
     }
 }
@@ -47,6 +63,7 @@ impl fmt::Display for TreeSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Runner { path } => write!(f, "{path} of this machine"),
+            Self::Node { node, path } => write!(f, "{path} of {node}"),
         }
     }
 }

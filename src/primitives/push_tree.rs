@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::config::NodeName;
 use crate::plan::{
     Action, BackupRef, Class, Condition, FORMAT, Hooks, Lane, Millis, OnFailure, Plan, Probe,
-    Proof, Reading, RemotePath, Sha256, Stage, Step, StepId, Target, Tree, Undo, Why,
+    Proof, Reading, RemotePath, Sha256, Stage, Step, StepId, Target, Tree, TreeSource, Undo, Why,
 };
 
 /// The verb, as plans name it.
@@ -64,6 +64,8 @@ impl Summary {
 pub struct Circumstances {
     /// The tree.
     pub tree: Tree,
+    /// Where the node is that the tree is on, when it is on one.
+    pub origin: Option<Target>,
     /// Where it shall be.
     pub to: RemotePath,
     /// The program that makes the plan.
@@ -87,10 +89,12 @@ pub fn plan(found: &[Found], given: &Circumstances) -> Plan {
         .collect();
     let many = u32::try_from(lanes.len()).unwrap_or(u32::MAX);
     let width = u32::try_from(lanes.len().min(WIDTH)).unwrap_or(1);
-    let stages = if lanes.is_empty() {
-        Vec::new()
-    } else {
-        vec![Stage {
+    let mut stages = Vec::new();
+    if !lanes.is_empty() {
+        if let TreeSource::Node { node, path } = &given.tree.from {
+            stages.push(source_stage(node, path, given));
+        }
+        stages.push(Stage {
             name: "bring the tree".to_owned(),
             width: width.max(1),
             // What goes wrong on one node is no reason to keep the tree from the others.
@@ -98,17 +102,21 @@ pub fn plan(found: &[Found], given: &Circumstances) -> Plan {
             bake: Millis(0),
             on_failure: OnFailure::Stop,
             lanes,
-        }]
-    };
+        });
+    }
+    let mut places: BTreeMap<NodeName, Target> = found
+        .iter()
+        .map(|one| (one.node.clone(), one.target.clone()))
+        .collect();
+    let mut from = given.tree.from.path().to_string();
+    if let (TreeSource::Node { node, .. }, Some(origin)) = (&given.tree.from, &given.origin) {
+        places.insert(node.clone(), origin.clone());
+        from = format!("{node}:{from}");
+    }
     Plan {
         format: FORMAT,
         verb: VERB.to_owned(),
-        title: format!(
-            "push {} to {} of {}",
-            given.tree.from.path(),
-            given.to,
-            nodes(found)
-        ),
+        title: format!("push {from} to {} of {}", given.to, nodes(found)),
         made_by: given.made_by.clone(),
         made_at: given.made_at,
         starts_as: if differ.is_empty() {
@@ -116,10 +124,7 @@ pub fn plan(found: &[Found], given: &Circumstances) -> Plan {
         } else {
             format!("{} is as it was found", given.to)
         },
-        nodes: found
-            .iter()
-            .map(|one| (one.node.clone(), one.target.clone()))
-            .collect(),
+        nodes: places,
         hooks: given.hooks.clone(),
         stages,
     }
@@ -149,6 +154,46 @@ fn contents(given: &Circumstances) -> Probe {
     Probe::Contents {
         path: given.to.clone(),
         exclude: given.tree.exclude.clone(),
+    }
+}
+
+/// The tree is only read where it is: that is no reason to hold the node, but to look at it before anything is begun.
+fn source_stage(node: &NodeName, path: &RemotePath, given: &Circumstances) -> Stage {
+    let contents = Probe::Contents {
+        path: path.clone(),
+        exclude: given.tree.exclude.clone(),
+    };
+    let as_read = Condition::is(contents, Reading::Digest(given.tree.digest.clone()));
+    let step = Step {
+        id: StepId::new(VERB, node, "source"),
+        title: "See whether the tree is as it was when the plan was made".to_owned(),
+        why: why(),
+        class: Class::Read,
+        action: Action::Check {
+            that: vec![as_read.clone()],
+        },
+        guards: vec![as_read.clone()],
+        proof: Proof::Holds(vec![as_read]),
+        outputs: BTreeMap::new(),
+        undo: Undo::Nothing {
+            because: "It is only looked at.".to_owned(),
+        },
+        timeout: SWAP_TIMEOUT,
+        leaves: format!("{path} is as before"),
+        temporary: None,
+        ends: None,
+        preview: None,
+    };
+    Stage {
+        name: "look at the tree".to_owned(),
+        width: 1,
+        max_failures: 0,
+        bake: Millis(0),
+        on_failure: OnFailure::Stop,
+        lanes: vec![Lane {
+            node: node.clone(),
+            steps: vec![step],
+        }],
     }
 }
 
@@ -294,8 +339,8 @@ mod tests {
     }
 
     fn given() -> Circumstances {
-        use crate::plan::TreeSource;
         Circumstances {
+            origin: None,
             tree: Tree {
                 from: TreeSource::Runner {
                     path: RemotePath::new("/src"),
@@ -339,6 +384,30 @@ mod tests {
             panic!("the first step stages");
         };
         assert_eq!(company.len(), 2);
+    }
+
+    #[test]
+    fn a_node_that_has_the_tree_is_looked_at_and_not_held() {
+        let mut given = given();
+        given.tree.from = TreeSource::Node {
+            node: "o".parse().unwrap(),
+            path: RemotePath::new("/src"),
+        };
+        given.origin = Some(Target::at(
+            "o.example",
+            RemotePath::new("/var/lib/clusterctl"),
+        ));
+        let plan = plan(&[found("a", None, 1), found("o", Some("x"), 1)], &given);
+        assert_eq!(plan.problems(), []);
+        assert_eq!(plan.title, "push o:/src to /opt/app of 2 nodes");
+        let first = plan.steps().next().unwrap().1;
+        assert_eq!(
+            (first.id.as_str(), first.class),
+            ("push/o/source", Class::Read)
+        );
+        let alone = super::plan(&[found("a", None, 1)], &given);
+        assert!(alone.nodes.len() == 2 && alone.changed().len() == 1);
+        assert!(super::plan(&[found("a", None, 0)], &given).is_empty());
     }
 
     #[test]

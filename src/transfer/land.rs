@@ -13,6 +13,7 @@ use super::read::{Block, Findings, Hash};
 use super::rules::Rules;
 use super::script::{self, Exec, LandError};
 use super::source::Source;
+use super::sums::Own;
 use super::survey::{Archives, HashKind, Reader, Survey};
 use super::tee::{Seat, Stream};
 use crate::remote::{Input, Output, Patience, RemoteError, RemoteErrorKind};
@@ -44,6 +45,8 @@ pub struct Landing<'a> {
     pub stage: &'a str,
     /// The folder on the node for the record of the stage, and the record.
     pub record: (&'a str, &'a str),
+    /// Whether the node itself has the source: it is copied there then, and nothing of it is sent.
+    pub is_near: bool,
 }
 
 /// Asks a node what stands where a tree shall land, and in the stages for it where `names` are given.
@@ -163,11 +166,68 @@ impl Landing<'_> {
                 Input::Reader(&mut list),
             )?;
         }
+        if self.is_near {
+            // Whoever gets the same from afar need not wait for this one.
+            drop(seat);
+            return self.copy(&stage);
+        }
         let wanted = (delta.send.clone(), delta.verify.clone());
-        let Stream { blocks, findings } =
-            seat.join(self.source, wanted.0, wanted.1, self.survey.hash);
-        let said = self.unpack(&stage, blocks)?;
-        findings.wait();
+        let Stream {
+            blocks,
+            findings,
+            waits,
+        } = seat.join(self.source, wanted.0, wanted.1, self.hash());
+        let unpacked = self.unpack(&stage, &delta.send, blocks, &findings);
+        if unpacked.is_ok() {
+            findings.wait();
+        }
+        // Why nothing more came explains better why nothing more could be unpacked.
+        findings.check()?;
+        let said = unpacked?;
+        drop(waits);
+        self.judge(&stage, &findings)?;
+        Ok(said)
+    }
+
+    /// Copies on the node itself what it does not have at its place yet; what has no content is unpacked as ever.
+    fn copy(&self, stage: &str) -> Result<String, LandError> {
+        let manifest = &self.source.manifest;
+        let (mut content, mut rest) = (Bits::default(), Bits::default());
+        for (at, entry) in manifest.iter().filter(|(at, _)| self.delta.send.has(*at)) {
+            let is_content = entry.kind == Kind::File && manifest.first(entry).is_none();
+            if is_content {
+                content.add(at);
+            } else {
+                rest.add(at);
+            }
+        }
+        if !content.is_none() {
+            let mut list = List::new(manifest, &content, &[]);
+            let root = self.source.root.to_string_lossy();
+            self.run(script::carry(), &[&root, stage], Input::Reader(&mut list))?;
+        }
+        let findings = Findings::default();
+        let (_, nothing) = channel();
+        let said = self.unpack(stage, &rest, nothing, &findings)?;
+        let own = Own {
+            exec: self.exec,
+            source: self.source,
+            archives: self.survey.archives,
+            patience: self.patience,
+            findings: &findings,
+        };
+        own.compute(self.hash(), &self.delta.verify)?;
+        self.judge(stage, &findings)?;
+        Ok(said)
+    }
+
+    /// The kind of fingerprints by which files are compared.
+    fn hash(&self) -> HashKind {
+        self.source.hash_with(self.survey.hash)
+    }
+
+    /// Compares what was staged with what was read.
+    fn judge(&self, stage: &str, findings: &Findings) -> Result<(), LandError> {
         let changed = findings.changed();
         if let Some(first) = changed.first() {
             let more = match changed.len() {
@@ -176,13 +236,12 @@ impl Landing<'_> {
             };
             let what = format!(
                 "the source changed while it was read: {}{more}",
-                first.display()
+                self.source.shown(first)
             );
             return Err(LandError::Changed(what));
         }
-        self.verify(&stage, &findings)?;
-        self.compare(&stage)?;
-        Ok(said)
+        self.verify(stage, findings)?;
+        self.compare(stage)
     }
 
     fn run(
@@ -195,12 +254,19 @@ impl Landing<'_> {
         script::run(self.exec, script, arguments, input, &mut out, self.patience)
     }
 
-    fn unpack(&self, stage: &str, blocks: Receiver<Arc<Block>>) -> Result<String, LandError> {
+    fn unpack(
+        &self,
+        stage: &str,
+        send: &Bits,
+        blocks: Receiver<Arc<Block>>,
+        findings: &Findings,
+    ) -> Result<String, LandError> {
         let archives = self.survey.archives;
         let how = match archives {
             Archives::Gnu => "gnu",
             Archives::Busybox => "busybox",
         };
+        let broken_off = || self.patience.check("").is_err() || findings.has_failed();
         let pack = |blocks, send, which| {
             Pack::new(
                 self.source,
@@ -209,6 +275,7 @@ impl Landing<'_> {
                 archives,
                 blocks,
                 which,
+                &broken_off,
             )
         };
         // busybox makes links last of all, which changes the times of folders.
@@ -216,8 +283,12 @@ impl Landing<'_> {
             Archives::Gnu => Which::All,
             Archives::Busybox => Which::NoFolders,
         };
-        let mut first = pack(blocks, self.delta.send.clone(), which);
-        let said = self.run(script::unpack(), &[stage, how], Input::Reader(&mut first))?;
+        let mut first = pack(blocks, send.clone(), which);
+        let said = self.run(script::unpack(), &[stage, how], Input::Reader(&mut first));
+        if said.is_err() {
+            self.patience.check("what was sent")?;
+        }
+        let said = said?;
         if which == Which::All {
             return Ok(said);
         }
@@ -233,11 +304,8 @@ impl Landing<'_> {
             return Ok(());
         }
         let manifest = &self.source.manifest;
-        let kind = self.survey.hash;
-        let program = match kind {
-            HashKind::Blake2 => "b2sum",
-            HashKind::Sha256 => "sha256sum",
-        };
+        let kind = self.hash();
+        let program = kind.program();
         let has_lines = || {
             let paths = manifest.iter().filter(|(at, _)| which.has(*at));
             paths

@@ -160,6 +160,14 @@ impl Manifest {
         }
     }
 
+    /// Gives the file or folder with this path its extended attributes, once all are there and settled.
+    pub fn extend(&mut self, path: &[u8], attributes: Vec<(String, Vec<u8>)>) {
+        let found = self.find(path).and_then(|at| self.entries.get(at));
+        if let Some(entry) = found.filter(|it| matches!(it.kind, Kind::File | Kind::Folder)) {
+            self.extended.insert(entry.path.0, attributes);
+        }
+    }
+
     fn keep(&mut self, bytes: &[u8]) -> Result<(u32, u16), TooMuch> {
         if bytes.len() > LONGEST_PATH {
             return Err(TooMuch);

@@ -7,7 +7,7 @@
 //!                        one Reading ─► blocks ─► Pack, one a target
 //! ```
 //!
-//! [`Source`] is the tree, [`survey`] asks a node in one command what stands where
+//! [`Source`] is the tree, on this machine or on an [`Origin`]; [`survey`] asks a node in one command what stands where
 //! it shall land, [`Delta`] compares the two, and [`Landing`] does what they differ in.
 //! A [`Meetings`] lets those that want the same tree share one reading of it.
 //!
@@ -25,23 +25,28 @@
 //! assert!(!rules.leave_out(b"keep.log", false));
 //! ```
 
+mod afar;
 mod bits;
 mod delta;
 mod land;
 mod list;
 mod manifest;
+mod origin;
 mod pack;
 mod read;
 mod rules;
 mod script;
 mod source;
+mod sums;
 mod survey;
 mod tar;
 mod tee;
+mod untar;
 
 pub use delta::{Delta, Wanted};
 pub use land::{Landing, Names, note, place, survey};
 pub use manifest::{Entry, Kind, Known, Manifest, Marks, Precision, Time, TooMuch};
+pub use origin::{Far, Origin};
 pub use rules::{BadRule, Rules};
 pub use script::{Exec, LandError, Script, back, seal, swap};
 pub use source::{Source, SourceError};

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use super::bits::Bits;
 use super::delta::Header;
@@ -13,6 +14,9 @@ use super::read::{Block, Part};
 use super::source::Source;
 use super::survey::Archives;
 use super::tar::{END, Head, head, padding};
+
+/// How long is waited for a block before it is asked whether it is waited for at all.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// An archive in the making.
 pub(super) struct Pack<'a> {
@@ -28,6 +32,8 @@ pub(super) struct Pack<'a> {
     ready: VecDeque<Chunk>,
     ended: bool,
     which: Which,
+    /// Whether nobody waits for it any more.
+    broken_off: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// What of a tree goes into an archive.
@@ -64,6 +70,7 @@ impl<'a> Pack<'a> {
         archives: Archives,
         blocks: Receiver<Arc<Block>>,
         which: Which,
+        broken_off: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
         Self {
             source: Arc::clone(source),
@@ -76,24 +83,35 @@ impl<'a> Pack<'a> {
             ready: VecDeque::new(),
             ended: false,
             which,
+            broken_off,
         }
     }
 
     /// Makes the next pieces; at the end there are none.
-    fn more(&mut self) {
-        match self.blocks.recv() {
+    fn more(&mut self) -> io::Result<()> {
+        let block = loop {
+            match self.blocks.recv_timeout(LOOK) {
+                Err(RecvTimeoutError::Timeout) if (self.broken_off)() => return Err(cut_short()),
+                Err(RecvTimeoutError::Timeout) => {}
+                done => break done,
+            }
+        };
+        match block {
             Ok(block) => {
                 for part in &block.parts {
                     self.part(&block, part);
                 }
             }
             Err(_) if self.ended => {}
+            // What would come next were taken for the rest of the file, which then looked whole.
+            Err(_) if self.current.is_some() => return Err(cut_short()),
             Err(_) => {
                 self.ended = true;
                 self.without_content_before(usize::MAX);
                 self.last();
             }
         }
+        Ok(())
     }
 
     fn part(&mut self, block: &Arc<Block>, part: &Part) {
@@ -278,6 +296,10 @@ impl<'a> Pack<'a> {
     }
 }
 
+fn cut_short() -> io::Error {
+    io::Error::other("the source ended too early")
+}
+
 impl Read for Pack<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
@@ -286,7 +308,7 @@ impl Read for Pack<'_> {
                 if self.ended || filled > 0 {
                     break;
                 }
-                self.more();
+                self.more()?;
                 continue;
             };
             let room = &mut into[filled..];

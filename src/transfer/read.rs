@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::OFlags;
@@ -12,6 +12,7 @@ use sha2::Digest as _;
 
 use super::bits::Bits;
 use super::manifest::{Entry, Kind};
+use super::script::LandError;
 use super::source::Source;
 use super::survey::HashKind;
 
@@ -54,6 +55,8 @@ pub(super) type Hash = [u8; 32];
 pub(super) struct Findings {
     hashes: Mutex<HashMap<(HashKind, usize), Hash>>,
     changed: Mutex<Vec<PathBuf>>,
+    /// Why nothing more can be read, if that is so.
+    failed: Mutex<Option<LandError>>,
     finished: (Mutex<bool>, Condvar),
 }
 
@@ -98,9 +101,36 @@ impl Findings {
     }
 
     fn add(&self, kind: HashKind, entry: usize, hash: &[u8]) {
-        let mut short = [0; 32];
-        short.copy_from_slice(&hash[..32]);
-        lock(&self.hashes).insert((kind, entry), short);
+        lock(&self.hashes).insert((kind, entry), short(hash));
+    }
+
+    /// The fingerprint of an entry, by one of two that must find the same.
+    pub(super) fn agree(&self, kind: HashKind, entry: usize, hash: Hash, place: &Path) {
+        let first = *lock(&self.hashes).entry((kind, entry)).or_insert(hash);
+        if first != hash {
+            self.has_changed(place.to_owned());
+        }
+    }
+
+    /// Something changed since the plan was made, or can't be read.
+    pub(super) fn has_changed(&self, place: PathBuf) {
+        lock(&self.changed).push(place);
+    }
+
+    /// Nothing more can be read.
+    pub(super) fn fail(&self, why: LandError) {
+        lock(&self.failed).get_or_insert(why);
+    }
+
+    /// Whether nothing more can be read.
+    pub(super) fn has_failed(&self) -> bool {
+        lock(&self.failed).is_some()
+    }
+
+    /// An error when nothing more could be read.
+    pub(super) fn check(&self) -> Result<(), LandError> {
+        let failed = lock(&self.failed);
+        failed.clone().map_or(Ok(()), Err)
     }
 }
 
@@ -112,19 +142,28 @@ pub(super) struct Reading<'a> {
     /// Whose fingerprint somebody wants, by the kind of fingerprint.
     pub(super) verify: [(HashKind, &'a Bits); 2],
     pub(super) findings: &'a Findings,
+    /// Whether anybody still waits for it.
+    pub(super) wanted: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// A receiver of blocks; it says whether more are wanted.
-pub(super) type Sink<'a> = dyn FnMut(Arc<Block>) -> bool + 'a;
+pub(super) type Sink<'a> = dyn FnMut(Arc<Block>) -> bool + Send + 'a;
+
+/// As much of a fingerprint as is compared.
+pub(super) fn short(hash: &[u8]) -> Hash {
+    let mut short = Hash::default();
+    short.copy_from_slice(&hash[..32]);
+    short
+}
 
 impl Reading<'_> {
     /// Reads on from there, and passes blocks on as they become full.
     pub(super) fn run(&self, from: Position, sink: &mut Sink<'_>) {
-        let mut out = Out {
-            block: fresh(from),
-            sink,
-            wanted: true,
-        };
+        if let Some(afar) = &self.source.afar {
+            self.run_afar(afar, from, sink);
+            return;
+        }
+        let mut out = Out::new(fresh(from), sink);
         for (at, entry) in self.source.manifest.iter().skip(from.entry) {
             let is_content = entry.kind == Kind::File
                 && entry.size > 0
@@ -267,7 +306,7 @@ fn parts(file: &mut File, size: u64) -> io::Result<Vec<(u64, u64)>> {
     Ok(found)
 }
 
-fn fresh(start: Position) -> Block {
+pub(super) fn fresh(start: Position) -> Block {
     Block {
         start,
         bytes: Vec::with_capacity(BLOCK),
@@ -276,26 +315,45 @@ fn fresh(start: Position) -> Block {
 }
 
 /// The block that is being filled.
-struct Out<'a, 's> {
+pub(super) struct Out<'a, 's> {
     block: Block,
     sink: &'a mut Sink<'s>,
-    wanted: bool,
+    pub(super) wanted: bool,
 }
 
-impl Out<'_, '_> {
-    fn part(&mut self, part: Part) {
+impl<'a, 's> Out<'a, 's> {
+    pub(super) fn new(block: Block, sink: &'a mut Sink<'s>) -> Self {
+        Self {
+            block,
+            sink,
+            wanted: true,
+        }
+    }
+
+    /// Adds content, for which there must be room.
+    pub(super) fn data(&mut self, bytes: &[u8]) {
+        let from = self.block.bytes.len();
+        self.block.bytes.extend_from_slice(bytes);
+        let to = self.block.bytes.len();
+        match self.block.parts.last_mut() {
+            Some(Part::Data(last)) if last.end == from => last.end = to,
+            _ => self.block.parts.push(Part::Data(from..to)),
+        }
+    }
+
+    pub(super) fn part(&mut self, part: Part) {
         self.block.parts.push(part);
     }
 
     /// How much room the block has; a full one is passed on, and the next begins there.
-    fn room(&mut self, next: Position) -> usize {
+    pub(super) fn room(&mut self, next: Position) -> usize {
         if self.block.bytes.len() == BLOCK {
             self.flush(next);
         }
         BLOCK - self.block.bytes.len()
     }
 
-    fn flush(&mut self, next: Position) {
+    pub(super) fn flush(&mut self, next: Position) {
         let block = std::mem::replace(&mut self.block, fresh(next));
         if !block.parts.is_empty() {
             self.wanted = (self.sink)(Arc::new(block));
@@ -304,13 +362,13 @@ impl Out<'_, '_> {
 }
 
 /// Fingerprints in the making.
-struct Hashers {
+pub(super) struct Hashers {
     blake2: Option<Box<blake2b_simd::State>>,
     sha256: Option<sha2::Sha256>,
 }
 
 impl Hashers {
-    fn new(kinds: [Option<HashKind>; 2]) -> Self {
+    pub(super) fn new(kinds: [Option<HashKind>; 2]) -> Self {
         let wants = |kind| kinds.contains(&Some(kind));
         Self {
             blake2: wants(HashKind::Blake2).then(|| Box::new(blake2b_simd::State::new())),
@@ -318,7 +376,7 @@ impl Hashers {
         }
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
         if let Some(state) = &mut self.blake2 {
             state.update(bytes);
         }
@@ -327,7 +385,7 @@ impl Hashers {
         }
     }
 
-    fn zeros(&mut self, mut many: u64) {
+    pub(super) fn zeros(&mut self, mut many: u64) {
         static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
         while many > 0 && (self.blake2.is_some() || self.sha256.is_some()) {
             let much = usize::try_from(many).unwrap_or(usize::MAX).min(ZEROS.len());
@@ -336,7 +394,7 @@ impl Hashers {
         }
     }
 
-    fn finish(self, mut tell: impl FnMut(HashKind, &[u8])) {
+    pub(super) fn finish(self, mut tell: impl FnMut(HashKind, &[u8])) {
         if let Some(state) = self.blake2 {
             tell(HashKind::Blake2, state.finalize().as_bytes());
         }

@@ -35,6 +35,9 @@ script!(pub(super) prepare, "land/prepare.sh");
 script!(pub(super) carry, "land/carry.sh");
 script!(pub(super) unpack, "land/unpack.sh");
 script!(pub(super) verify, "land/verify.sh");
+script!(pub(super) extended, "from/extended.sh");
+script!(pub(super) content, "from/content.sh");
+script!(pub(super) sums, "from/sums.sh");
 script!(
     /// Says that a staged tree is whole. It has to be run under the node's lock.
     pub seal, "land/seal.sh"
@@ -59,7 +62,7 @@ fn joined(parts: &[&str]) -> String {
 }
 
 /// Why a tree could not be landed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum LandError {
     /// The node could not be asked, or its answer did not come.
     #[error(transparent)]
@@ -81,6 +84,9 @@ pub enum LandError {
     /// There is not enough room.
     #[error("{0}")]
     NoRoom(String),
+    /// There is no tree where one shall come from.
+    #[error("{0}")]
+    NoSource(String),
 }
 
 /// Runs a command on a node to its end, as [`Host::exec`](crate::remote::Host::exec) does.
@@ -132,6 +138,9 @@ mod tests {
             carry(),
             unpack(),
             verify(),
+            extended(),
+            content(),
+            sums(),
             seal(),
             swap(),
             back(),

@@ -1,4 +1,4 @@
-//! The tree that is copied, on this machine.
+//! The tree that is copied: here, on this machine; what is on another one is asked for in `origin.rs`.
 
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
@@ -7,11 +7,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use super::manifest::{Kind, Known, Manifest, Marks, Precision, Time};
+use super::manifest::{Kind, Known, Manifest, Time};
+use super::origin::Afar;
 use super::rules::Rules;
 
 /// Attributes that a kernel or its guards compute or give by themselves.
-const NOT_CARRIED: [&str; 3] = ["security.ima", "security.evm", "security.selinux"];
+pub(super) const NOT_CARRIED: [&str; 3] = ["security.ima", "security.evm", "security.selinux"];
 
 /// The largest value of an attribute that Linux keeps, and the longest list of names.
 const LARGEST_VALUE: usize = 64 << 10;
@@ -19,13 +20,17 @@ const LARGEST_VALUE: usize = 64 << 10;
 /// The tree that is copied.
 #[derive(Debug)]
 pub struct Source {
-    /// Where it is.
+    /// Where it is, without links on the way.
     pub root: PathBuf,
     /// What it contains, without what the rules leave out.
     pub manifest: Manifest,
     /// What can't be copied, such as sockets and devices.
     pub left_out: Vec<PathBuf>,
+    /// Whether nothing there can tell extended attributes, so that none are kept.
+    pub attributes_unknown: bool,
     pub(super) names: Names,
+    /// The machine that has it, when that is another one.
+    pub(super) afar: Option<Afar>,
 }
 
 /// The tree can't be read.
@@ -64,6 +69,8 @@ impl Source {
             root: root.clone(),
             manifest: Manifest::default(),
             left_out: Vec::new(),
+            attributes_unknown: false,
+            afar: None,
             names: Names::of_this_machine(),
         };
         source.add(b"", &root, &found, Kind::Folder)?;
@@ -149,15 +156,6 @@ impl Source {
     /// Where an entry is.
     pub(super) fn place(&self, path: &[u8]) -> PathBuf {
         self.root.join(std::ffi::OsStr::from_bytes(path))
-    }
-
-    /// The fingerprint of all that is copied.
-    pub fn digest(&self) -> [u8; 32] {
-        let mut marks = Marks::default();
-        for (_, entry) in self.manifest.iter() {
-            marks.add(self.manifest.mark(entry, Precision::Nanos));
-        }
-        marks.digest()
     }
 
     /// How many bytes all files have together.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use super::manifest::{Kind, Known, Manifest, Precision, Time};
+use super::rules::Rules;
 
 /// What unpacks archives on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +83,9 @@ impl Survey {
 
 /// Reads what the script writes, as it comes, without keeping it.
 #[derive(Default)]
-pub(super) struct Reader {
+pub(super) struct Reader<'a> {
+    /// What of the tree that is there is passed over.
+    rules: Option<&'a Rules>,
     part: Vec<u8>,
     state: State,
     values: HashMap<String, String>,
@@ -120,7 +123,7 @@ enum Tree {
     Staged,
 }
 
-impl Write for Reader {
+impl Write for Reader<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut rest = bytes;
         while let Some(end) = memchr::memchr(0, rest) {
@@ -141,7 +144,15 @@ impl Write for Reader {
     }
 }
 
-impl Reader {
+impl<'a> Reader<'a> {
+    /// One that passes over what these rules leave out.
+    pub(super) fn without(rules: &'a Rules) -> Self {
+        Self {
+            rules: Some(rules),
+            ..Self::default()
+        }
+    }
+
     fn hear(&mut self, part: &[u8]) -> Option<()> {
         match self.state {
             State::Values => self.value(part)?,
@@ -206,6 +217,13 @@ impl Reader {
     }
 
     fn add(&mut self, tree: Tree, attributes: &[u8], target: &[u8]) -> Option<()> {
+        let is_folder = attributes.starts_with(b"d");
+        if self
+            .rules
+            .is_some_and(|rules| rules.leave_out(&self.path, is_folder))
+        {
+            return Some(());
+        }
         let Some(known) = parse(attributes)? else {
             self.odd.push(std::mem::take(&mut self.path));
             return Some(());
@@ -335,7 +353,7 @@ fn number(text: &str) -> Option<u64> {
 
 /// A time as `find` writes it, `12.0034500000`, or in whole seconds. Also before 1970 the fraction is what follows
 /// the whole second.
-fn time(text: &str) -> Option<Time> {
+pub(super) fn time(text: &str) -> Option<Time> {
     let (seconds, rest) = text.split_once('.').unwrap_or((text, "0"));
     let digits: String = rest.chars().chain("000000000".chars()).take(9).collect();
     Some(Time {

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -55,6 +55,8 @@ struct Guest {
     verify: Bits,
     hash: HashKind,
     to: SyncSender<Arc<Block>>,
+    /// Gone when the target does not wait for anything any more.
+    waits: Weak<()>,
 }
 
 /// A place at a reading that is to begin.
@@ -71,6 +73,8 @@ pub struct Seat<'a> {
 pub(super) struct Stream {
     pub(super) blocks: Receiver<Arc<Block>>,
     pub(super) findings: Arc<Findings>,
+    /// To be kept for as long as the target waits for what is found.
+    pub(super) waits: Arc<()>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -115,11 +119,13 @@ impl Seat<'_> {
     ) -> Stream {
         self.joined = true;
         let (to, blocks) = sync_channel(BUFFER);
+        let waits = Arc::new(());
         let guest = Guest {
             send,
             verify,
             hash,
             to,
+            waits: Arc::downgrade(&waits),
         };
         let mut state = lock(&self.meeting.state);
         if state.begun {
@@ -127,7 +133,11 @@ impl Seat<'_> {
             drop(state);
             let findings: Arc<Findings> = Arc::default();
             begin(source, vec![guest], &findings);
-            return Stream { blocks, findings };
+            return Stream {
+                blocks,
+                findings,
+                waits,
+            };
         }
         state.guests.push(guest);
         state.awaited = state.awaited.saturating_sub(1);
@@ -156,7 +166,11 @@ impl Seat<'_> {
             all.remove(&self.key);
         }
         drop(all);
-        Stream { blocks, findings }
+        Stream {
+            blocks,
+            findings,
+            waits,
+        }
     }
 }
 
@@ -206,14 +220,17 @@ fn read_for(source: &Arc<Source>, guests: Vec<Guest>, findings: &Arc<Findings>) 
             }
         }
     }
+    let all: Vec<Weak<()>> = guests.iter().map(|guest| guest.waits.clone()).collect();
     let [(blake2, blake2_bits), (sha256, sha256_bits)] = &verify;
     let reading = Reading {
         source,
         send: &send,
         verify: [(*blake2, blake2_bits), (*sha256, sha256_bits)],
         findings,
+        wanted: &|| all.iter().any(|guest| guest.strong_count() > 0),
     };
-    let hashes = !(blake2_bits.is_none() && sha256_bits.is_none());
+    // A machine that has the tree computes them by itself.
+    let hashes = source.afar.is_none() && !(blake2_bits.is_none() && sha256_bits.is_none());
     let mut guests = guests;
     reading.run(super::read::Position::default(), &mut |block| {
         pass(source, &mut guests, &block, findings);
@@ -273,6 +290,7 @@ fn own_reading(source: &Arc<Source>, guest: Guest, block: &Arc<Block>, findings:
                 send: &guest.send,
                 verify: [(HashKind::Blake2, &none), (HashKind::Sha256, &none)],
                 findings: &findings,
+                wanted: &|| guest.waits.strong_count() > 0,
             };
             reading.run(start, &mut |block| guest.to.send(block).is_ok());
         });

@@ -67,7 +67,7 @@ impl Nodes {
         Self {
             places: targets.iter().map(place).collect(),
             vault: Vault::new(secrets),
-            trees: Trees::default(),
+            trees: Trees::new(Arc::clone(&connector), targets),
             work: Connections::new(Arc::clone(&connector), targets.keys()),
             beats: Connections::new(connector, targets.keys()),
         }
@@ -168,7 +168,10 @@ impl World for Nodes {
         if let Err(fault) = self.at_work(node) {
             return Some(fault.what);
         }
-        refusal::of(action)
+        match action {
+            Action::StageTree { tree, .. } => self.trees.refuses(tree),
+            _ => refusal::of(action),
+        }
     }
 
     fn observe(&self, look: &Look<'_>, probe: &Probe) -> Result<Reading, Fault> {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
+use super::Connect;
 use super::backup::Backup;
 use super::files::{judge, kept_in};
 use super::job::Job;
@@ -18,38 +19,100 @@ use super::trouble::{Asked, fault};
 use super::watch::Watch;
 use crate::config::NodeName;
 use crate::engine::{Call, Fault, FaultKind, Look};
-use crate::plan::{Action, BackupRef, Probe, Reading, RemotePath, RunId, Sha256, StepId, Tree};
+use crate::plan::{
+    Action, BackupRef, Probe, Reading, RemotePath, RunId, Sha256, StepId, Target, Tree, TreeSource,
+};
 use crate::remote::{Input, Line, Output, Patience, RemoteError, Streams};
 use crate::transfer::{
-    self, Delta, Exec, LandError, Landing, Meetings, Names, Rules, Source, Standing, Wanted,
+    self, Delta, Exec, LandError, Landing, Meetings, Names, Origin, Rules, Source, Standing, Wanted,
 };
 
 /// The trees that a runner brings to nodes.
-#[derive(Default)]
 pub(super) struct Trees {
-    /// What was read of each source, by its fingerprint, so that all lanes share it.
+    /// What was read of each source, by where it is and its fingerprint, so that all lanes share it.
     sources: Mutex<BTreeMap<String, Arc<Source>>>,
     meetings: Meetings,
+    /// For nodes that trees come from: such a reading has a connection of its own.
+    connector: Arc<dyn Connect>,
+    targets: BTreeMap<NodeName, Target>,
 }
 
 impl Trees {
+    pub(super) fn new(connector: Arc<dyn Connect>, targets: &BTreeMap<NodeName, Target>) -> Self {
+        Self {
+            sources: Mutex::default(),
+            meetings: Meetings::default(),
+            connector,
+            targets: targets.clone(),
+        }
+    }
+
     /// The tree as it was when the plan was made.
-    fn source(&self, tree: &Tree, rules: &Rules) -> Result<Arc<Source>, Fault> {
+    fn source(&self, tree: &Tree, rules: &Rules, watch: &Watch<'_>) -> Result<Arc<Source>, Fault> {
+        let key = format!("{} {}", tree.from, tree.digest);
         // Whoever comes while it is read waits for it.
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(source) = sources.get(tree.digest.as_str()) {
+        if let Some(source) = sources.get(&key) {
             return Ok(Arc::clone(source));
         }
-        let path = tree.from.path();
-        let source = Source::read(path.local(), rules)
-            .map_err(|error| Fault::new(FaultKind::Failed, error.to_string()))?;
+        let source = match &tree.from {
+            TreeSource::Runner { path } => Source::read(path.local(), rules)
+                .map_err(|error| Fault::new(FaultKind::Failed, error.to_string()))?,
+            TreeSource::Node { node, path } => {
+                let broken_off = || watch.is_broken_off();
+                let patience = watch.patience(&broken_off);
+                let origin = origin(node, &self.connector);
+                Source::survey(origin, path.as_str(), rules, &patience).map_err(|error| {
+                    let mut fault = fault_of(error);
+                    fault.what = format!("{node}, which has the tree: {}", fault.what);
+                    fault
+                })?
+            }
+        };
         if Sha256::from_raw(&source.digest()) != tree.digest {
             let what = format!("{} is not as it was when the plan was made", tree.from);
             return Err(Fault::new(FaultKind::Stale, what).hint("push it again"));
         }
         let source = Arc::new(source);
-        sources.insert(tree.digest.as_str().to_owned(), Arc::clone(&source));
+        sources.insert(key, Arc::clone(&source));
         Ok(source)
+    }
+
+    /// Why a tree can't come from where it is, if the plan does not say where that is.
+    pub(super) fn refuses(&self, tree: &Tree) -> Option<String> {
+        match &tree.from {
+            TreeSource::Node { node, .. } if !self.targets.contains_key(node) => Some(format!(
+                "the plan does not say where the node {node} is, which has the tree"
+            )),
+            _ => None,
+        }
+    }
+
+    /// Whether a tree is on the machine that this node is, where its user can read it as well.
+    fn is_near(&self, tree: &Tree, node: &NodeName) -> bool {
+        let Some(target) = self.targets.get(node) else {
+            return false;
+        };
+        match &tree.from {
+            TreeSource::Runner { .. } => target.is_here_with_all_rights(),
+            TreeSource::Node { node, .. } => self
+                .targets
+                .get(node)
+                .is_some_and(|from| from.is_same_user(target)),
+        }
+    }
+}
+
+/// A node that a tree comes from.
+fn origin(node: &NodeName, connector: &Arc<dyn Connect>) -> Origin {
+    let (name, connector) = (node.clone(), Arc::clone(connector));
+    Origin {
+        name: node.to_string(),
+        exec: Arc::new(move |line, streams, patience| {
+            connector
+                .connect(&name, patience)?
+                .exec(line, streams, patience)
+        }),
     }
 }
 
@@ -163,10 +226,11 @@ impl Work<'_> {
     ) -> Result<Job, Fault> {
         check_has_name(to.local())?;
         let rules = rules(&tree.exclude)?;
-        let key = format!("{} {}", self.call.run, tree.digest);
+        let key = format!("{} {} {}", self.call.run, tree.from, tree.digest);
         // Taken first: the others need not wait for one that fails from here on.
         let seat = trees.meetings.expect(&key, company.len());
-        let source = trees.source(tree, &rules)?;
+        let source = trees.source(tree, &rules, self.watch)?;
+        let is_near = trees.is_near(tree, self.node.name);
         let name = |path: PathBuf| shown(path.file_name().unwrap_or_default().as_ref());
         let own = name(stage_beside(&self.real(to)?, self.call.run));
         let hidden = own.rsplit_once(self.call.run.as_str());
@@ -206,6 +270,7 @@ impl Work<'_> {
                 rules: &rules,
                 stage: &names.own,
                 record: (&shown(self.own), &String::from_utf8_lossy(&record)),
+                is_near,
             };
             landing.stage(seat)?;
             Ok(stage)
@@ -315,7 +380,11 @@ fn with_exec<T>(
     };
     let broken_off = || watch.is_broken_off();
     let patience = watch.patience(&broken_off);
-    work(&exec, &patience).map_err(|error| match error {
+    work(&exec, &patience).map_err(fault_of)
+}
+
+fn fault_of(error: LandError) -> Fault {
+    match error {
         // What is staged is in the way of nothing, whatever came of it.
         LandError::Remote(error) => fault(error, Asked::ToLook),
         LandError::Said { code, said } => match judge(code, &said) {
@@ -323,9 +392,9 @@ fn with_exec<T>(
             Ok(()) => Fault::new(FaultKind::Failed, said),
         },
         LandError::Changed(what) => Fault::new(FaultKind::Stale, what).hint("push it again"),
-        LandError::Broken(what) => Fault::new(FaultKind::Failed, what),
+        LandError::Broken(what) | LandError::NoSource(what) => Fault::new(FaultKind::Failed, what),
         LandError::NoRoom(what) => {
             Fault::new(FaultKind::DiskFull, what).hint("make room on that file system")
         }
-    })
+    }
 }

@@ -724,7 +724,14 @@ impl Making {
             to: to.clone(),
         };
         let tree = Tree {
-            from: TreeSource::Runner { path: self.path() },
+            from: if self.draw.chance(50) {
+                TreeSource::Runner { path: self.path() }
+            } else {
+                TreeSource::Node {
+                    node: node(id.node()),
+                    path: self.path(),
+                }
+            },
             digest: Sha256::of("tree"),
             exclude: (0..self.draw.below(3)).map(|_| self.text()).collect(),
             delete: self.draw.chance(50),

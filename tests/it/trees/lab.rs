@@ -31,8 +31,13 @@ impl Trees {
 
     /// Nodes on which the programs of busybox are found first.
     pub(super) fn on_busybox() -> Self {
+        Self::with_tools("busybox --install -s .")
+    }
+
+    /// Nodes that find the programs first which these commands make.
+    pub(super) fn with_tools(commands: &str) -> Self {
         let tools = tempfile::tempdir().unwrap();
-        sh(tools.path(), "busybox --install -s .");
+        sh(tools.path(), commands);
         let path = format!("{}:/usr/bin:/bin", text(tools.path()));
         let mut trees = Self::on(Lab::over_ssh_with(|wishes| wishes.env("PATH", &path)));
         trees.tools = Some(tools);
@@ -151,6 +156,23 @@ impl Trees {
         self.call(&[&words, more].concat())
     }
 
+    /// Pushes a node's folder `src` to a folder of others.
+    pub(super) fn push_from(&self, node: &str, on: &str, to: &str, more: &[&str]) -> Told {
+        let from = format!("{node}:{}", text(&self.path("src")));
+        let to = self.path(to);
+        let words = [
+            "push",
+            "--from",
+            &from,
+            "--on",
+            on,
+            "--to",
+            text(&to),
+            "--yes",
+        ];
+        self.call(&[&words, more].concat())
+    }
+
     /// Fails unless the folder is as `src`.
     #[track_caller]
     pub(super) fn judge(&self, to: &str, more: &[&str]) {
@@ -160,25 +182,39 @@ impl Trees {
 
     /// A plan for several nodes that share one file system, each with a folder of its own, in one company.
     pub(super) fn plan_for(&self, nodes: &[&str], more: &[&str]) -> String {
+        self.plan_with(nodes, more, |node, to, more| self.push_to(node, to, more))
+    }
+
+    /// The same, made by these calls.
+    pub(super) fn plan_with(
+        &self,
+        nodes: &[&str],
+        more: &[&str],
+        push: impl Fn(&str, &str, &[&str]) -> Told,
+    ) -> String {
         let mut whole: Option<Plan> = None;
         for node in nodes {
             let file = self.path(&format!("{node}.plan"));
             let more = [more, &["--out", text(&file)]].concat();
-            self.push_to(node, &format!("dst-{node}"), &more).is(0);
+            push(node, &format!("dst-{node}"), &more).is(0);
             let plan = Plan::from_json(&fs::read(&file).unwrap()).unwrap();
             match &mut whole {
                 None => whole = Some(plan),
                 Some(whole) => {
                     whole.nodes.extend(plan.nodes);
-                    let lanes = plan.stages.into_iter().flat_map(|stage| stage.lanes);
-                    whole.stages[0].lanes.extend(lanes);
+                    let last = plan.stages.into_iter().next_back();
+                    let stage = whole.stages.last_mut().unwrap();
+                    stage
+                        .lanes
+                        .extend(last.into_iter().flat_map(|stage| stage.lanes));
                 }
             }
         }
         let mut plan = serde_json::to_value(whole.unwrap()).unwrap();
-        plan["stages"][0]["width"] = nodes.len().into();
-        plan["stages"][0]["max_failures"] = (nodes.len() - 1).into();
-        for lane in plan["stages"][0]["lanes"].as_array_mut().unwrap() {
+        let stage = plan["stages"].as_array_mut().unwrap().last_mut().unwrap();
+        stage["width"] = nodes.len().into();
+        stage["max_failures"] = (nodes.len() - 1).into();
+        for lane in stage["lanes"].as_array_mut().unwrap() {
             lane["steps"][0]["action"]["company"] = nodes.into();
         }
         let file = self.path("company.plan");
