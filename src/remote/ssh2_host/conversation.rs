@@ -17,6 +17,9 @@ use crate::remote::{Exit, Input, Patience, RemoteError, RemoteErrorKind, Streams
 /// How much is read or written at once.
 const CHUNK: usize = 64 << 10;
 
+/// How long a server may take to close a channel whose command has ended.
+const CLOSES: Duration = Duration::from_secs(3);
+
 /// How many seconds a command has to end once it was asked to, before it is killed.
 const GRACE: u32 = 5;
 
@@ -291,10 +294,13 @@ impl Conversation<'_, '_> {
             patience,
             ..
         } = self;
+        let told = mark::ended(&self.out.heard(), &self.err.heard());
+        let deadline = told.as_ref().map(|_| Instant::now() + CLOSES);
+        let what = "the command";
         let closed = link
-            .drive(None, "the command", patience, |_| channel.close())
-            .and_then(|()| link.drive(None, "the command", patience, |_| channel.wait_close()));
-        if let Some(exit) = mark::ended(&self.out.heard(), &self.err.heard()) {
+            .drive(deadline, what, patience, |_| channel.close())
+            .and_then(|()| link.drive(deadline, what, patience, |_| channel.wait_close()));
+        if let Some(exit) = told {
             return Ok(exit);
         }
         closed.map_err(|stop| match stop {
