@@ -281,3 +281,42 @@ impl Taker for Taking<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::sync::mpsc::sync_channel;
+
+    use super::super::pack::{Pack, Which};
+    use super::super::rules::Rules;
+    use super::super::source::Source;
+    use super::*;
+
+    /// What would follow in the archive must not be taken for the rest of a file, which then had its size and its time.
+    #[test]
+    fn what_ends_within_a_file_makes_no_archive() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), "0123456789").unwrap();
+        let source = Source::read(folder.path(), &Rules::new(&[]).unwrap()).unwrap();
+        let at = source.manifest.find(b"a").unwrap();
+        let (source, mut send) = (Arc::new(source), Bits::default());
+        send.add(at);
+        let (to, blocks) = sync_channel(1);
+        let mut block = fresh(Position::default());
+        block.bytes.extend_from_slice(b"01234");
+        block.parts = vec![Part::Begin(at, None), Part::Data(0..5)];
+        to.send(Arc::new(block)).unwrap();
+        drop(to);
+        let go_on = || false;
+        let mut pack = Pack::new(
+            &source,
+            send,
+            &[],
+            Archives::Gnu,
+            blocks,
+            Which::All,
+            &go_on,
+        );
+        assert!(pack.read_to_end(&mut Vec::new()).is_err());
+    }
+}

@@ -166,7 +166,7 @@ impl Landing<'_> {
                 Input::Reader(&mut list),
             )?;
         }
-        if self.is_near {
+        if self.is_near && self.copies_well() {
             // Whoever gets the same from afar need not wait for this one.
             drop(seat);
             return self.copy(&stage);
@@ -187,6 +187,17 @@ impl Landing<'_> {
         drop(waits);
         self.judge(&stage, &findings)?;
         Ok(said)
+    }
+
+    /// Whether `cp` makes of the source what tar does. Who is not the superuser can't put one file after the other into a
+    /// folder that `cp` closes after each, and does not keep the bits by which a file runs as its owner.
+    fn copies_well(&self) -> bool {
+        let fits = |entry: &Entry| match entry.kind {
+            Kind::Folder => entry.mode & 0o300 == 0o300,
+            Kind::File => entry.mode & 0o6000 == 0,
+            Kind::Link | Kind::Pipe => true,
+        };
+        self.survey.superuser || self.source.manifest.iter().all(|(_, entry)| fits(entry))
     }
 
     /// Copies on the node itself what it does not have at its place yet; what has no content is unpacked as ever.

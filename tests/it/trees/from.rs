@@ -445,6 +445,44 @@ fn appears(is: impl Fn() -> bool) -> bool {
     false
 }
 
+/// What `cp` would not keep, because the user is not the superuser, is kept all the same.
+#[test]
+fn a_user_without_rights_copies_closed_folders_too() {
+    let trees = Trees::here();
+    sh(
+        &trees.path("."),
+        "mkdir -p src/closed; for i in 1 2 3; do echo $i >src/closed/$i; done; chmod 4755 src/closed/1; \
+         chmod 555 src/closed; chmod 777 . nodes; [ $(id -u) != 0 ] || chown -R 65534:65534 src",
+    );
+    let plain = trees.lab.program("runner");
+    let mut command = std::process::Command::new("setpriv");
+    let (src, dst) = (trees.path("src"), trees.path("dst"));
+    if rustix::process::geteuid().is_root() {
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    }
+    command
+        .arg("--")
+        .arg(plain.get_program())
+        .args([
+            "push",
+            text(&src),
+            "--on",
+            "local",
+            "--to",
+            text(&dst),
+            "--yes",
+        ])
+        .current_dir(trees.lab.folder());
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    trees.lab.start_command(command).end().is(0);
+    trees.judge("dst", &[]);
+}
+
 /// A `getfattr` that does not run is as good as none.
 #[test]
 fn extended_attributes_are_told_by_whatever_can() {
