@@ -53,6 +53,11 @@ pub trait World: Send + Sync {
     /// Refused with [`FaultKind::Fenced`](super::FaultKind::Fenced) when another runner has taken the node since.
     fn keep(&self, node: &NodeName, holding: &Holding, lines: &[u8]) -> Result<(), Fault>;
 
+    /// Has the node's copy of the run's journal say these lines and nothing else, and keeps beside it what it said.
+    ///
+    /// Refused as [`keep`](World::keep) is.
+    fn keep_anew(&self, node: &NodeName, holding: &Holding, lines: &[u8]) -> Result<(), Fault>;
+
     /// The node's copy of the run's journal; empty where there is none.
     fn kept(&self, node: &NodeName, run: &RunId) -> Result<Vec<u8>, Fault>;
 

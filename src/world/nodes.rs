@@ -230,6 +230,10 @@ impl World for Nodes {
         hold::keep(&self.node(node, &self.beats)?.0, holding, lines)
     }
 
+    fn keep_anew(&self, node: &NodeName, holding: &Holding, lines: &[u8]) -> Result<(), Fault> {
+        hold::keep_anew(&self.node(node, &self.beats)?.0, holding, lines)
+    }
+
     fn kept(&self, node: &NodeName, run: &RunId) -> Result<Vec<u8>, Fault> {
         hold::kept(&self.at_work(node)?, run)
     }
