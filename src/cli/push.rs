@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{ArgGroup, Args};
 
-use super::context::{Context, TOOL, hooks, target, typed};
+use super::context::{Context, TOOL, hooks, target};
 use super::decide::{Secrets, decide};
 use super::global::Changing;
+use super::push_origin::{Origin, origin};
 use super::reach::Reach;
 use super::refusal::Refusal;
 use crate::config::{Cluster, NodeName, Selection};
@@ -26,15 +27,11 @@ use crate::world::Connect as _;
 /// On how many nodes is looked at once.
 const WIDTH: usize = 32;
 
-/// How a source on a node is given.
-const FROM: &str =
-    "give it as NODE:PATH, such as ucd1:/opt/app, with an absolute path without `..`";
-
 /// Lists of trees that are larger are read one after the other, for the room that they take.
 const LARGE: usize = 20_000;
 
 /// How long looking at a node may take.
-const LOOK: Duration = Duration::from_mins(10);
+pub(super) const LOOK: Duration = Duration::from_mins(10);
 
 /// Copy a folder to many nodes at once, whole or not at all.
 ///
@@ -109,7 +106,8 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
         .into_iter()
         .map(|node| Ok((node.name.clone(), target(&cluster, node)?)))
         .collect::<Result<Vec<(NodeName, Target)>>>()?;
-    let origin = origin(args, &cluster)?;
+    let origin = args.from.as_deref().map(|given| origin(given, &cluster));
+    let origin = origin.transpose()?;
     let mut all: BTreeMap<NodeName, Target> = targets.iter().cloned().collect();
     all.extend(
         origin
@@ -179,7 +177,7 @@ fn place(to: &str) -> Result<RemotePath> {
 }
 
 /// A path in the plainest of its spellings, if it is absolute, leads nowhere back, and names something.
-fn tidy(path: &str) -> Option<RemotePath> {
+pub(super) fn tidy(path: &str) -> Option<RemotePath> {
     let path = PathBuf::from(path);
     let odd = |part: Component<'_>| matches!(part, Component::ParentDir | Component::Prefix(_));
     if !path.is_absolute() || path.file_name().is_none() || path.components().any(odd) {
@@ -187,55 +185,6 @@ fn tidy(path: &str) -> Option<RemotePath> {
     }
     let tidy: PathBuf = path.components().collect();
     Some(RemotePath::new(tidy.to_string_lossy()))
-}
-
-/// A folder of a node that the tree comes from.
-struct Origin {
-    node: NodeName,
-    target: Target,
-    path: RemotePath,
-}
-
-fn origin(args: &Push, cluster: &Cluster) -> Result<Option<Origin>> {
-    let Some(given) = &args.from else {
-        return Ok(None);
-    };
-    let parts = given.split_once(':');
-    let parts = parts.and_then(|(node, path)| Some((node.parse::<NodeName>().ok()?, tidy(path)?)));
-    let (node, path) = parts
-        .ok_or_else(|| Refusal::usage(format!("`{given}` names no folder of a node")).hint(FROM))?;
-    // As a selection, because that tells which node was probably meant.
-    let found = cluster.select(&node.as_str().parse::<Selection>()?)?;
-    let found = found.first().context("a node is in the cluster or not")?;
-    let target = target(cluster, found)?;
-    Ok(Some(Origin { node, target, path }))
-}
-
-impl Origin {
-    /// Asks the node what the folder contains.
-    fn survey(&self, reach: &Arc<Reach>, rules: &Rules) -> Result<Source> {
-        let (name, way) = (self.node.clone(), Arc::clone(reach));
-        let origin = transfer::Origin {
-            name: self.node.to_string(),
-            exec: Arc::new(move |line, streams, patience| {
-                way.connect(&name, patience)?.exec(line, streams, patience)
-            }),
-        };
-        let patience = Patience::unbroken(LOOK);
-        let source = Source::survey(origin, self.path.as_str(), rules, &patience);
-        source.map_err(|error| {
-            if matches!(error, LandError::Remote(_)) {
-                return of_land(&self.node, &error);
-            }
-            let hint = format!(
-                "clusterctl exec --on {} -- ls -la {}   (shows what is there)",
-                self.node,
-                typed(self.path.local().parent().unwrap_or(self.path.local()))
-            );
-            let what = format!("{}, which shall have the tree: {error}", self.node);
-            Refusal::new(Exit::Forbidden, what).hint(hint).into()
-        })
-    }
 }
 
 fn read(args: &Push, rules: &Rules) -> Result<Source> {
@@ -450,7 +399,7 @@ impl Looking<'_> {
     }
 }
 
-fn of_land(node: &NodeName, error: &LandError) -> anyhow::Error {
+pub(super) fn of_land(node: &NodeName, error: &LandError) -> anyhow::Error {
     let what = format!("{node}: {error}");
     let refusal = match error {
         LandError::Remote(error) => {
