@@ -26,6 +26,7 @@
 //! ```
 
 mod bits;
+mod bring;
 mod delta;
 mod land;
 mod list;
@@ -35,6 +36,7 @@ mod read;
 mod rules;
 mod script;
 mod source;
+mod split;
 mod survey;
 mod tar;
 mod tee;

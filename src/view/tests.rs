@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::NodeName;
-use crate::engine::{Direction, EVENT_FORMAT, Event, Fault, FaultKind, Happening, How};
+use crate::engine::{Amount, Direction, EVENT_FORMAT, Event, Fault, FaultKind, Happening, How};
 use crate::plan::{Condition, Millis, Probe, Reading, Sha256, StepId};
 
 /// A writer whose content can be looked at afterwards.
@@ -597,10 +597,10 @@ fn a_log_that_cannot_be_read_says_why() {
         error.to_string()
     };
     let good = log(&night()[..1]);
-    let newer = good.replace("\"format\":1", "\"format\":2");
+    let newer = good.replace("\"format\":2", "\"format\":3");
     assert_eq!(
         told(&(good.clone() + &newer)),
-        "line 2 of the log has event format 2, and this clusterctl knows formats up to 1\nhint: show it with the clusterctl that recorded it, or with a newer one"
+        "line 2 of the log has event format 3, and this clusterctl knows formats up to 2\nhint: show it with the clusterctl that recorded it, or with a newer one"
     );
     assert_eq!(
         told(&format!("{good}{{\"format\":1}}\n{good}")),
@@ -674,6 +674,17 @@ fn happening() -> impl Strategy<Value = Happening> {
                 found: Reading::text(a.clone()),
                 good: few,
                 wanted: 3,
+            },
+            Happening::StepMoved {
+                step: at.clone(),
+                moved: Amount {
+                    bytes: number / 2,
+                    files: few.into(),
+                },
+                of: Amount {
+                    bytes: number,
+                    files: 7,
+                },
             },
             Happening::StepDone {
                 step: at.clone(),

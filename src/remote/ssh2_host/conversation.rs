@@ -4,7 +4,7 @@
 //! direction. That can't make both sides wait for each other: a server reads what comes whatever its commands do.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ssh2::Channel;
 use zeroize::Zeroizing;
@@ -29,9 +29,14 @@ pub(super) struct Broken {
 /// Opens a channel for a command.
 pub(super) fn open(link: &mut Link, patience: &Patience<'_>) -> Result<Channel, RemoteError> {
     link.listen_from_now();
+    let asked = Instant::now();
+    let ahead = link.was_asked_ahead();
     let opened = link.drive(None, "the command", patience, |session| {
         session.channel_session()
     });
+    if !ahead && opened.is_ok() {
+        link.answered(asked);
+    }
     opened.map_err(|stop| match stop {
         Stop::Told(error) if number(&error) == -21 => RemoteError::new(
             RemoteErrorKind::NoSession,
@@ -130,7 +135,11 @@ impl Conversation<'_, '_> {
             patience,
             ..
         } = self;
+        let asked = Instant::now();
         let begun = link.drive(None, "the command", patience, |_| channel.exec(command));
+        if begun.is_ok() {
+            link.answered(asked);
+        }
         begun.map_err(|stop| match stop {
             Stop::Told(error) if number(&error) == -22 => RemoteError::new(
                 RemoteErrorKind::Shell,
@@ -326,11 +335,11 @@ impl<'s> Feed<'s> {
 
     /// Gets the next piece; whether there is one.
     fn fill(&mut self) -> Result<bool, RemoteError> {
-        self.piece.clear();
         self.done = 0;
         match &mut self.input {
-            Input::Nothing => {}
+            Input::Nothing => self.piece.clear(),
             Input::Bytes(bytes) => {
+                self.piece.clear();
                 let (piece, rest) = bytes.split_at(bytes.len().min(CHUNK));
                 self.piece.extend_from_slice(piece);
                 *bytes = rest;

@@ -12,6 +12,9 @@ use crate::remote::{Patience, RemoteError};
 /// How often whoever waits looks whether it was broken off.
 const GLANCE: Duration = Duration::from_millis(50);
 
+/// From this round trip on a line is long.
+const LONG: Duration = Duration::from_millis(5);
+
 /// What libssh2 says when it would have to wait.
 const AGAIN: i32 = -37;
 
@@ -22,6 +25,10 @@ pub(super) struct Link {
     /// When the other side was last heard.
     heard: Instant,
     keep_alive: KeepAlive,
+    /// The shortest time in which something that was asked was answered.
+    quickest: Option<Duration>,
+    /// Whether a channel is asked for that nobody has wanted yet.
+    asked_ahead: bool,
 }
 
 /// When the other side is asked whether it lives, and when it is given up.
@@ -55,6 +62,8 @@ impl Link {
             socket,
             heard: Instant::now(),
             keep_alive,
+            quickest: None,
+            asked_ahead: false,
         })
     }
 
@@ -101,6 +110,33 @@ impl Link {
             self.session.block_directions(),
             BlockDirections::Outbound | BlockDirections::Both
         )
+    }
+
+    /// Notes that something was answered that was asked then. No answer comes faster than the line is long.
+    pub(super) fn answered(&mut self, asked: Instant) {
+        let took = asked.elapsed();
+        self.quickest = Some(self.quickest.map_or(took, |quickest| quickest.min(took)));
+    }
+
+    /// How long the line is there and back, as far as that is known.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.quickest
+    }
+
+    /// On a long line, asks for the channel of the next command already, so that this need not wait for it.
+    pub(super) fn ask_ahead(&mut self) {
+        if self.quickest.is_some_and(|quickest| quickest >= LONG) && !self.wants_to_send() {
+            // Who wants it asks again, and gets the answer to this. A channel that is there already nobody can have.
+            self.asked_ahead = self
+                .session
+                .channel_session()
+                .is_err_and(|error| is_again(&error));
+        }
+    }
+
+    /// Whether a channel was asked for ahead, which is known once.
+    pub(super) fn was_asked_ahead(&mut self) -> bool {
+        std::mem::take(&mut self.asked_ahead)
     }
 
     /// Asks the other side whether it lives when it was silent for long; whether it still may.
