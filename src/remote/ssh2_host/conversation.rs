@@ -16,6 +16,9 @@ use crate::remote::{Exit, Input, Patience, RemoteError, RemoteErrorKind, Streams
 /// How much is read or written at once.
 const CHUNK: usize = 64 << 10;
 
+/// For how long a channel that was asked for ahead shows that the connection is good.
+const FRESH: Duration = Duration::from_secs(2);
+
 /// How many seconds a command has to end once it was asked to, before it is killed.
 const GRACE: u32 = 5;
 
@@ -29,12 +32,25 @@ pub(super) struct Broken {
 /// Opens a channel for a command.
 pub(super) fn open(link: &mut Link, patience: &Patience<'_>) -> Result<Channel, RemoteError> {
     link.listen_from_now();
+    let ahead = link.asked_ahead();
     let asked = Instant::now();
-    let ahead = link.was_asked_ahead();
-    let opened = link.drive(None, "the command", patience, |session| {
+    let mut opened = link.drive(None, "the command", patience, |session| {
         session.channel_session()
     });
-    if !ahead && opened.is_ok() {
+    if ahead.is_some_and(|ago| ago >= FRESH)
+        && let Ok(old) = &mut opened
+    {
+        // Its answer came long ago, and says nothing of how the connection is now.
+        let closed = link
+            .drive(None, "the command", patience, |_| old.close())
+            .and_then(|()| link.drive(None, "the command", patience, |_| old.wait_close()));
+        opened = closed.and_then(|()| {
+            link.drive(None, "the command", patience, |session| {
+                session.channel_session()
+            })
+        });
+    }
+    if ahead.is_none() && opened.is_ok() {
         link.answered(asked);
     }
     opened.map_err(|stop| match stop {

@@ -27,8 +27,8 @@ pub(super) struct Link {
     keep_alive: KeepAlive,
     /// The shortest time in which something that was asked was answered.
     quickest: Option<Duration>,
-    /// Whether a channel is asked for that nobody has wanted yet.
-    asked_ahead: bool,
+    /// When a channel was asked for that nobody has wanted yet.
+    asked_ahead: Option<Instant>,
 }
 
 /// When the other side is asked whether it lives, and when it is given up.
@@ -63,7 +63,7 @@ impl Link {
             heard: Instant::now(),
             keep_alive,
             quickest: None,
-            asked_ahead: false,
+            asked_ahead: None,
         })
     }
 
@@ -127,16 +127,16 @@ impl Link {
     pub(super) fn ask_ahead(&mut self) {
         if self.quickest.is_some_and(|quickest| quickest >= LONG) && !self.wants_to_send() {
             // Who wants it asks again, and gets the answer to this. A channel that is there already nobody can have.
-            self.asked_ahead = self
-                .session
-                .channel_session()
-                .is_err_and(|error| is_again(&error));
+            let asked = self.session.channel_session();
+            self.asked_ahead = asked
+                .is_err_and(|error| is_again(&error))
+                .then(Instant::now);
         }
     }
 
-    /// Whether a channel was asked for ahead, which is known once.
-    pub(super) fn was_asked_ahead(&mut self) -> bool {
-        std::mem::take(&mut self.asked_ahead)
+    /// How long ago a channel was asked for ahead, if one was; it is told once.
+    pub(super) fn asked_ahead(&mut self) -> Option<Duration> {
+        self.asked_ahead.take().map(|asked| asked.elapsed())
     }
 
     /// Asks the other side whether it lives when it was silent for long; whether it still may.

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use crate::real::processes::PATIENCE;
 
@@ -115,11 +116,24 @@ struct Flow {
     changed: Condvar,
     /// Bytes from the server to the client.
     carried: AtomicUsize,
+    /// How long everything takes in each direction.
+    length: Duration,
+    /// How often the client spoke after the server had.
+    turns: AtomicUsize,
+    server_spoke: AtomicBool,
 }
 
 impl Wire {
     pub(crate) fn to(server: SocketAddr) -> Self {
-        let flow = Arc::new(Flow::default());
+        Self::as_long_as(Duration::ZERO, server)
+    }
+
+    /// A wire on which everything takes so long in each direction.
+    pub(crate) fn as_long_as(length: Duration, server: SocketAddr) -> Self {
+        let flow = Arc::new(Flow {
+            length,
+            ..Flow::default()
+        });
         let shared = Arc::clone(&flow);
         let listener = Listener::new(move |client| {
             let Ok(server) = TcpStream::connect(server) else {
@@ -155,6 +169,11 @@ impl Wire {
         self.flow.changed.notify_all();
     }
 
+    /// How often the client has spoken after the server had.
+    pub(crate) fn turns(&self) -> usize {
+        self.flow.turns.load(Ordering::SeqCst)
+    }
+
     /// How many bytes the server has said.
     pub(crate) fn carried(&self) -> usize {
         self.flow.carried.load(Ordering::SeqCst)
@@ -175,6 +194,10 @@ fn carry(mut from: TcpStream, mut to: TcpStream, flow: &Flow, down: bool) {
             held = flow.changed.wait(held).unwrap();
         }
         drop(held);
+        thread::sleep(flow.length);
+        if flow.server_spoke.swap(down, Ordering::SeqCst) && !down {
+            flow.turns.fetch_add(1, Ordering::SeqCst);
+        }
         if down {
             // Whoever has read it finds it counted.
             flow.carried.fetch_add(count, Ordering::SeqCst);
