@@ -119,6 +119,8 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
     }
     let given = circumstances(args, &cluster, &source, to)?;
     let plan = plan(&found, &given);
+    // From here on the run reads it anew.
+    drop(source);
     let secrets = Secrets {
         store,
         unsaved: Vec::new(),

@@ -40,6 +40,7 @@ mod split;
 mod survey;
 mod tar;
 mod tee;
+mod turn;
 
 pub use delta::{Delta, Wanted};
 pub use land::{Landing, Names, note, place, survey};

@@ -608,6 +608,64 @@ fn a_log_that_cannot_be_read_says_why() {
     );
 }
 
+/// What two nodes get, second by second: one has half of it after ten.
+fn moves() -> Vec<Event> {
+    let stage = |on: &str| started(on, "stage", "Stage the tree", Direction::Do);
+    let mut events = vec![
+        event(0, run_started(0)),
+        event(0, stage("ucd1")),
+        event(0, stage("ucd2")),
+    ];
+    for second in 1..=12_u32 {
+        for (on, rate) in [("ucd1", 50_000_000), ("ucd2", 25_000_000)] {
+            let amount = |bytes| Amount {
+                bytes,
+                files: bytes / 1_000_000,
+            };
+            let what = Happening::StepMoved {
+                step: step(on, "stage"),
+                moved: amount(u64::from(second) * rate),
+                of: amount(1_000_000_000),
+            };
+            events.push(event(second.into(), what));
+        }
+    }
+    events
+}
+
+#[test]
+fn what_comes_is_told_in_one_line_every_few_seconds() {
+    let text = replayed(&moves(), &Manner::new(plain_look()));
+    let told: Vec<_> = text.lines().filter(|line| line.contains("MB/s")).collect();
+    assert_eq!(
+        told,
+        [
+            "ucd1: 5 %: 50.0 MB of 1.0 GB, 50 of 1000 files, 50.0 MB/s, 19s left",
+            "2 nodes: 21 %, 425.0 MB of 2.0 GB, 425 of 2000 files, 75.0 MB/s, 35s left",
+            "2 nodes: 40 %, 800.0 MB of 2.0 GB, 800 of 2000 files, 75.0 MB/s, 30s left",
+        ],
+        "{text}"
+    );
+}
+
+#[test]
+fn a_terminal_shows_what_comes_for_each_node_and_for_all() {
+    let mut live = Live::new(24, 100);
+    for event in moves() {
+        let now = Duration::try_from(event.at.duration_since(moves()[0].at)).unwrap();
+        live.painter.show(&event, now);
+        live.painter.tick(now);
+    }
+    let shown = live.term.contents();
+    for row in [
+        "600.0 MB of 1.0 GB, 600 of 1000 files, 50.0 MB/s, 8s left",
+        "300.0 MB of 1.0 GB, 300 of 1000 files, 25.0 MB/s, 28s left",
+        "2 nodes: 45 %, 900.0 MB of 2.0 GB, 900 of 2000 files, 75.0 MB/s, 28s left",
+    ] {
+        assert!(shown.contains(row), "{shown}");
+    }
+}
+
 /// Text such as a hostile server would send.
 fn hostile() -> impl Strategy<Value = String> {
     let nasty = prop::sample::select(vec![

@@ -97,7 +97,7 @@ fn several_connections_bring_a_tree_as_one_does() {
     everything(&from);
     sh(
         &from,
-        "for i in $(seq 1 400); do mkdir -p m/$((i % 7)); head -c $((i * 200)) /dev/urandom >m/$((i % 7))/$i; : >m/$i; done",
+        "for i in $(seq 1 400); do mkdir -p m/$((i % 7)); head -c $((i * 200)) /dev/urandom >m/$((i % 7))/$i; : >m/e$i; done",
     );
     // Further names of files that another connection brings.
     sh(&from, "ln m/3/3 m/also; ln m/3/3 also; ln m/5/5 a/five");
