@@ -23,7 +23,7 @@ pub(super) struct Share {
 pub(super) fn split(manifest: &Manifest, send: &Bits, verify: &Bits, count: usize) -> Vec<Share> {
     let mut shares: Vec<Share> = Vec::new();
     shares.resize_with(count.max(1), Share::default);
-    let mut sent = Vec::new();
+    let mut queue = Vec::new();
     for (at, entry) in manifest.iter() {
         let weight = match (entry.kind, manifest.first(entry)) {
             (Kind::File, None) => entry.size,
@@ -38,12 +38,12 @@ pub(super) fn split(manifest: &Manifest, send: &Bits, verify: &Bits, count: usiz
             shares[0].send.add(at);
             shares[0].weight += HEAD;
         } else {
-            sent.push((Reverse(weight + HEAD), at));
+            queue.push((Reverse(weight + HEAD), at));
         }
     }
     // The largest first, each to whom has the least.
-    sent.sort_unstable();
-    for (Reverse(weight), at) in sent {
+    queue.sort_unstable();
+    for (Reverse(weight), at) in queue {
         let Some(share) = shares.iter_mut().min_by_key(|share| share.weight) else {
             continue;
         };
@@ -109,9 +109,9 @@ mod tests {
         }
         let shares = split(&tree, &send, &verify, 4);
         for at in 0..1000 {
-            let sent = shares.iter().filter(|share| share.send.has(at)).count();
+            let in_it = shares.iter().filter(|share| share.send.has(at)).count();
             let verified = shares.iter().filter(|share| share.verify.has(at)).count();
-            assert_eq!(sent, usize::from(at >= 10), "{at}");
+            assert_eq!(in_it, usize::from(at >= 10), "{at}");
             assert!(verified == 1 || (at == 999 && verified == 0), "{at}");
         }
         assert!(shares[0].send.has(999) && shares[0].verify.has(5));

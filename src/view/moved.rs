@@ -34,8 +34,11 @@ impl Moved {
         u64::try_from(rate).unwrap_or(u64::MAX)
     }
 
-    /// How long the rest takes at this rate, where that can be said.
+    /// How long the rest takes at this rate, where that can be said: the first of it says nothing of the rest.
     fn left(&self) -> Option<Duration> {
+        if self.part() == 0 {
+            return None;
+        }
         let rest = self.of.bytes.checked_sub(self.moved.bytes)?;
         rest.checked_div(self.rate()).map(Duration::from_secs)
     }
@@ -120,6 +123,11 @@ mod tests {
         assert_eq!(
             none.in_words(),
             "0 bytes of 1.0 GB, 0 of 1000 files, 0 bytes/s"
+        );
+        let begun = moved(1_000_000, 1_000_000_000, 5);
+        assert_eq!(
+            begun.in_words(),
+            "1.0 MB of 1.0 GB, 1 of 1000 files, 200.0 kB/s"
         );
     }
 

@@ -17,9 +17,6 @@ use crate::remote::{Exit, Input, Patience, RemoteError, RemoteErrorKind, Streams
 /// How much is read or written at once.
 const CHUNK: usize = 64 << 10;
 
-/// For how long a channel that was asked for ahead shows that the connection is good.
-const FRESH: Duration = Duration::from_secs(2);
-
 /// How long a server may take to close a channel whose command has ended.
 const CLOSES: Duration = Duration::from_secs(3);
 
@@ -36,25 +33,11 @@ pub(super) struct Broken {
 /// Opens a channel for a command.
 pub(super) fn open(link: &mut Link, patience: &Patience<'_>) -> Result<Channel, RemoteError> {
     link.listen_from_now();
-    let ahead = link.asked_ahead();
     let asked = Instant::now();
-    let mut opened = link.drive(None, "the command", patience, |session| {
+    let opened = link.drive(None, "the command", patience, |session| {
         session.channel_session()
     });
-    if ahead.is_some_and(|ago| ago >= FRESH)
-        && let Ok(old) = &mut opened
-    {
-        // Its answer came long ago, and says nothing of how the connection is now.
-        let closed = link
-            .drive(None, "the command", patience, |_| old.close())
-            .and_then(|()| link.drive(None, "the command", patience, |_| old.wait_close()));
-        opened = closed.and_then(|()| {
-            link.drive(None, "the command", patience, |session| {
-                session.channel_session()
-            })
-        });
-    }
-    if ahead.is_none() && opened.is_ok() {
+    if opened.is_ok() {
         link.answered(asked);
     }
     opened.map_err(|stop| match stop {

@@ -13,9 +13,6 @@ use crate::remote::{Patience, RemoteError};
 /// How often whoever waits looks whether it was broken off.
 const GLANCE: Duration = Duration::from_millis(50);
 
-/// From this round trip on a line is long.
-const LONG: Duration = Duration::from_millis(5);
-
 /// What libssh2 says when it would have to wait.
 const AGAIN: i32 = -37;
 
@@ -30,8 +27,6 @@ pub(super) struct Link {
     keep_alive: KeepAlive,
     /// The shortest time in which something that was asked was answered.
     quickest: Option<Duration>,
-    /// When a channel was asked for that nobody has wanted yet.
-    asked_ahead: Option<Instant>,
 }
 
 /// When the other side is asked whether it lives, and when it is given up.
@@ -67,7 +62,6 @@ impl Link {
             cut: false,
             keep_alive,
             quickest: None,
-            asked_ahead: None,
         })
     }
 
@@ -139,22 +133,6 @@ impl Link {
     /// How long the line is there and back, as far as that is known.
     pub(super) fn round_trip(&self) -> Option<Duration> {
         self.quickest
-    }
-
-    /// On a long line, asks for the channel of the next command already, so that this need not wait for it.
-    pub(super) fn ask_ahead(&mut self) {
-        if self.quickest.is_some_and(|quickest| quickest >= LONG) && !self.wants_to_send() {
-            // Who wants it asks again, and gets the answer to this. A channel that is there already nobody can have.
-            let asked = self.session.channel_session();
-            self.asked_ahead = asked
-                .is_err_and(|error| is_again(&error))
-                .then(Instant::now);
-        }
-    }
-
-    /// How long ago a channel was asked for ahead, if one was; it is told once.
-    pub(super) fn asked_ahead(&mut self) -> Option<Duration> {
-        self.asked_ahead.take().map(|asked| asked.elapsed())
     }
 
     /// Asks the other side whether it lives when it was silent for long; whether it still may.

@@ -159,7 +159,6 @@ impl Host for Ssh2Host {
                     let micros = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
                     self.round_trip.fetch_min(micros, Ordering::Relaxed);
                 }
-                session.ask_ahead();
                 *kept = Some(session);
                 Ok(exit)
             }

@@ -1,4 +1,4 @@
-//! A machine at the end of a long line: how often it has to be asked, and by how many connections a large stream goes.
+//! A machine at the end of a long line: by how many connections a large stream goes there.
 
 use std::time::Duration;
 
@@ -12,12 +12,10 @@ use crate::real::processes::PATIENCE;
 const LENGTH: Duration = Duration::from_millis(8);
 
 /// A server `far` at the end of such a line.
-fn lab(length: Duration, wishes: &[&str]) -> (Lab, Wire) {
-    let lab = Lab::new().sshd("a", |start| {
-        wishes.iter().fold(start, |all, line| all.option(line))
-    });
+fn lab() -> (Lab, Wire) {
+    let lab = Lab::new().sshd("a", |wishes| wishes);
     let server = lab.server("a");
-    let wire = Wire::as_long_as(length, server.address());
+    let wire = Wire::as_long_as(LENGTH, server.address());
     for key in server.host_keys() {
         lab.know(wire.address(), &key);
     }
@@ -31,60 +29,9 @@ fn lab(length: Duration, wishes: &[&str]) -> (Lab, Wire) {
     (lab, wire)
 }
 
-/// How often a command makes the client wait for the server, on average.
-fn turns_of_a_command(length: Duration) -> (usize, usize) {
-    const MANY: usize = 10;
-    let (lab, wire) = lab(length, &[]);
-    let patience = Patience::unbroken(PATIENCE);
-    let host = dialer(&lab)
-        .connect(&destination("far", BackEnd::Ssh2), &patience)
-        .unwrap();
-    assert_eq!(sh(&*host, "echo a").text(), "a\n");
-    let before = wire.turns();
-    for number in 0..MANY {
-        assert_eq!(
-            sh(&*host, &format!("echo {number}")).text(),
-            format!("{number}\n")
-        );
-    }
-    (wire.turns() - before, MANY)
-}
-
-#[test]
-fn on_a_long_line_a_command_need_not_wait_for_its_channel() {
-    let (turns, commands) = turns_of_a_command(LENGTH);
-    assert!(turns < commands * 5 / 2, "{turns} for {commands} commands");
-}
-
-#[test]
-fn a_server_that_opens_one_session_serves_a_long_line_too() {
-    let (lab, _wire) = lab(LENGTH, &["MaxSessions 1"]);
-    let patience = Patience::unbroken(PATIENCE);
-    let host = dialer(&lab)
-        .connect(&destination("far", BackEnd::Ssh2), &patience)
-        .unwrap();
-    for _ in 0..4 {
-        assert_eq!(sh(&*host, "echo a").text(), "a\n");
-    }
-}
-
-#[test]
-fn a_channel_that_was_asked_for_long_ago_is_not_relied_on() {
-    let (lab, wire) = lab(LENGTH, &[]);
-    let patience = Patience::unbroken(PATIENCE);
-    let host = dialer(&lab)
-        .connect(&destination("far", BackEnd::Ssh2), &patience)
-        .unwrap();
-    assert_eq!(sh(&*host, "echo a").text(), "a\n");
-    // Longer than an answer is fresh; then the connection dies without anybody's using it.
-    std::thread::sleep(Duration::from_millis(2500));
-    wire.cut();
-    assert_eq!(sh(&*host, "echo c").text(), "c\n");
-}
-
 #[test]
 fn a_large_stream_gets_further_connections_on_a_long_line_alone() {
-    let (lab, _wire) = lab(LENGTH, &[]);
+    let (lab, _wire) = lab();
     let (dialer, patience) = (dialer(&lab), Patience::unbroken(PATIENCE));
     let (far, near) = (
         destination("far", BackEnd::Ssh2),

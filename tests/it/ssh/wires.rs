@@ -118,9 +118,6 @@ struct Flow {
     carried: AtomicUsize,
     /// How long everything takes in each direction.
     length: Duration,
-    /// How often the client spoke after the server had.
-    turns: AtomicUsize,
-    server_spoke: AtomicBool,
     /// After how many of them the connections that there are break, once.
     breaks_after: Mutex<Option<usize>>,
 }
@@ -182,11 +179,6 @@ impl Wire {
         self.flow.changed.notify_all();
     }
 
-    /// How often the client has spoken after the server had.
-    pub(crate) fn turns(&self) -> usize {
-        self.flow.turns.load(Ordering::SeqCst)
-    }
-
     /// How many bytes the server has said.
     pub(crate) fn carried(&self) -> usize {
         self.flow.carried.load(Ordering::SeqCst)
@@ -208,9 +200,6 @@ fn carry(mut from: TcpStream, mut to: TcpStream, flow: &Flow, down: bool) {
         }
         drop(held);
         thread::sleep(flow.length);
-        if flow.server_spoke.swap(down, Ordering::SeqCst) && !down {
-            flow.turns.fetch_add(1, Ordering::SeqCst);
-        }
         if down {
             // Whoever has read it finds it counted.
             let carried = flow.carried.fetch_add(count, Ordering::SeqCst) + count;
