@@ -26,6 +26,7 @@
 //! ```
 
 mod bits;
+mod bring;
 mod delta;
 mod land;
 mod list;
@@ -35,9 +36,11 @@ mod read;
 mod rules;
 mod script;
 mod source;
+mod split;
 mod survey;
 mod tar;
 mod tee;
+mod turn;
 
 pub use delta::{Delta, Wanted};
 pub use land::{Landing, Names, note, place, survey};

@@ -3,6 +3,7 @@
 mod kills;
 mod lab;
 mod landing;
+mod lines;
 mod many;
 mod random;
 mod stays;
