@@ -19,7 +19,7 @@ use crate::exit::Exit;
 use crate::fleet::each;
 use crate::plan::{RemotePath, Sha256, Target, Tree, TreeSource};
 use crate::primitives::push_tree::{Circumstances, Found, Summary, plan, size};
-use crate::remote::{Line, Patience, Streams};
+use crate::remote::{Host, Line, Patience, Streams};
 use crate::transfer::{self, Delta, LandError, Rules, Source, Standing, Survey, Wanted};
 use crate::view::table::{Column, Table};
 use crate::world::Connect as _;
@@ -117,6 +117,7 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
     let reach = Arc::new(Reach::to(all, Arc::clone(&store)));
     reach.fetch()?;
     reach.explain(context);
+    reach.explain_bulk(context);
     let source = match &origin {
         Some(from) => from.survey(&reach, &rules)?,
         None => read(args, &rules)?,
@@ -148,16 +149,19 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
         on: &args.on,
         reach: &reach,
     };
-    let found = look.at_all(&targets, context)?;
+    let (found, hosts) = look.at_all(&targets, context)?;
     if args.dry_run {
         summarise(context, &found);
         return Ok(Exit::Done);
     }
     let given = circumstances(args, &cluster, &source, origin, to)?;
     let plan = plan(&found, &given);
+    // From here on the run reads it anew.
+    drop(source);
     let secrets = Secrets {
         store,
         unsaved: Vec::new(),
+        hosts,
     };
     let exit = decide(context, &cluster, &args.changing, &plan, secrets, None)?;
     let missing = found.len() < targets.len();
@@ -232,6 +236,9 @@ fn circumstances(
     })
 }
 
+/// Connections by which nodes were looked at.
+type Hosts = BTreeMap<NodeName, Arc<dyn Host>>;
+
 /// Looking at nodes.
 struct Looking<'a> {
     source: &'a Source,
@@ -245,7 +252,11 @@ struct Looking<'a> {
 
 impl Looking<'_> {
     /// What is found on the nodes that can be reached. The others are told of.
-    fn at_all(&self, targets: &[(NodeName, Target)], context: &Context) -> Result<Vec<Found>> {
+    fn at_all(
+        &self,
+        targets: &[(NodeName, Target)],
+        context: &Context,
+    ) -> Result<(Vec<Found>, Hosts)> {
         let width = if self.source.manifest.len() > LARGE {
             1
         } else {
@@ -253,10 +264,14 @@ impl Looking<'_> {
         };
         let answers = each(targets, width, |(node, target)| self.at(node, target));
         let mut found = Vec::new();
+        let mut hosts = Hosts::new();
         let mut unreached = Vec::new();
         for ((node, _), answer) in targets.iter().zip(answers) {
             match answer {
-                Ok(one) => found.push(one),
+                Ok((one, host)) => {
+                    found.push(one);
+                    hosts.insert(node.clone(), host);
+                }
                 Err(error) if super::refusal::exit(&error) == Exit::Unreachable => {
                     unreached.push((node, error));
                 }
@@ -272,10 +287,10 @@ impl Looking<'_> {
             let text = format!("{node} is left out, since it was not reached: {error:#}\n");
             context.io.err.print(&text);
         }
-        Ok(found)
+        Ok((found, hosts))
     }
 
-    fn at(&self, node: &NodeName, target: &Target) -> Result<Found> {
+    fn at(&self, node: &NodeName, target: &Target) -> Result<(Found, Arc<dyn Host>)> {
         let patience = Patience::unbroken(LOOK);
         let told = |error: LandError| of_land(node, &error);
         let host = self
@@ -305,7 +320,7 @@ impl Looking<'_> {
             let hint = "make room on that file system; `clusterctl cleanup` removes old trees";
             return Err(Refusal::new(Exit::Forbidden, what).hint(hint).into());
         }
-        Ok(Found {
+        let found = Found {
             node: node.clone(),
             target: target.clone(),
             is: (survey.standing == Standing::Folder).then(|| Sha256::from_raw(&delta.was)),
@@ -318,7 +333,8 @@ impl Looking<'_> {
                 removed: delta.removed,
             },
             at_once: survey.exchange != "none",
-        })
+        };
+        Ok((found, host))
     }
 
     /// Whether the tree would be copied into itself, or over itself.

@@ -290,6 +290,7 @@ mod tests {
     use super::super::pack::{Pack, Which};
     use super::super::rules::Rules;
     use super::super::source::Source;
+    use super::super::tee::Blocks;
     use super::*;
 
     /// What would follow in the archive must not be taken for the rest of a file, which then had its size and its time.
@@ -307,7 +308,8 @@ mod tests {
         block.parts = vec![Part::Begin(at, None), Part::Data(0..5)];
         to.send(Arc::new(block)).unwrap();
         drop(to);
-        let go_on = || false;
+        let moved = |_, _| {};
+        let blocks = Blocks::from(blocks);
         let mut pack = Pack::new(
             &source,
             send,
@@ -315,7 +317,7 @@ mod tests {
             Archives::Gnu,
             blocks,
             Which::All,
-            &go_on,
+            &moved,
         );
         assert!(pack.read_to_end(&mut Vec::new()).is_err());
     }

@@ -2,21 +2,21 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 use super::bits::Bits;
+use super::bring::Brought;
 use super::delta::{Delta, word};
 use super::list::List;
 use super::manifest::{Entry, Kind, Manifest, Marks};
-use super::pack::{Pack, Which};
-use super::read::{Block, Findings, Hash};
+use super::read::{Findings, Hash};
 use super::rules::Rules;
 use super::script::{self, Exec, LandError};
 use super::source::Source;
 use super::sums::Own;
 use super::survey::{Archives, HashKind, Reader, Survey};
-use super::tee::{Seat, Stream};
-use crate::remote::{Input, Output, Patience, RemoteError, RemoteErrorKind};
+use super::tee::{Blocks, Seat};
+use crate::remote::{Bulk, Host, Input, Output, Patience, RemoteError, RemoteErrorKind};
 
 /// Where a tree is staged, and by which names.
 #[derive(Debug, Clone)]
@@ -31,6 +31,10 @@ pub struct Names {
 pub struct Landing<'a> {
     /// The node.
     pub exec: &'a Exec<'a>,
+    /// Connections for a stream of so many bytes to it.
+    pub bulk: &'a (dyn Fn(u64) -> Bulk + Sync),
+    /// Is told how many more bytes and files are on their way.
+    pub moved: &'a (dyn Fn(u64, u64) + Sync),
     /// How long it may take.
     pub patience: &'a Patience<'a>,
     /// The tree.
@@ -146,47 +150,55 @@ impl Landing<'_> {
     pub fn stage(&self, seat: Seat<'_>) -> Result<String, LandError> {
         self.check_room()?;
         let stage = self.survey.beside(self.stage);
-        let found = self.survey.stage.as_deref().unwrap_or("-");
-        let (kept, record) = self.record;
-        self.run(
-            script::prepare(),
-            &[&stage, found, kept, record],
-            Input::Bytes(&self.delta.sweep),
-        )?;
-        let delta = self.delta;
-        if !self.rules.are_none() {
-            let arguments = ["own", &self.survey.real, kept];
-            self.run(script::note(), &arguments, Input::Bytes(&delta.own()))?;
-        }
-        if !(delta.carry.is_none() && delta.extra.is_empty()) {
-            let mut list = List::new(&self.source.manifest, &delta.carry, &delta.extra);
-            self.run(
-                script::carry(),
-                &[&self.survey.real, &stage],
-                Input::Reader(&mut list),
-            )?;
-        }
         if self.is_near && self.copies_well() {
             // Whoever gets the same from afar need not wait for this one.
             drop(seat);
+            self.prepare(&stage)?;
             return self.copy(&stage);
         }
-        let wanted = (delta.send.clone(), delta.verify.clone());
-        let Stream {
-            blocks,
+        // Connecting takes its time, too.
+        let (prepared, bulk) = thread::scope(|scope| {
+            let bulk = thread::Builder::new()
+                .name("connections".to_owned())
+                .spawn_scoped(scope, || (self.bulk)(self.delta.bytes));
+            let prepared = self.prepare(&stage);
+            let bulk = bulk.ok().and_then(|thread| thread.join().ok());
+            (prepared, bulk.unwrap_or(Bulk::Same))
+        });
+        prepared?;
+        let Brought {
+            said,
             findings,
             waits,
-        } = seat.join(self.source, wanted.0, wanted.1, self.hash());
-        let unpacked = self.unpack(&stage, &delta.send, blocks, &findings);
-        if unpacked.is_ok() {
+        } = self.bring(&stage, seat, &bulk)?;
+        for findings in &findings {
             findings.wait();
+            findings.check()?;
         }
-        // Why nothing more came explains better why nothing more could be unpacked.
-        findings.check()?;
-        let said = unpacked?;
         drop(waits);
-        self.judge(&stage, &findings)?;
+        self.unchanged(&findings)?;
+        self.check(&stage, &findings, &bulk)?;
         Ok(said)
+    }
+
+    /// An error when something changed while it was read.
+    fn unchanged(&self, findings: &[Arc<Findings>]) -> Result<(), LandError> {
+        let changed = findings.iter().flat_map(|findings| findings.changed());
+        let mut changed: Vec<_> = changed.collect();
+        changed.sort();
+        changed.dedup();
+        if let Some(first) = changed.first() {
+            let more = match changed.len() {
+                1 => String::new(),
+                many => format!(" and {} more", many - 1),
+            };
+            let what = format!(
+                "the source changed while it was read: {}{more}",
+                self.source.shown(first)
+            );
+            return Err(LandError::Changed(what));
+        }
+        Ok(())
     }
 
     /// Whether `cp` makes of the source what tar does. Who is not the superuser can't put one file after the other into a
@@ -216,10 +228,10 @@ impl Landing<'_> {
             let mut list = List::new(manifest, &content, &[]);
             let root = self.source.root.to_string_lossy();
             self.run(script::carry(), &[&root, stage], Input::Reader(&mut list))?;
+            (self.moved)(self.delta.bytes, self.delta.files);
         }
-        let findings = Findings::default();
-        let (_, nothing) = channel();
-        let said = self.unpack(stage, &rest, nothing, &findings)?;
+        let said = self.unpack(stage, &rest, Blocks::none(), None)?;
+        let findings = Arc::new(Findings::default());
         let own = Own {
             exec: self.exec,
             source: self.source,
@@ -228,31 +240,40 @@ impl Landing<'_> {
             findings: &findings,
         };
         own.compute(self.hash(), &self.delta.verify)?;
-        self.judge(stage, &findings)?;
+        let findings = [findings];
+        self.unchanged(&findings)?;
+        self.check(stage, &findings, &Bulk::Same)?;
         Ok(said)
     }
 
     /// The kind of fingerprints by which files are compared.
-    fn hash(&self) -> HashKind {
+    pub(super) fn hash(&self) -> HashKind {
         self.source.hash_with(self.survey.hash)
     }
 
-    /// Compares what was staged with what was read.
-    fn judge(&self, stage: &str, findings: &Findings) -> Result<(), LandError> {
-        let changed = findings.changed();
-        if let Some(first) = changed.first() {
-            let more = match changed.len() {
-                1 => String::new(),
-                many => format!(" and {} more", many - 1),
-            };
-            let what = format!(
-                "the source changed while it was read: {}{more}",
-                self.source.shown(first)
-            );
-            return Err(LandError::Changed(what));
+    /// Makes the stage, and copies into it what the node has already.
+    fn prepare(&self, stage: &str) -> Result<(), LandError> {
+        let found = self.survey.stage.as_deref().unwrap_or("-");
+        let (kept, record) = self.record;
+        self.run(
+            script::prepare(),
+            &[stage, found, kept, record],
+            Input::Bytes(&self.delta.sweep),
+        )?;
+        let delta = self.delta;
+        if !self.rules.are_none() {
+            let arguments = ["own", &self.survey.real, kept];
+            self.run(script::note(), &arguments, Input::Bytes(&delta.own()))?;
         }
-        self.verify(stage, findings)?;
-        self.compare(stage)
+        if !(delta.carry.is_none() && delta.extra.is_empty()) {
+            let mut list = List::new(&self.source.manifest, &delta.carry, &delta.extra);
+            self.run(
+                script::carry(),
+                &[&self.survey.real, stage],
+                Input::Reader(&mut list),
+            )?;
+        }
+        Ok(())
     }
 
     fn run(
@@ -265,52 +286,14 @@ impl Landing<'_> {
         script::run(self.exec, script, arguments, input, &mut out, self.patience)
     }
 
-    fn unpack(
+    /// Compares the fingerprints of some files.
+    pub(super) fn verify(
         &self,
         stage: &str,
-        send: &Bits,
-        blocks: Receiver<Arc<Block>>,
-        findings: &Findings,
-    ) -> Result<String, LandError> {
-        let archives = self.survey.archives;
-        let how = match archives {
-            Archives::Gnu => "gnu",
-            Archives::Busybox => "busybox",
-        };
-        let broken_off = || self.patience.check("").is_err() || findings.has_failed();
-        let pack = |blocks, send, which| {
-            Pack::new(
-                self.source,
-                send,
-                &self.delta.headers,
-                archives,
-                blocks,
-                which,
-                &broken_off,
-            )
-        };
-        // busybox makes links last of all, which changes the times of folders.
-        let which = match archives {
-            Archives::Gnu => Which::All,
-            Archives::Busybox => Which::NoFolders,
-        };
-        let mut first = pack(blocks, send.clone(), which);
-        let said = self.run(script::unpack(), &[stage, how], Input::Reader(&mut first));
-        if said.is_err() {
-            self.patience.check("what was sent")?;
-        }
-        let said = said?;
-        if which == Which::All {
-            return Ok(said);
-        }
-        let (_, nothing) = channel();
-        let mut folders = pack(nothing, Bits::default(), Which::Folders);
-        self.run(script::unpack(), &[stage, how], Input::Reader(&mut folders))
-    }
-
-    /// Compares the fingerprints of all files that came over the wire, now or before.
-    fn verify(&self, stage: &str, findings: &Findings) -> Result<(), LandError> {
-        let which = &self.delta.verify;
+        which: &Bits,
+        findings: &[Arc<Findings>],
+        by: Option<&dyn Host>,
+    ) -> Result<(), LandError> {
         if which.is_none() {
             return Ok(());
         }
@@ -330,13 +313,14 @@ impl Landing<'_> {
             wrong: None,
             expected: &mut |at| {
                 let found = manifest.iter().skip(at).find(|(at, _)| which.has(*at));
-                found.map(|(at, _)| (at, findings.hash(kind, at)))
+                found.map(|(at, _)| (at, findings.iter().find_map(|it| it.hash(kind, at))))
             },
         };
         let mut list = List::new(manifest, which, &[]);
         let arguments = [stage, program, if each { "each" } else { "-" }];
+        let exec = self.by(by);
         script::run(
-            self.exec,
+            &exec,
             script::verify(),
             &arguments,
             Input::Reader(&mut list),
@@ -354,7 +338,7 @@ impl Landing<'_> {
     }
 
     /// Compares all that can be seen of the staged tree with what it shall be.
-    fn compare(&self, stage: &str) -> Result<(), LandError> {
+    pub(super) fn compare(&self, stage: &str) -> Result<(), LandError> {
         let staged = survey(self.exec, stage, None, self.patience)?;
         if staged.digest(self.rules) == self.delta.becomes {
             return Ok(());

@@ -27,6 +27,7 @@
 
 mod afar;
 mod bits;
+mod bring;
 mod delta;
 mod land;
 mod list;
@@ -37,10 +38,12 @@ mod read;
 mod rules;
 mod script;
 mod source;
+mod split;
 mod sums;
 mod survey;
 mod tar;
 mod tee;
+mod turn;
 mod untar;
 
 pub use delta::{Delta, Wanted};

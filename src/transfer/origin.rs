@@ -86,6 +86,8 @@ impl Source {
         )?;
         let precision = survey.precision();
         let mut manifest = survey.live;
+        // It stays for as long as the targets are looked at, whose lists would wait for it.
+        manifest.ends_its_turn();
         for (path, found) in attributes.found {
             manifest.extend(&path, found);
         }

@@ -4,6 +4,7 @@ mod from;
 mod kills;
 mod lab;
 mod landing;
+mod lines;
 mod many;
 mod random;
 mod stays;

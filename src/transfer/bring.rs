@@ -1,0 +1,236 @@
+//! Bringing what is sent to a stage and verifying it, by one connection or several at once.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+
+use super::bits::Bits;
+use super::land::Landing;
+use super::pack::{Pack, Which};
+use super::read::Findings;
+use super::script::{self, LandError};
+use super::split::{Share, portions, split};
+use super::survey::Archives;
+use super::tee::{Blocks, Seat, Stream, alone};
+use crate::remote::{
+    Bulk, Exit, Host, Input, Line, Output, Patience, RemoteError, RemoteErrorKind, Streams,
+};
+
+/// What came of bringing a tree.
+#[derive(Default)]
+pub(super) struct Brought {
+    /// What was said of it.
+    pub(super) said: String,
+    /// What each reading found, once it has ended.
+    pub(super) findings: Vec<Arc<Findings>>,
+    /// To be kept for as long as that is waited for.
+    pub(super) waits: Vec<Arc<()>>,
+}
+
+impl Landing<'_> {
+    /// Has everything that is sent unpacked in the stage.
+    pub(super) fn bring(
+        &self,
+        stage: &str,
+        seat: Seat<'_>,
+        bulk: &Bulk,
+    ) -> Result<Brought, LandError> {
+        let (delta, hash) = (self.delta, self.hash());
+        let further = match bulk {
+            // What makes links last of all can't do so in parts.
+            Bulk::Further(hosts)
+                if self.survey.archives == Archives::Gnu && self.source.afar.is_none() =>
+            {
+                hosts
+            }
+            _ => {
+                let other = match bulk {
+                    Bulk::Instead(host) => Some(&**host),
+                    _ => None,
+                };
+                let wanted = (delta.send.clone(), delta.verify.clone());
+                let Stream {
+                    blocks,
+                    findings,
+                    waits,
+                } = seat.join(self.source, wanted.0, wanted.1, hash);
+                let unpacked = self.unpack(stage, &delta.send, blocks, other);
+                if unpacked.is_err() {
+                    // Why nothing more came explains better why nothing more could be unpacked.
+                    findings.check()?;
+                    self.patience.check("what was sent")?;
+                }
+                return Ok(Brought {
+                    said: unpacked?,
+                    findings: vec![findings],
+                    waits: vec![waits],
+                });
+            }
+        };
+        // The others need not wait for one that reads for itself.
+        drop(seat);
+        let shares = split(
+            &self.source.manifest,
+            &delta.send,
+            &delta.verify,
+            further.len() + 1,
+        );
+        let streams = shares.into_iter().map(|Share { send, verify, .. }| {
+            (send.clone(), alone(self.source, send, verify, hash))
+        });
+        let mut streams = streams.collect::<Vec<_>>().into_iter();
+        let Some((send, first)) = streams.next() else {
+            return Ok(Brought::default());
+        };
+        let (mut all, mut waits) = (vec![first.findings], vec![first.waits]);
+        let (at_work, others) = channel();
+        let said = thread::scope(|scope| {
+            let mut threads = Vec::new();
+            for (number, ((send, stream), host)) in (2..).zip(streams.zip(further)) {
+                all.push(stream.findings);
+                waits.push(stream.waits);
+                let (blocks, at_work) = (stream.blocks, at_work.clone());
+                let work = move || {
+                    let pack = self.pack(send, blocks, Which::Part);
+                    let unpacked = self.unpack_one(stage, number, pack, Some(&**host));
+                    drop(at_work);
+                    unpacked
+                };
+                let thread = thread::Builder::new().name("stream".to_owned());
+                let thread = thread.spawn_scoped(scope, work);
+                threads.push(thread.map_err(|error| no_thread(&error)));
+            }
+            drop(at_work);
+            let pack = self.pack(send, first.blocks, Which::All).after(others);
+            let mut said = self.unpack_one(stage, 1, pack, None);
+            for thread in threads {
+                let other =
+                    thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(cut_short())));
+                said = match (said, other) {
+                    (Ok(mut said), Ok(other)) => {
+                        said.push_str(&other);
+                        Ok(said)
+                    }
+                    (Err(error), _) | (Ok(_), Err(error)) => Err(error),
+                };
+            }
+            said
+        })?;
+        Ok(Brought {
+            said,
+            findings: all,
+            waits,
+        })
+    }
+
+    /// Runs commands by another connection than the usual one, where one is given.
+    pub(super) fn by<'h>(
+        &'h self,
+        by: Option<&'h dyn Host>,
+    ) -> impl Fn(&Line, Streams<'_>, &Patience<'_>) -> Result<Exit, RemoteError> + Sync + 'h {
+        move |line, streams, patience| match by {
+            Some(host) => host.exec(line, streams, patience),
+            None => (self.exec)(line, streams, patience),
+        }
+    }
+
+    fn pack(&self, send: Bits, blocks: Blocks, which: Which) -> Pack<'_> {
+        let (headers, archives) = (&self.delta.headers, self.survey.archives);
+        let moved = self.moved;
+        Pack::new(self.source, send, headers, archives, blocks, which, moved).within(self.patience)
+    }
+
+    /// Has one of several archives unpacked, by the usual connection or another one.
+    fn unpack_one(
+        &self,
+        stage: &str,
+        number: usize,
+        mut pack: Pack<'_>,
+        by: Option<&dyn Host>,
+    ) -> Result<String, LandError> {
+        let how = match self.survey.archives {
+            Archives::Gnu => "gnu",
+            Archives::Busybox => "busybox",
+        };
+        let mut out = Output::at_most(1 << 20);
+        let exec = self.by(by);
+        script::run(
+            &exec,
+            script::unpack(),
+            &[stage, how, &number.to_string()],
+            Input::Reader(&mut pack),
+            &mut out,
+            self.patience,
+        )
+    }
+
+    pub(super) fn unpack(
+        &self,
+        stage: &str,
+        send: &Bits,
+        blocks: Blocks,
+        by: Option<&dyn Host>,
+    ) -> Result<String, LandError> {
+        // busybox makes links last of all, which changes the times of folders.
+        let which = match self.survey.archives {
+            Archives::Gnu => Which::All,
+            Archives::Busybox => Which::NoFolders,
+        };
+        let first = self.pack(send.clone(), blocks, which);
+        let said = self.unpack_one(stage, 1, first, by)?;
+        if which == Which::All {
+            return Ok(said);
+        }
+        let folders = self.pack(Bits::default(), Blocks::none(), Which::Folders);
+        self.unpack_one(stage, 1, folders, None)
+    }
+
+    /// Verifies the stage: all that can be seen of it, and what is in the files that came over the wire, now or before.
+    /// Where there are several connections, at the same time.
+    pub(super) fn check(
+        &self,
+        stage: &str,
+        findings: &[Arc<Findings>],
+        bulk: &Bulk,
+    ) -> Result<(), LandError> {
+        let further: Vec<&dyn Host> = match bulk {
+            Bulk::Same => Vec::new(),
+            Bulk::Instead(host) => vec![&**host],
+            Bulk::Further(hosts) => hosts.iter().map(|host| &**host).collect(),
+        };
+        let manifest = &self.source.manifest;
+        let portions = portions(manifest, &self.delta.verify, further.len() + 1);
+        thread::scope(|scope| {
+            let (own, others) = portions.split_first().unzip();
+            let others = others.unwrap_or_default().iter().zip(further);
+            let threads: Vec<_> = others
+                .map(|(which, host)| {
+                    let work = move || self.verify(stage, which, findings, Some(host));
+                    let thread = thread::Builder::new().name("verify".to_owned());
+                    thread
+                        .spawn_scoped(scope, work)
+                        .map_err(|error| no_thread(&error))
+                })
+                .collect();
+            let compared = self.compare(stage);
+            let mut ended = own.map_or(Ok(()), |which| self.verify(stage, which, findings, None));
+            for thread in threads {
+                let other =
+                    thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(cut_short())));
+                ended = ended.and(other);
+            }
+            // What a file contains says more than that something differs.
+            ended.and(compared)
+        })
+    }
+}
+
+fn no_thread(error: &io::Error) -> LandError {
+    let what = format!("a thread can't be started: {error}");
+    RemoteError::new(RemoteErrorKind::Here, what).into()
+}
+
+fn cut_short() -> LandError {
+    LandError::Broken("a stream was cut short".to_owned())
+}
