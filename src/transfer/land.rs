@@ -14,7 +14,7 @@ use super::rules::Rules;
 use super::script::{self, Exec, LandError};
 use super::source::Source;
 use super::survey::{Archives, HashKind, Reader, Survey};
-use super::tee::{Seat, Stream};
+use super::tee::{Seat, Stream, alone};
 use crate::remote::{Input, Output, Patience, RemoteError, RemoteErrorKind};
 
 /// Where a tree is staged, and by which names.
@@ -124,7 +124,6 @@ impl Survey {
 
     /// Forgets what the trees contain, which takes room.
     pub fn forget_entries(&mut self) {
-        self.staged_entries = self.staged.len();
         self.live = Manifest::default();
         self.staged = Manifest::default();
     }
@@ -159,14 +158,14 @@ impl Landing<'_> {
             let mut list = List::new(&self.source.manifest, &delta.carry, &delta.extra);
             self.run(
                 script::carry(),
-                &[&self.survey.real, &stage],
+                &[&self.survey.tree, &stage],
                 Input::Reader(&mut list),
             )?;
         }
         let wanted = (delta.send.clone(), delta.verify.clone());
         let Stream { blocks, findings } =
             seat.join(self.source, wanted.0, wanted.1, self.survey.hash);
-        let said = self.unpack(&stage, blocks)?;
+        let said = self.unpack(&stage, &delta.send, blocks)?;
         findings.wait();
         let changed = findings.changed();
         if let Some(first) = changed.first() {
@@ -180,12 +179,44 @@ impl Landing<'_> {
             );
             return Err(LandError::Changed(what));
         }
-        self.verify(&stage, &findings)?;
-        self.compare(&stage)?;
+        let wrong = self.verify(&stage, &delta.verify, &findings)?;
+        if !wrong.is_none() {
+            self.mend(&stage, &wrong)?;
+        }
+        self.compare(&stage, &said)?;
         Ok(said)
     }
 
-    fn run(
+    /// Brings files once more of which the stage has other bytes: a power cut may have taken what had arrived.
+    fn mend(&self, stage: &str, wrong: &Bits) -> Result<(), LandError> {
+        let manifest = &self.source.manifest;
+        let mut list = List::new(manifest, wrong, &[]);
+        self.run(script::discard(), &[stage], Input::Reader(&mut list))?;
+        // Other names of these files go with them, and come again.
+        let mut again = wrong.clone();
+        for (at, entry) in manifest.iter() {
+            let first = manifest.first(entry).map(|first| manifest.path(first));
+            let first = first.and_then(|path| manifest.find(path));
+            if first.is_some_and(|first| wrong.has(first)) {
+                again.add(at);
+            }
+        }
+        let Stream { blocks, findings } =
+            alone(self.source, again.clone(), wrong.clone(), self.survey.hash);
+        self.unpack(stage, &again, blocks)?;
+        findings.wait();
+        let still = self.verify(stage, wrong, &findings)?;
+        let Some((_, entry)) = manifest.iter().find(|(at, _)| still.has(*at)) else {
+            return Ok(());
+        };
+        let path = String::from_utf8_lossy(manifest.path(entry));
+        let what = format!(
+            "{path} is not what was sent, twice: its fingerprint in {stage} is another than here"
+        );
+        Err(LandError::Broken(what))
+    }
+
+    pub(super) fn run(
         &self,
         script: script::Script,
         arguments: &[&str],
@@ -195,7 +226,12 @@ impl Landing<'_> {
         script::run(self.exec, script, arguments, input, &mut out, self.patience)
     }
 
-    fn unpack(&self, stage: &str, blocks: Receiver<Arc<Block>>) -> Result<String, LandError> {
+    fn unpack(
+        &self,
+        stage: &str,
+        send: &Bits,
+        blocks: Receiver<Arc<Block>>,
+    ) -> Result<String, LandError> {
         let archives = self.survey.archives;
         let how = match archives {
             Archives::Gnu => "gnu",
@@ -216,21 +252,24 @@ impl Landing<'_> {
             Archives::Gnu => Which::All,
             Archives::Busybox => Which::NoFolders,
         };
-        let mut first = pack(blocks, self.delta.send.clone(), which);
+        let mut first = pack(blocks, send.clone(), which);
         let said = self.run(script::unpack(), &[stage, how], Input::Reader(&mut first))?;
         if which == Which::All {
             return Ok(said);
         }
         let (_, nothing) = channel();
         let mut folders = pack(nothing, Bits::default(), Which::Folders);
-        self.run(script::unpack(), &[stage, how], Input::Reader(&mut folders))
+        let said = self.run(script::unpack(), &[stage, how], Input::Reader(&mut folders))?;
+        if !self.survey.superuser {
+            self.set_modes(stage, send)?;
+        }
+        Ok(said)
     }
 
-    /// Compares the fingerprints of all files that came over the wire, now or before.
-    fn verify(&self, stage: &str, findings: &Findings) -> Result<(), LandError> {
-        let which = &self.delta.verify;
+    /// Compares the fingerprints of files that came over the wire, now or before, and says which are others.
+    fn verify(&self, stage: &str, which: &Bits, findings: &Findings) -> Result<Bits, LandError> {
         if which.is_none() {
-            return Ok(());
+            return Ok(Bits::default());
         }
         let manifest = &self.source.manifest;
         let kind = self.survey.hash;
@@ -248,7 +287,7 @@ impl Landing<'_> {
         let mut sums = Sums {
             line: Vec::new(),
             next: 0,
-            wrong: None,
+            wrong: Bits::default(),
             expected: &mut |at| {
                 let found = manifest.iter().skip(at).find(|(at, _)| which.has(*at));
                 found.map(|(at, _)| (at, findings.hash(kind, at)))
@@ -264,21 +303,18 @@ impl Landing<'_> {
             &mut sums,
             self.patience,
         )?;
-        let missing = (sums.expected)(sums.next).map(|(at, _)| at);
-        let Some(wrong) = sums.wrong.or(missing).and_then(|at| manifest.get(at)) else {
-            return Ok(());
-        };
-        let path = String::from_utf8_lossy(manifest.path(wrong));
-        let what =
-            format!("{path} is not what was sent: its {program} in {stage} is another than here");
-        Err(LandError::Broken(what))
+        while let Some((missing, _)) = (sums.expected)(sums.next) {
+            sums.wrong.add(missing);
+            sums.next = missing + 1;
+        }
+        Ok(sums.wrong)
     }
 
     /// Compares all that can be seen of the staged tree with what it shall be.
-    fn compare(&self, stage: &str) -> Result<(), LandError> {
+    fn compare(&self, stage: &str, said: &str) -> Result<(), LandError> {
         let staged = survey(self.exec, stage, None, self.patience)?;
         if staged.digest(self.rules) == self.delta.becomes {
-            return Ok(());
+            return self.compare_attributes(&staged, stage, said);
         }
         let manifest = &self.source.manifest;
         let precision = staged.precision();
@@ -290,39 +326,56 @@ impl Landing<'_> {
         };
         let other = manifest.iter().find(|(_, entry)| is_other(entry));
         let what = match other.map(|(_, entry)| String::from_utf8_lossy(manifest.path(entry))) {
+            Some(path) if path.is_empty() => {
+                format!("{stage} did not become what the folder is here")
+            }
             Some(path) => format!("{path} did not become in {stage} what it is here"),
             None => format!("what was carried over to {stage} changed at the same time"),
         };
         Err(LandError::Broken(what))
     }
 
+    /// Compares the extended attributes that the node keeps, as it said.
+    fn compare_attributes(
+        &self,
+        staged: &Survey,
+        stage: &str,
+        said: &str,
+    ) -> Result<(), LandError> {
+        let manifest = &self.source.manifest;
+        let is_other = |entry: &Entry| {
+            let there = staged.live.find(manifest.path(entry));
+            let there = there.and_then(|at| staged.live.get(at));
+            let wanted = self.survey.attributes;
+            !there.is_some_and(|it| wanted.are_same((manifest, entry), (&staged.live, it)))
+        };
+        let with_some = |entry: &Entry| matches!(entry.kind, Kind::File | Kind::Folder);
+        let other = manifest
+            .iter()
+            .find(|(_, entry)| with_some(entry) && is_other(entry));
+        let Some((_, entry)) = other else {
+            return Ok(());
+        };
+        let path = match manifest.path(entry) {
+            b"" => "the folder itself".into(),
+            path => String::from_utf8_lossy(path),
+        };
+        let reason = match said.lines().next() {
+            Some(line) => format!(" ({line})"),
+            None => String::new(),
+        };
+        let what = format!(
+            "{path} has other extended attributes or another access list in {stage} than here{reason}"
+        );
+        Err(LandError::Broken(what))
+    }
+
     /// Whether what arrives and what is copied has room.
     fn check_room(&self) -> Result<(), LandError> {
-        let (delta, survey) = (self.delta, self.survey);
-        // Each file takes a block more than its bytes at the most.
-        let needed = delta.room(u64::try_from(self.source.manifest.len()).unwrap_or(u64::MAX));
-        if needed > survey.space {
-            let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-            let what = format!(
-                "{} needs {} MiB for the new tree beside the old one, and {} MiB are free",
-                survey.real,
-                mib(needed),
-                mib(survey.space)
-            );
-            return Err(LandError::NoRoom(what));
+        match self.delta.lack(self.survey) {
+            Some(lack) => Err(LandError::NoRoom(format!("{}: {lack}", self.survey.real))),
+            None => Ok(()),
         }
-        let entries = u64::try_from(self.source.manifest.len()).unwrap_or(u64::MAX);
-        let new = entries.saturating_sub(u64::try_from(survey.staged_entries).unwrap_or(0));
-        if let Some(free) = survey.inodes
-            && new > free
-        {
-            let what = format!(
-                "{} needs {new} inodes for the new tree, and {free} are free",
-                survey.real
-            );
-            return Err(LandError::NoRoom(what));
-        }
-        Ok(())
     }
 }
 
@@ -335,13 +388,6 @@ impl Delta {
         }
         own
     }
-
-    /// How many bytes a stage of so many entries takes at the most.
-    pub fn room(&self, entries: u64) -> u64 {
-        self.bytes
-            .saturating_add(self.copied)
-            .saturating_add(entries.saturating_mul(512))
-    }
 }
 
 /// Which entry comes at or after a number, and its fingerprint.
@@ -351,7 +397,7 @@ type Expected<'a> = dyn FnMut(usize) -> Option<(usize, Option<Hash>)> + Send + '
 struct Sums<'a> {
     line: Vec<u8>,
     next: usize,
-    wrong: Option<usize>,
+    wrong: Bits,
     expected: &'a mut Expected<'a>,
 }
 
@@ -367,7 +413,7 @@ impl Write for Sums<'_> {
             };
             self.next = at + 1;
             if hash.is_none_or(|hash| !says(&line, &hash)) {
-                self.wrong = self.wrong.or(Some(at));
+                self.wrong.add(at);
             }
         }
         self.line.extend_from_slice(rest);

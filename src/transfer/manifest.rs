@@ -85,6 +85,8 @@ pub struct Entry {
     pub size: u64,
     /// Whether a file takes less room than it has bytes.
     pub sparse: bool,
+    /// How many bytes of a file are no holes.
+    pub taken: u64,
 }
 
 /// What is known of an entry besides its names.
@@ -102,6 +104,8 @@ pub struct Known {
     pub size: u64,
     /// Whether a file takes less room than it has bytes.
     pub sparse: bool,
+    /// How many bytes of a file are no holes.
+    pub taken: u64,
     /// Which file it is, when it has several names.
     pub shared: Option<(u64, u64)>,
 }
@@ -149,6 +153,7 @@ impl Manifest {
                 0
             },
             sparse: known.sparse,
+            taken: known.taken.min(known.size),
         });
         Ok(())
     }
@@ -157,6 +162,14 @@ impl Manifest {
     pub fn extend_last(&mut self, attributes: Vec<(String, Vec<u8>)>) {
         if let (false, Some(last)) = (attributes.is_empty(), self.entries.last()) {
             self.extended.insert(last.path.0, attributes);
+        }
+    }
+
+    /// Gives the file or folder with this path its extended attributes, once all are there and settled.
+    pub fn extend(&mut self, path: &[u8], attributes: Vec<(String, Vec<u8>)>) {
+        let found = self.find(path).and_then(|at| self.entries.get(at));
+        if let Some(entry) = found.filter(|it| matches!(it.kind, Kind::File | Kind::Folder)) {
+            self.extended.insert(entry.path.0, attributes);
         }
     }
 
@@ -319,6 +332,7 @@ mod tests {
             },
             size,
             sparse: false,
+            taken: size,
             shared: None,
         }
     }

@@ -25,13 +25,16 @@
 //! assert!(!rules.leave_out(b"keep.log", false));
 //! ```
 
+mod attributes;
 mod bits;
 mod delta;
 mod land;
 mod list;
 mod manifest;
+mod modes;
 mod pack;
 mod read;
+mod room;
 mod rules;
 mod script;
 mod source;
@@ -39,9 +42,11 @@ mod survey;
 mod tar;
 mod tee;
 
+pub use attributes::{Attributes, losses};
 pub use delta::{Delta, Wanted};
 pub use land::{Landing, Names, note, place, survey};
 pub use manifest::{Entry, Kind, Known, Manifest, Marks, Precision, Time, TooMuch};
+pub use room::{Lack, Room};
 pub use rules::{BadRule, Rules};
 pub use script::{Exec, LandError, Script, back, seal, swap};
 pub use source::{Source, SourceError};

@@ -172,9 +172,7 @@ impl<'a> Pack<'a> {
     }
 
     fn head(&self, entry: &Entry, parts: Option<&[(u64, u64)]>) -> Vec<u8> {
-        let Source {
-            manifest, names, ..
-        } = &*self.source;
+        let Source { manifest, .. } = &*self.source;
         let first = manifest.first(entry);
         head(
             &Head {
@@ -182,7 +180,6 @@ impl<'a> Pack<'a> {
                 kind: entry.kind,
                 mode: entry.mode,
                 owner: (entry.uid, entry.gid),
-                names: (names.user(entry.uid), names.group(entry.gid)),
                 changed: entry.changed,
                 size: entry.size,
                 target: first.map_or_else(|| manifest.target(entry), |first| manifest.path(first)),
@@ -226,12 +223,11 @@ impl<'a> Pack<'a> {
                     kind: header.entry.kind,
                     mode: header.entry.mode,
                     owner: (header.entry.uid, header.entry.gid),
-                    names: ("", ""),
                     changed: header.entry.changed,
                     size: 0,
                     target,
                     is_further_name: header.first.is_some(),
-                    extended: &[],
+                    extended: &header.extended,
                     parts: None,
                 },
                 self.archives,

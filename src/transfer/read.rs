@@ -1,10 +1,10 @@
 //! One reading of the source: files go straight into blocks that all targets share, and are hashed on the way.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::OFlags;
@@ -126,9 +126,11 @@ impl Reading<'_> {
             wanted: true,
         };
         for (at, entry) in self.source.manifest.iter().skip(from.entry) {
-            let is_content = entry.kind == Kind::File
-                && entry.size > 0
-                && self.source.manifest.first(entry).is_none();
+            let is_first = entry.kind == Kind::File && self.source.manifest.first(entry).is_none();
+            if is_first && entry.size == 0 && self.send.has(at) {
+                self.still_empty(entry);
+            }
+            let is_content = is_first && entry.size > 0;
             let read = self.send.has(at) || self.verify.iter().any(|(_, bits)| bits.has(at));
             if !is_content || !read {
                 continue;
@@ -147,6 +149,14 @@ impl Reading<'_> {
             }
         }
         out.flush(Position::default());
+    }
+
+    /// Of a file that was empty nothing is read; it may have got its content since.
+    fn still_empty(&self, entry: &Entry) {
+        let place = self.source.place(self.source.manifest.path(entry));
+        if !std::fs::symlink_metadata(&place).is_ok_and(|found| is_same(&found, entry)) {
+            lock(&self.findings.changed).push(place);
+        }
     }
 
     fn file(&self, at: usize, entry: &Entry, begun: Position, out: &mut Out<'_, '_>) {
@@ -217,11 +227,7 @@ impl Reading<'_> {
         }
         let same = file
             .and_then(|file| file.metadata().ok())
-            .is_some_and(|found| {
-                let nanos = i64::from(entry.changed.nanos);
-                (found.size(), found.mtime(), found.mtime_nsec())
-                    == (entry.size, entry.changed.seconds, nanos)
-            });
+            .is_some_and(|found| is_same(&found, entry));
         if !(is_whole && same) {
             lock(&self.findings.changed).push(place);
         }
@@ -229,6 +235,12 @@ impl Reading<'_> {
             hashers.finish(|kind, hash| self.findings.add(kind, at, hash));
         }
     }
+}
+
+/// Whether a file is as it was when the tree was looked at.
+fn is_same(found: &Metadata, entry: &Entry) -> bool {
+    let nanos = i64::from(entry.changed.nanos);
+    (found.size(), found.mtime(), found.mtime_nsec()) == (entry.size, entry.changed.seconds, nanos)
 }
 
 /// Reads as much as there is.
@@ -265,6 +277,16 @@ fn parts(file: &mut File, size: u64) -> io::Result<Vec<(u64, u64)>> {
     seek(&*file, SeekFrom::Start(0))?;
     found.push((size, 0));
     Ok(found)
+}
+
+/// How many bytes of a file are no holes.
+pub(super) fn without_holes(at: &Path, size: u64) -> io::Result<u64> {
+    let mut file = File::options()
+        .read(true)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(at)?;
+    let parts = parts(&mut file, size)?;
+    Ok(parts.iter().map(|(_, length)| length).sum())
 }
 
 fn fresh(start: Position) -> Block {

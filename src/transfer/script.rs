@@ -35,6 +35,8 @@ script!(pub(super) prepare, "land/prepare.sh");
 script!(pub(super) carry, "land/carry.sh");
 script!(pub(super) unpack, "land/unpack.sh");
 script!(pub(super) verify, "land/verify.sh");
+script!(pub(super) discard, "land/discard.sh");
+script!(pub(super) modes, "land/modes.sh");
 script!(
     /// Says that a staged tree is whole. It has to be run under the node's lock.
     pub seal, "land/seal.sh"
@@ -81,6 +83,19 @@ pub enum LandError {
     /// There is not enough room.
     #[error("{0}")]
     NoRoom(String),
+}
+
+/// With which code a script ends when the disk is full, as in `land/tools.sh`.
+const FULL: i64 = 86;
+
+impl LandError {
+    /// What was said when a disk was full.
+    pub fn says_full(&self) -> Option<&str> {
+        match self {
+            Self::Said { code: FULL, said } => Some(said),
+            _ => None,
+        }
+    }
 }
 
 /// Runs a command on a node to its end, as [`Host::exec`](crate::remote::Host::exec) does.
@@ -132,6 +147,8 @@ mod tests {
             carry(),
             unpack(),
             verify(),
+            discard(),
+            modes(),
             seal(),
             swap(),
             back(),

@@ -73,6 +73,20 @@ pub(super) struct Stream {
     pub(super) findings: Arc<Findings>,
 }
 
+/// A reading for one target alone.
+pub(super) fn alone(source: &Arc<Source>, send: Bits, verify: Bits, hash: HashKind) -> Stream {
+    let (to, blocks) = sync_channel(BUFFER);
+    let guest = Guest {
+        send,
+        verify,
+        hash,
+        to,
+    };
+    let findings: Arc<Findings> = Arc::default();
+    begin(source, vec![guest], &findings);
+    Stream { blocks, findings }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

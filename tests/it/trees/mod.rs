@@ -1,8 +1,13 @@
 //! `push`: trees brought to nodes, judged by a program that is not ours.
 
+mod attributes;
+mod between;
+mod closed;
 mod kills;
 mod lab;
 mod landing;
 mod many;
 mod random;
+mod room;
 mod stays;
+mod undone;
