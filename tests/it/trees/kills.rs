@@ -26,7 +26,7 @@ fn rounds() -> u32 {
 
 fn hit_at_any_instant(make: fn() -> Trees, blow: Blow) {
     // An own file system, since it can be filled.
-    let begin = |trees: &Trees| {
+    let prepare = |trees: &Trees| {
         let what = "a disk that fills up at any instant was not tried";
         let small = (blow == Blow::Disk)
             .then(|| Small::at(trees.path("small"), "size=64m,mode=0755", what));
@@ -48,7 +48,7 @@ fn hit_at_any_instant(make: fn() -> Trees, blow: Blow) {
     };
     let to = "small/dst";
     let mut trees = make();
-    let Some(small) = begin(&trees) else {
+    let Some(small) = prepare(&trees) else {
         return;
     };
     let began = Instant::now();
@@ -59,7 +59,7 @@ fn hit_at_any_instant(make: fn() -> Trees, blow: Blow) {
     let mut hit = 0;
     for round in 0..rounds() {
         trees = make();
-        let small = begin(&trees).expect("it was mounted before");
+        let small = prepare(&trees).expect("it was mounted before");
         let (src, dst) = (trees.path("src"), trees.path(to));
         let words = [
             "push",
