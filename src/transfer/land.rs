@@ -2,20 +2,19 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 use super::bits::Bits;
 use super::delta::{Delta, word};
 use super::list::List;
 use super::manifest::{Entry, Kind, Manifest, Marks};
-use super::pack::{Pack, Which};
-use super::read::{Block, Findings, Hash};
+use super::read::{Findings, Hash};
 use super::rules::Rules;
 use super::script::{self, Exec, LandError};
 use super::source::Source;
 use super::survey::{Archives, HashKind, Reader, Survey};
-use super::tee::{Seat, Stream, alone};
-use crate::remote::{Input, Output, Patience, RemoteError, RemoteErrorKind};
+use super::tee::Seat;
+use crate::remote::{Bulk, Host, Input, Output, Patience, RemoteError, RemoteErrorKind};
 
 /// Where a tree is staged, and by which names.
 #[derive(Debug, Clone)]
@@ -30,6 +29,10 @@ pub struct Names {
 pub struct Landing<'a> {
     /// The node.
     pub exec: &'a Exec<'a>,
+    /// Connections for a stream of so many bytes to it.
+    pub bulk: &'a (dyn Fn(u64) -> Bulk + Sync),
+    /// Is told how many more bytes and files are on their way.
+    pub moved: &'a (dyn Fn(u64, u64) + Sync),
     /// How long it may take.
     pub patience: &'a Patience<'a>,
     /// The tree.
@@ -142,32 +145,24 @@ impl Landing<'_> {
     pub fn stage(&self, seat: Seat<'_>) -> Result<String, LandError> {
         self.check_room()?;
         let stage = self.survey.beside(self.stage);
-        let found = self.survey.stage.as_deref().unwrap_or("-");
-        let (kept, record) = self.record;
-        self.run(
-            script::prepare(),
-            &[&stage, found, kept, record],
-            Input::Bytes(&self.delta.sweep),
-        )?;
-        let delta = self.delta;
-        if !self.rules.are_none() {
-            let arguments = ["own", &self.survey.real, kept];
-            self.run(script::note(), &arguments, Input::Bytes(&delta.own()))?;
+        // Connecting takes its time, too.
+        let (prepared, bulk) = thread::scope(|scope| {
+            let bulk = thread::Builder::new()
+                .name("connections".to_owned())
+                .spawn_scoped(scope, || (self.bulk)(self.delta.bytes));
+            let prepared = self.prepare(&stage);
+            let bulk = bulk.ok().and_then(|thread| thread.join().ok());
+            (prepared, bulk.unwrap_or(Bulk::Same))
+        });
+        prepared?;
+        let (said, findings) = self.bring(&stage, seat, &bulk)?;
+        let mut changed = Vec::new();
+        for findings in &findings {
+            findings.wait();
+            changed.extend(findings.changed());
         }
-        if !(delta.carry.is_none() && delta.extra.is_empty()) {
-            let mut list = List::new(&self.source.manifest, &delta.carry, &delta.extra);
-            self.run(
-                script::carry(),
-                &[&self.survey.tree, &stage],
-                Input::Reader(&mut list),
-            )?;
-        }
-        let wanted = (delta.send.clone(), delta.verify.clone());
-        let Stream { blocks, findings } =
-            seat.join(self.source, wanted.0, wanted.1, self.survey.hash);
-        let said = self.unpack(&stage, &delta.send, blocks)?;
-        findings.wait();
-        let changed = findings.changed();
+        changed.sort();
+        changed.dedup();
         if let Some(first) = changed.first() {
             let more = match changed.len() {
                 1 => String::new(),
@@ -179,41 +174,33 @@ impl Landing<'_> {
             );
             return Err(LandError::Changed(what));
         }
-        let wrong = self.verify(&stage, &delta.verify, &findings)?;
-        if !wrong.is_none() {
-            self.mend(&stage, &wrong)?;
-        }
-        self.compare(&stage, &said)?;
+        self.check(&stage, &findings, &bulk, &said)?;
         Ok(said)
     }
 
-    /// Brings files once more of which the stage has other bytes: a power cut may have taken what had arrived.
-    fn mend(&self, stage: &str, wrong: &Bits) -> Result<(), LandError> {
-        let manifest = &self.source.manifest;
-        let mut list = List::new(manifest, wrong, &[]);
-        self.run(script::discard(), &[stage], Input::Reader(&mut list))?;
-        // Other names of these files go with them, and come again.
-        let mut again = wrong.clone();
-        for (at, entry) in manifest.iter() {
-            let first = manifest.first(entry).map(|first| manifest.path(first));
-            let first = first.and_then(|path| manifest.find(path));
-            if first.is_some_and(|first| wrong.has(first)) {
-                again.add(at);
-            }
+    /// Makes the stage, and copies into it what the node has already.
+    fn prepare(&self, stage: &str) -> Result<(), LandError> {
+        let found = self.survey.stage.as_deref().unwrap_or("-");
+        let (kept, record) = self.record;
+        self.run(
+            script::prepare(),
+            &[stage, found, kept, record],
+            Input::Bytes(&self.delta.sweep),
+        )?;
+        let delta = self.delta;
+        if !self.rules.are_none() {
+            let arguments = ["own", &self.survey.real, kept];
+            self.run(script::note(), &arguments, Input::Bytes(&delta.own()))?;
         }
-        let Stream { blocks, findings } =
-            alone(self.source, again.clone(), wrong.clone(), self.survey.hash);
-        self.unpack(stage, &again, blocks)?;
-        findings.wait();
-        let still = self.verify(stage, wrong, &findings)?;
-        let Some((_, entry)) = manifest.iter().find(|(at, _)| still.has(*at)) else {
-            return Ok(());
-        };
-        let path = String::from_utf8_lossy(manifest.path(entry));
-        let what = format!(
-            "{path} is not what was sent, twice: its fingerprint in {stage} is another than here"
-        );
-        Err(LandError::Broken(what))
+        if !(delta.carry.is_none() && delta.extra.is_empty()) {
+            let mut list = List::new(&self.source.manifest, &delta.carry, &delta.extra);
+            self.run(
+                script::carry(),
+                &[&self.survey.tree, stage],
+                Input::Reader(&mut list),
+            )?;
+        }
+        Ok(())
     }
 
     pub(super) fn run(
@@ -226,48 +213,14 @@ impl Landing<'_> {
         script::run(self.exec, script, arguments, input, &mut out, self.patience)
     }
 
-    fn unpack(
+    /// Compares the fingerprints of some files, and says which are others.
+    pub(super) fn verify(
         &self,
         stage: &str,
-        send: &Bits,
-        blocks: Receiver<Arc<Block>>,
-    ) -> Result<String, LandError> {
-        let archives = self.survey.archives;
-        let how = match archives {
-            Archives::Gnu => "gnu",
-            Archives::Busybox => "busybox",
-        };
-        let pack = |blocks, send, which| {
-            Pack::new(
-                self.source,
-                send,
-                &self.delta.headers,
-                archives,
-                blocks,
-                which,
-            )
-        };
-        // busybox makes links last of all, which changes the times of folders.
-        let which = match archives {
-            Archives::Gnu => Which::All,
-            Archives::Busybox => Which::NoFolders,
-        };
-        let mut first = pack(blocks, send.clone(), which);
-        let said = self.run(script::unpack(), &[stage, how], Input::Reader(&mut first))?;
-        if which == Which::All {
-            return Ok(said);
-        }
-        let (_, nothing) = channel();
-        let mut folders = pack(nothing, Bits::default(), Which::Folders);
-        let said = self.run(script::unpack(), &[stage, how], Input::Reader(&mut folders))?;
-        if !self.survey.superuser {
-            self.set_modes(stage, send)?;
-        }
-        Ok(said)
-    }
-
-    /// Compares the fingerprints of files that came over the wire, now or before, and says which are others.
-    fn verify(&self, stage: &str, which: &Bits, findings: &Findings) -> Result<Bits, LandError> {
+        which: &Bits,
+        findings: &[Arc<Findings>],
+        by: Option<&dyn Host>,
+    ) -> Result<Bits, LandError> {
         if which.is_none() {
             return Ok(Bits::default());
         }
@@ -290,13 +243,14 @@ impl Landing<'_> {
             wrong: Bits::default(),
             expected: &mut |at| {
                 let found = manifest.iter().skip(at).find(|(at, _)| which.has(*at));
-                found.map(|(at, _)| (at, findings.hash(kind, at)))
+                found.map(|(at, _)| (at, findings.iter().find_map(|it| it.hash(kind, at))))
             },
         };
         let mut list = List::new(manifest, which, &[]);
         let arguments = [stage, program, if each { "each" } else { "-" }];
+        let exec = self.by(by);
         script::run(
-            self.exec,
+            &exec,
             script::verify(),
             &arguments,
             Input::Reader(&mut list),
@@ -311,7 +265,7 @@ impl Landing<'_> {
     }
 
     /// Compares all that can be seen of the staged tree with what it shall be.
-    fn compare(&self, stage: &str, said: &str) -> Result<(), LandError> {
+    pub(super) fn compare(&self, stage: &str, said: &str) -> Result<(), LandError> {
         let staged = survey(self.exec, stage, None, self.patience)?;
         if staged.digest(self.rules) == self.delta.becomes {
             return self.compare_attributes(&staged, stage, said);

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest as _, Sha256};
 
+use super::turn::{LARGE, Turn};
+
 /// What an entry of a tree is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -120,6 +122,8 @@ pub struct Manifest {
     shared: Vec<(u32, (u64, u64))>,
     /// Extended attributes of those that have some, by the place of the entry's path.
     extended: BTreeMap<u32, Vec<(String, Vec<u8>)>>,
+    /// Held for as long as there are many entries, where lists of several trees come at once.
+    turn: Option<Turn>,
 }
 
 /// The manifest has no room for more.
@@ -170,6 +174,13 @@ impl Manifest {
         let found = self.find(path).and_then(|at| self.entries.get(at));
         if let Some(entry) = found.filter(|it| matches!(it.kind, Kind::File | Kind::Folder)) {
             self.extended.insert(entry.path.0, attributes);
+        }
+    }
+
+    /// Has only one such list of many entries in memory at a time: the next one that grows large waits for this one's end.
+    pub(super) fn in_turn(&mut self) {
+        if self.entries.len() == LARGE && self.turn.is_none() {
+            self.turn = Turn::take();
         }
     }
 

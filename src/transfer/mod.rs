@@ -27,6 +27,7 @@
 
 mod attributes;
 mod bits;
+mod bring;
 mod delta;
 mod land;
 mod list;
@@ -38,9 +39,11 @@ mod room;
 mod rules;
 mod script;
 mod source;
+mod split;
 mod survey;
 mod tar;
 mod tee;
+mod turn;
 
 pub use attributes::{Attributes, losses};
 pub use delta::{Delta, Wanted};

@@ -235,10 +235,15 @@ impl Reader {
             }
             self.device.get_or_insert_with(|| device.to_owned());
         }
+        // A node that has told much of one tree may have another: these two are one list.
+        let is_one = self.live.is_empty() || self.staged.is_empty();
         let into = match tree {
             Tree::Live => &mut self.live,
             Tree::Staged => &mut self.staged,
         };
+        if is_one {
+            into.in_turn();
+        }
         into.add(&self.path, target, &known).ok()
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -18,7 +19,7 @@ use super::parts::cut_short;
 use super::trouble::{Asked, fault};
 use super::watch::Watch;
 use crate::config::NodeName;
-use crate::engine::{Call, Fault, FaultKind, Look};
+use crate::engine::{Amount, Call, Fault, FaultKind, Look, Teller};
 use crate::plan::{Action, BackupRef, Probe, Reading, RemotePath, RunId, Sha256, StepId, Tree};
 use crate::remote::{Input, Line, Output, Patience, RemoteError, Streams};
 use crate::transfer::{
@@ -144,6 +145,34 @@ fn staged(
     Ok(Reading::Digest(digest))
 }
 
+/// Tells how far a tree has come, from time to time.
+struct Told<'a> {
+    teller: Teller<'a>,
+    of: Amount,
+    so_far: Mutex<(Amount, Instant)>,
+}
+
+/// How often that is told, at the most.
+const TOLD: Duration = Duration::from_secs(1);
+
+impl<'a> Told<'a> {
+    fn new(teller: Teller<'a>, of: Amount) -> Self {
+        let so_far = Mutex::new((Amount::default(), Instant::now()));
+        Self { teller, of, so_far }
+    }
+
+    fn add(&self, bytes: u64, files: u64) {
+        let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        let (moved, told) = &mut *so_far;
+        moved.bytes = moved.bytes.saturating_add(bytes);
+        moved.files = moved.files.saturating_add(files);
+        if told.elapsed() >= TOLD {
+            *told = Instant::now();
+            self.teller.tell(*moved, self.of);
+        }
+    }
+}
+
 struct Work<'a> {
     node: &'a Node<'a>,
     call: &'a Call<'a>,
@@ -175,6 +204,11 @@ impl Work<'_> {
             hidden: hidden.map_or(own.clone(), |(before, _)| before.to_owned()),
             own,
         };
+        let broken_off = || self.watch.is_broken_off();
+        let bulk = |bytes| {
+            let patience = self.watch.patience(&broken_off);
+            self.node.connections.bulk(self.node.name, bytes, &patience)
+        };
         let stage = with_exec(self.node, self.watch, |exec, patience| {
             if !rules.are_none() {
                 transfer::note(exec, to.as_str(), &shown(self.own), patience)?;
@@ -193,6 +227,11 @@ impl Work<'_> {
                 return Err(LandError::Changed(what));
             }
             survey.forget_entries();
+            let of = Amount {
+                bytes: delta.bytes,
+                files: delta.files,
+            };
+            let progress = Told::new(self.call.teller, of);
             let stage = survey.beside(&names.own);
             let kept = Kept::Aside {
                 at: Bytes::of(&stage),
@@ -200,6 +239,8 @@ impl Work<'_> {
             let record = kept.record(Path::new(&stage));
             let landing = Landing {
                 exec,
+                bulk: &bulk,
+                moved: &|bytes, files| progress.add(bytes, files),
                 patience,
                 source: &source,
                 survey: &survey,

@@ -1,5 +1,6 @@
 //! A session and its socket: waiting for it without being held by it.
 
+use std::io::ErrorKind;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +22,11 @@ pub(super) struct Link {
     socket: Arc<TcpStream>,
     /// When the other side was last heard.
     heard: Instant,
+    /// Whether the connection was seen to end with nothing before it that was still to be read.
+    cut: bool,
     keep_alive: KeepAlive,
+    /// The shortest time in which something that was asked was answered.
+    quickest: Option<Duration>,
 }
 
 /// When the other side is asked whether it lives, and when it is given up.
@@ -54,7 +59,9 @@ impl Link {
             session,
             socket,
             heard: Instant::now(),
+            cut: false,
             keep_alive,
+            quickest: None,
         })
     }
 
@@ -92,7 +99,21 @@ impl Link {
         let _ = poll(&mut fds, Some(&glance));
         if !fds[0].revents().is_empty() {
             self.heard = Instant::now();
+            self.see_whether_it_was_cut();
         }
+    }
+
+    fn see_whether_it_was_cut(&mut self) {
+        self.cut |= match self.socket.peek(&mut [0]) {
+            Ok(count) => count == 0,
+            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+        };
+    }
+
+    /// Whether the connection ended without a last word from the other side, as it does when the network or the server
+    /// dies, and as no server does that sends somebody away.
+    pub(super) fn was_cut(&self) -> bool {
+        self.cut
     }
 
     /// Whether a packet was sent in part: then the same call has to be made again before any other.
@@ -101,6 +122,17 @@ impl Link {
             self.session.block_directions(),
             BlockDirections::Outbound | BlockDirections::Both
         )
+    }
+
+    /// Notes that something was answered that was asked then. No answer comes faster than the line is long.
+    pub(super) fn answered(&mut self, asked: Instant) {
+        let took = asked.elapsed();
+        self.quickest = Some(self.quickest.map_or(took, |quickest| quickest.min(took)));
+    }
+
+    /// How long the line is there and back, as far as that is known.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.quickest
     }
 
     /// Asks the other side whether it lives when it was silent for long; whether it still may.

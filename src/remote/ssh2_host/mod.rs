@@ -21,11 +21,11 @@ mod turns;
 mod wire;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::ahead::Ahead;
 use super::approach::Approach;
-use super::line::Telling;
 use super::mark::Mark;
 use super::{
     BackEnd, Destination, Exit, Host, HostConfig, Input, KnownHosts, Line, Patience, RemoteError,
@@ -82,6 +82,8 @@ impl Way {
 pub(super) struct Ssh2Host {
     way: Way,
     link: Turns<Option<Link>>,
+    /// How long the line is there and back, in microseconds.
+    round_trip: AtomicU64,
 }
 
 impl Ssh2Host {
@@ -91,6 +93,7 @@ impl Ssh2Host {
         Ok(Self {
             way,
             link: Turns::new(Some(link)),
+            round_trip: AtomicU64::new(u64::MAX),
         })
     }
 
@@ -139,7 +142,7 @@ impl Host for Ssh2Host {
         let mut kept = self.link.take(patience)?;
         let (mut session, channel) = self.session(&mut kept, patience)?;
         let mark = Mark::new();
-        let told = line.for_login_shell(&mark, Telling::Marked);
+        let told = line.for_login_shell(&mark);
         let mut ahead = Ahead::new(&told.ahead, streams.input);
         let streams = Streams {
             input: if told.ahead.is_empty() {
@@ -152,6 +155,10 @@ impl Host for Ssh2Host {
         };
         match conversation::hold(&mut session, channel, &told.text, &mark, streams, patience) {
             Ok(exit) => {
+                if let Some(round_trip) = session.round_trip() {
+                    let micros = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
+                    self.round_trip.fetch_min(micros, Ordering::Relaxed);
+                }
                 *kept = Some(session);
                 Ok(exit)
             }
@@ -171,6 +178,11 @@ impl Host for Ssh2Host {
 
     fn back_end(&self) -> BackEnd {
         BackEnd::Ssh2
+    }
+
+    fn round_trip(&self) -> Option<Duration> {
+        let shortest = self.round_trip.load(Ordering::Relaxed);
+        (shortest != u64::MAX).then(|| Duration::from_micros(shortest))
     }
 }
 

@@ -117,10 +117,11 @@ put() {
     mv -f -- "$1.new" "$1" && on_disk "${1%/*}"
 }
 
-# Waits until nobody else works in the stage: a runner that died may still have something there that unpacks.
+# Waits until nobody else works in the stage: a runner that died may still have something there that unpacks. With `-s`,
+# others that have said so, too, may work there at the same time.
 alone() {
     command -v flock >/dev/null || return 0
-    exec 9<"$1" && flock -w 60 9 9<&9 || stop $EX_FAILED "another process still works in $1"
+    exec 9<"$1" && flock ${2-} -w 60 9 9<&9 || stop $EX_FAILED "another process still works in $1"
 }
 
 # Lets who owns the folders of the stage, in which this is, into all of them: what was finished may be closed. Each is

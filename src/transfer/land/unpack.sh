@@ -5,7 +5,7 @@
 
 stage=$1 how=$2
 
-alone "$stage"
+alone "$stage" -s
 if [ "$how" = gnu ]; then
     heard tar --extract --file=- --directory="$stage" --preserve-permissions --delay-directory-restore \
         --numeric-owner --xattrs --xattrs-include='*' --warning=no-timestamp

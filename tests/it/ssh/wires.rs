@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use crate::real::processes::PATIENCE;
 
@@ -115,11 +116,23 @@ struct Flow {
     changed: Condvar,
     /// Bytes from the server to the client.
     carried: AtomicUsize,
+    /// How long everything takes in each direction.
+    length: Duration,
+    /// After how many of them the connections that there are break, once.
+    breaks_after: Mutex<Option<usize>>,
 }
 
 impl Wire {
     pub(crate) fn to(server: SocketAddr) -> Self {
-        let flow = Arc::new(Flow::default());
+        Self::as_long_as(Duration::ZERO, server)
+    }
+
+    /// A wire on which everything takes so long in each direction.
+    pub(crate) fn as_long_as(length: Duration, server: SocketAddr) -> Self {
+        let flow = Arc::new(Flow {
+            length,
+            ..Flow::default()
+        });
         let shared = Arc::clone(&flow);
         let listener = Listener::new(move |client| {
             let Ok(server) = TcpStream::connect(server) else {
@@ -142,6 +155,17 @@ impl Wire {
     pub(crate) fn cut(&self) {
         self.listener.cut();
         self.flow();
+    }
+
+    /// Breaks the connection on which the server says so many bytes more than until now, before what it says then; that
+    /// happens once. Servers and networks break off between packets.
+    pub(crate) fn cut_after(&self, bytes: usize) {
+        *self.flow.breaks_after.lock().unwrap() = Some(self.carried() + bytes);
+    }
+
+    /// Whether it has done so.
+    pub(crate) fn has_broken(&self) -> bool {
+        self.flow.breaks_after.lock().unwrap().is_none()
     }
 
     /// Holds everything that goes through, as a network does whose cable is pulled.
@@ -175,9 +199,15 @@ fn carry(mut from: TcpStream, mut to: TcpStream, flow: &Flow, down: bool) {
             held = flow.changed.wait(held).unwrap();
         }
         drop(held);
+        thread::sleep(flow.length);
         if down {
             // Whoever has read it finds it counted.
-            flow.carried.fetch_add(count, Ordering::SeqCst);
+            let carried = flow.carried.fetch_add(count, Ordering::SeqCst) + count;
+            let mut breaks = flow.breaks_after.lock().unwrap();
+            if breaks.is_some_and(|after| carried >= after) {
+                *breaks = None;
+                break;
+            }
         }
         if count == 0 || to.write_all(&bytes[..count]).is_err() {
             break;

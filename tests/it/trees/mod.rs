@@ -6,6 +6,7 @@ mod closed;
 mod kills;
 mod lab;
 mod landing;
+mod lines;
 mod many;
 mod random;
 mod room;
