@@ -28,6 +28,8 @@ pub(super) struct Pack<'a> {
     headers: &'a [Header],
     archives: Archives,
     blocks: Blocks,
+    /// The block that is under way, and which part of it comes next.
+    block: Option<(Arc<Block>, usize)>,
     /// Until nobody holds its other end, what comes last has to wait.
     others: Option<Receiver<()>>,
     /// The entry that comes next; all before it are packed.
@@ -104,6 +106,7 @@ impl<'a> Pack<'a> {
             headers,
             archives,
             blocks,
+            block: None,
             others: None,
             next: 0,
             current: None,
@@ -123,12 +126,17 @@ impl<'a> Pack<'a> {
 
     /// Makes the next pieces; at the end there are none.
     fn more(&mut self) {
+        // Part after part: what all parts of a block make may be many times its size.
+        if let Some((block, at)) = self.block.take()
+            && let Some(part) = block.parts.get(at)
+        {
+            self.part(&block, part);
+            let next = at + 1;
+            self.block = (next < block.parts.len()).then_some((block, next));
+            return;
+        }
         match self.blocks.next() {
-            Some(block) => {
-                for part in &block.parts {
-                    self.part(&block, part);
-                }
-            }
+            Some(block) => self.block = Some((block, 0)),
             None if self.ended => {}
             None => {
                 self.ended = true;
@@ -371,7 +379,8 @@ impl Read for Pack<'_> {
         let mut filled = 0;
         while filled < into.len() {
             let Some(mut chunk) = self.ready.pop_front() else {
-                if self.ended || filled > 0 {
+                // What has to be waited for comes with the next piece.
+                if self.ended || (filled > 0 && self.block.is_none()) {
                     break;
                 }
                 self.more();

@@ -18,6 +18,9 @@ use super::survey::HashKind;
 /// How much one block holds.
 const BLOCK: usize = 256 << 10;
 
+/// How many parts it may have before it is passed on: of the smallest files, there would be tens of thousands.
+const PARTS: usize = 4096;
+
 /// A part of the reading.
 #[derive(Debug)]
 pub(super) struct Block {
@@ -311,7 +314,7 @@ impl Out<'_, '_> {
 
     /// How much room the block has; a full one is passed on, and the next begins there.
     fn room(&mut self, next: Position) -> usize {
-        if self.block.bytes.len() == BLOCK {
+        if self.block.bytes.len() == BLOCK || self.block.parts.len() >= PARTS {
             self.flush(next);
         }
         BLOCK - self.block.bytes.len()
