@@ -47,8 +47,9 @@ pub(super) const LOOK: Duration = Duration::from_mins(10);
 /// itself copies it there, sharing its blocks where the file system can.
 ///
 /// Kept are modes, links, hard links, holes, times, extended attributes and access
-/// lists, and owners where the user there is root. Whether a file is the same is
-/// told by its size, its time and its mode.
+/// lists, and owners where the user there is root; what a node can't keep is told.
+/// Whether a file is the same is told by its size, its time, its mode and its
+/// extended attributes, not by its content.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("tree").required(true).args(["source", "from"])))]
 #[command(after_help = "Examples:
@@ -150,6 +151,10 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
         reach: &reach,
     };
     let (found, hosts) = look.at_all(&targets, context)?;
+    for one in found.iter().filter(|one| !one.losses.is_empty()) {
+        let text = format!("{} can't keep {}\n", one.node, one.losses.join("; "));
+        context.io.err.print(&text);
+    }
     if args.dry_run {
         summarise(context, &found);
         return Ok(Exit::Done);
@@ -310,13 +315,10 @@ impl Looking<'_> {
             );
             return Err(Refusal::new(Exit::Forbidden, what).into());
         }
-        let needed = delta.room(u64::try_from(self.source.manifest.len()).unwrap_or(u64::MAX));
-        if !delta.is_none() && needed > survey.space {
-            let (needed, free) = (size(needed), size(survey.space));
-            let what = format!(
-                "{node}: the new tree needs {needed} beside {}, and {free} are free",
-                self.to
-            );
+        if !delta.is_none()
+            && let Some(lack) = delta.lack(&survey)
+        {
+            let what = format!("{node}: there is no room for {}: {lack}", self.to);
             let hint = "make room on that file system; `clusterctl cleanup` removes old trees";
             return Err(Refusal::new(Exit::Forbidden, what).hint(hint).into());
         }
@@ -333,6 +335,11 @@ impl Looking<'_> {
                 removed: delta.removed,
             },
             at_once: survey.exchange != "none",
+            losses: if delta.is_none() {
+                Vec::new()
+            } else {
+                transfer::losses(&self.source.manifest, &survey)
+            },
         };
         Ok((found, host))
     }

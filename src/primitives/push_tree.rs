@@ -36,6 +36,8 @@ pub struct Found {
     pub summary: Summary,
     /// Whether the node can exchange two trees at once.
     pub at_once: bool,
+    /// What of the tree the node can't keep.
+    pub losses: Vec<String>,
 }
 
 /// What differs on a node, in numbers.
@@ -243,6 +245,12 @@ fn swap(one: &Found, given: &Circumstances) -> Step {
         to: given.to.clone(),
     };
     let becomes = Reading::Digest(one.becomes.clone());
+    let mut proof = vec![Condition::is(contents(given), becomes.clone())];
+    if one.is.as_ref() == Some(&one.becomes) {
+        // Only what a fingerprint leaves out differs, such as times of folders: then that nothing waits any more tells
+        // that the trees were swapped.
+        proof.push(Condition::is(staged.clone(), Reading::Absent));
+    }
     let (title, class) = match (&one.is, one.at_once) {
         (None, _) => ("Give the new tree its name".to_owned(), Class::Stage),
         (Some(_), true) => (
@@ -264,8 +272,8 @@ fn swap(one: &Found, given: &Circumstances) -> Step {
             stage: staged_by,
             becomes: one.becomes.clone(),
         },
-        guards: vec![as_found(one, given), Condition::is(staged, becomes.clone())],
-        proof: Proof::Holds(vec![Condition::is(contents(given), becomes)]),
+        guards: vec![as_found(one, given), Condition::is(staged, becomes)],
+        proof: Proof::Holds(proof),
         outputs: BTreeMap::new(),
         undo: Undo::By {
             action: Box::new(Action::SwapBack {
@@ -319,6 +327,7 @@ mod tests {
                 ..Summary::default()
             },
             at_once: true,
+            losses: Vec::new(),
         }
     }
 

@@ -13,7 +13,7 @@ use super::origin::Afar;
 use super::read::{Hashers, Out, Part, Position, Reading, Sink, fresh};
 use super::script::{self, LandError};
 use super::sums::Own;
-use super::survey::Archives;
+use super::survey::{Archives, HashKind};
 use super::untar::{Member, Taker, Untar};
 use crate::remote::{Input, Patience, RemoteError, RemoteErrorKind};
 
@@ -35,7 +35,10 @@ impl Reading<'_> {
                     patience: &patience,
                     findings: self.findings,
                 };
-                for (kind, which) in self.verify {
+                // Of a file that was empty nothing comes; it may have got its content since.
+                let empty = self.empty(from.entry);
+                let any = self.source.hash_with(HashKind::Blake2);
+                for (kind, which) in self.verify.into_iter().chain([(any, &empty)]) {
                     if let Err(error) = own.compute(kind, which) {
                         self.fail(afar, error);
                     }
@@ -119,12 +122,21 @@ impl Reading<'_> {
 
     /// The files whose content comes, from an entry on.
     fn comes(&self, from: usize) -> Bits {
+        self.files(from, |entry| entry.size > 0)
+    }
+
+    /// The files that are sent and have no content, from an entry on.
+    fn empty(&self, from: usize) -> Bits {
+        self.files(from, |entry| entry.size == 0)
+    }
+
+    /// The files that are sent and are like this, from an entry on.
+    fn files(&self, from: usize, is_one: impl Fn(&Entry) -> bool) -> Bits {
         let manifest = &self.source.manifest;
         let mut which = Bits::default();
         for (at, entry) in manifest.iter().skip(from) {
-            let has_content =
-                entry.kind == Kind::File && entry.size > 0 && manifest.first(entry).is_none();
-            if has_content && self.send.has(at) {
+            let is_first = entry.kind == Kind::File && manifest.first(entry).is_none();
+            if is_first && is_one(entry) && self.send.has(at) {
                 which.add(at);
             }
         }

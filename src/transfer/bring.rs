@@ -7,6 +7,7 @@ use std::thread;
 
 use super::bits::Bits;
 use super::land::Landing;
+use super::list::List;
 use super::pack::{Pack, Which};
 use super::read::Findings;
 use super::script::{self, LandError};
@@ -56,13 +57,8 @@ impl Landing<'_> {
                     waits,
                 } = seat.join(self.source, wanted.0, wanted.1, hash);
                 let unpacked = self.unpack(stage, &delta.send, blocks, other);
-                if unpacked.is_err() {
-                    // Why nothing more came explains better why nothing more could be unpacked.
-                    findings.check()?;
-                    self.patience.check("what was sent")?;
-                }
                 return Ok(Brought {
-                    said: unpacked?,
+                    said: self.explained(unpacked, &findings)?,
                     findings: vec![findings],
                     waits: vec![waits],
                 });
@@ -87,13 +83,13 @@ impl Landing<'_> {
         let (at_work, others) = channel();
         let said = thread::scope(|scope| {
             let mut threads = Vec::new();
-            for (number, ((send, stream), host)) in (2..).zip(streams.zip(further)) {
+            for ((send, stream), host) in streams.zip(further) {
                 all.push(stream.findings);
                 waits.push(stream.waits);
                 let (blocks, at_work) = (stream.blocks, at_work.clone());
                 let work = move || {
                     let pack = self.pack(send, blocks, Which::Part);
-                    let unpacked = self.unpack_one(stage, number, pack, Some(&**host));
+                    let unpacked = self.unpack_one(stage, pack, Some(&**host));
                     drop(at_work);
                     unpacked
                 };
@@ -103,7 +99,7 @@ impl Landing<'_> {
             }
             drop(at_work);
             let pack = self.pack(send, first.blocks, Which::All).after(others);
-            let mut said = self.unpack_one(stage, 1, pack, None);
+            let mut said = self.unpack_one(stage, pack, None);
             for thread in threads {
                 let other =
                     thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(cut_short())));
@@ -122,6 +118,19 @@ impl Landing<'_> {
             findings: all,
             waits,
         })
+    }
+
+    /// What came of unpacking: why nothing more came explains better why nothing more could be unpacked.
+    fn explained(
+        &self,
+        unpacked: Result<String, LandError>,
+        findings: &Findings,
+    ) -> Result<String, LandError> {
+        if unpacked.is_err() {
+            findings.check()?;
+            self.patience.check("what was sent")?;
+        }
+        unpacked
     }
 
     /// Runs commands by another connection than the usual one, where one is given.
@@ -145,7 +154,6 @@ impl Landing<'_> {
     fn unpack_one(
         &self,
         stage: &str,
-        number: usize,
         mut pack: Pack<'_>,
         by: Option<&dyn Host>,
     ) -> Result<String, LandError> {
@@ -158,7 +166,7 @@ impl Landing<'_> {
         script::run(
             &exec,
             script::unpack(),
-            &[stage, how, &number.to_string()],
+            &[stage, how],
             Input::Reader(&mut pack),
             &mut out,
             self.patience,
@@ -178,12 +186,52 @@ impl Landing<'_> {
             Archives::Busybox => Which::NoFolders,
         };
         let first = self.pack(send.clone(), blocks, which);
-        let said = self.unpack_one(stage, 1, first, by)?;
+        let said = self.unpack_one(stage, first, by)?;
         if which == Which::All {
             return Ok(said);
         }
         let folders = self.pack(Bits::default(), Blocks::none(), Which::Folders);
-        self.unpack_one(stage, 1, folders, None)
+        let said = self.unpack_one(stage, folders, None)?;
+        if !self.survey.superuser {
+            self.set_modes(stage, send)?;
+        }
+        Ok(said)
+    }
+
+    /// Brings files once more of which the stage has other bytes: a power cut may have taken what had arrived.
+    fn mend(&self, stage: &str, wrong: &Bits) -> Result<(), LandError> {
+        let manifest = &self.source.manifest;
+        let mut list = List::new(manifest, wrong, &[]);
+        self.run(script::discard(), &[stage], Input::Reader(&mut list))?;
+        // Other names of these files go with them, and come again.
+        let mut again = wrong.clone();
+        for (at, entry) in manifest.iter() {
+            let first = manifest.first(entry).map(|first| manifest.path(first));
+            let first = first.and_then(|path| manifest.find(path));
+            if first.is_some_and(|first| wrong.has(first)) {
+                again.add(at);
+            }
+        }
+        let Stream {
+            blocks,
+            findings,
+            waits,
+        } = alone(self.source, again.clone(), wrong.clone(), self.hash());
+        let unpacked = self.unpack(stage, &again, blocks, None);
+        self.explained(unpacked, &findings)?;
+        let findings = [findings];
+        self.ended(&findings)?;
+        drop(waits);
+        let still = self.verify(stage, wrong, &findings, None)?;
+        let Some((_, entry)) = manifest.iter().find(|(at, _)| still.has(*at)) else {
+            return Ok(());
+        };
+        let path = String::from_utf8_lossy(manifest.path(entry));
+        let what = format!(
+            "{path} is not what was sent, twice: its fingerprint in {stage} is another than {}",
+            self.source.whereabouts()
+        );
+        Err(LandError::Broken(what))
     }
 
     /// Verifies the stage: all that can be seen of it, and what is in the files that came over the wire, now or before.
@@ -193,6 +241,7 @@ impl Landing<'_> {
         stage: &str,
         findings: &[Arc<Findings>],
         bulk: &Bulk,
+        said: &str,
     ) -> Result<(), LandError> {
         let further: Vec<&dyn Host> = match bulk {
             Bulk::Same => Vec::new(),
@@ -213,15 +262,27 @@ impl Landing<'_> {
                         .map_err(|error| no_thread(&error))
                 })
                 .collect();
-            let compared = self.compare(stage);
-            let mut ended = own.map_or(Ok(()), |which| self.verify(stage, which, findings, None));
+            let compared = self.compare(stage, said);
+            let mut wrong = own.map_or(Ok(Bits::default()), |which| {
+                self.verify(stage, which, findings, None)
+            });
             for thread in threads {
                 let other =
                     thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(cut_short())));
-                ended = ended.and(other);
+                wrong = match (wrong, other) {
+                    (Ok(mut wrong), Ok(other)) => {
+                        wrong.join(&other);
+                        Ok(wrong)
+                    }
+                    (Err(error), _) | (Ok(_), Err(error)) => Err(error),
+                };
             }
-            // What a file contains says more than that something differs.
-            ended.and(compared)
+            let wrong = wrong?;
+            if wrong.is_none() {
+                return compared;
+            }
+            self.mend(stage, &wrong)?;
+            self.compare(stage, said)
         })
     }
 }

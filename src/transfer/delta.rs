@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::attributes::Attributes;
 use super::bits::Bits;
 use super::manifest::{Entry, Kind, Manifest, Marks, Precision};
+use super::room::Room;
 use super::rules::Rules;
-use super::survey::Survey;
+use super::survey::{Archives, Survey};
 
 /// What is wanted of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub(super) struct Header {
     pub(super) entry: Entry,
     /// The other name of the same file.
     pub(super) first: Option<Vec<u8>>,
+    /// What it has of extended attributes.
+    pub(super) extended: Vec<(String, Vec<u8>)>,
 }
 
 /// What has to be done for one target.
@@ -46,8 +50,10 @@ pub struct Delta {
     pub kept: u64,
     /// Files of the source that the stage has already.
     pub arrived: u64,
-    /// The bytes of all files that are copied on the node.
-    pub copied: u64,
+    /// What the stage takes on the node, of what is not in it yet.
+    pub(super) needs: Room,
+    /// What is there before, of what goes from an earlier stage.
+    pub(super) frees: Room,
     /// Entries that go.
     pub removed: u64,
     /// Entries that are new or get another content, kind or attributes, folders included.
@@ -65,6 +71,11 @@ struct Work<'a> {
     survey: &'a Survey,
     rules: &'a Rules,
     precision: Precision,
+    attributes: Attributes,
+    /// Whether the times of folders that differ alone are a difference.
+    folder_times: bool,
+    /// Whether an earlier stage is of any use.
+    stage_is_fit: bool,
     delta: Delta,
     /// The paths that the stage shall have, of those that it has.
     staged: Bits,
@@ -78,9 +89,14 @@ impl Delta {
             survey,
             rules,
             precision: survey.precision(),
+            attributes: survey.attributes,
+            // What is left out, or only there, comes and goes, and changes the times of folders.
+            folder_times: rules.are_none(),
+            stage_is_fit: stage_is_fit(source, survey),
             delta: Self::default(),
             staged: Bits::default(),
         };
+        work.folder_times &= wanted.delete || !work.has_own();
         let mut becomes = Marks::default();
         for (at, entry) in source.iter() {
             becomes.add(source.mark(entry, work.precision));
@@ -110,7 +126,7 @@ impl Work<'_> {
         if !is_kept {
             self.delta.changed += 1;
         }
-        let staged = self.survey.staged.find(path);
+        let staged = self.survey.staged.find(path).filter(|_| self.stage_is_fit);
         let in_stage = staged
             .and_then(|at| self.survey.staged.get(at))
             .is_some_and(|staged| self.is_same(entry, &self.survey.staged, staged));
@@ -119,35 +135,42 @@ impl Work<'_> {
             .and_then(|at| self.survey.staged.get(at))
             .is_some_and(|staged| staged.kind == entry.kind);
         let is_content = entry.kind == Kind::File && self.source.first(entry).is_none();
-        if let Some(staged) = staged
-            && same_kind
-            && ((in_stage && is_content) || entry.kind == Kind::Folder)
-        {
-            self.staged.add(staged);
-        }
+        let room = Room::of(entry, self.source.target(entry), self.survey.archives);
         if entry.kind == Kind::Folder {
+            if let Some(staged) = staged.filter(|_| same_kind) {
+                self.staged.add(staged);
+            } else {
+                self.delta.needs.add(room);
+            }
             return;
         }
         if !is_content {
-            // These cost nothing, and a stage that has them gets them again.
+            // These cost little, and a stage that has them gets them again.
             self.delta.send.add(at);
+            if self.source.first(entry).is_none() {
+                self.delta.needs.add(room);
+            }
             return;
         }
-        // Extended attributes can't be seen from here: a file that shall have some is brought again with the rest.
-        if is_kept && self.source.extended(entry).is_empty() {
+        // A file that shall have attributes which can't be seen from here is brought again with the rest.
+        let are_unknown = self.attributes.are_unknown((self.source, entry));
+        if let Some(live) = live.filter(|_| is_kept && !are_unknown) {
             self.delta.kept += 1;
-            if !in_stage {
-                self.delta.copied += entry.size;
-                self.delta.carry.add(at);
-            }
+            // Whatever the stage has of it was never compared with anything: it is copied again.
+            self.delta.carry.add(at);
+            self.delta
+                .needs
+                .add(Room::of(live, b"", self.survey.archives));
             return;
         }
         if entry.size > 0 {
             self.delta.verify.add(at);
         }
-        if in_stage && self.source.extended(entry).is_empty() {
+        if let Some(staged) = staged.filter(|_| in_stage && !are_unknown) {
+            self.staged.add(staged);
             self.delta.arrived += 1;
         } else {
+            self.delta.needs.add(room);
             self.delta.send.add(at);
             self.delta.files += 1;
             self.delta.bytes += entry.size;
@@ -157,21 +180,37 @@ impl Work<'_> {
     /// Whether an entry of another tree is as one of the source, as far as its attributes tell.
     fn is_same(&self, entry: &Entry, other_tree: &Manifest, other: &Entry) -> bool {
         let owners = !self.survey.superuser || (entry.uid, entry.gid) == (other.uid, other.gid);
-        if entry.kind != other.kind || !owners {
+        if entry.kind != other.kind
+            || !owners
+            || !self
+                .attributes
+                .are_same((self.source, entry), (other_tree, other))
+        {
             return false;
         }
+        let same_time = self.precision.same(entry.changed, other.changed);
+        // The programs of busybox keep no times of links and pipes.
+        let same_if_kept = same_time || self.survey.archives == Archives::Busybox;
         match entry.kind {
-            Kind::Link => self.source.target(entry) == other_tree.target(other),
-            Kind::Folder | Kind::Pipe => entry.mode == other.mode,
+            Kind::Link => same_if_kept && self.source.target(entry) == other_tree.target(other),
+            Kind::Folder => entry.mode == other.mode && (same_time || !self.folder_times),
+            Kind::Pipe => entry.mode == other.mode && same_if_kept,
             Kind::File => {
                 let path =
                     |tree: &Manifest, entry| tree.first(entry).map(|it| tree.path(it).to_vec());
                 entry.mode == other.mode
                     && entry.size == other.size
-                    && self.precision.same(entry.changed, other.changed)
+                    && same_time
                     && path(self.source, entry) == path(other_tree, other)
             }
         }
+    }
+
+    /// Whether the target has anything that the source does not have.
+    fn has_own(&self) -> bool {
+        let live = &self.survey.live;
+        live.iter()
+            .any(|(_, entry)| self.source.find(live.path(entry)).is_none())
     }
 
     /// What of the target's own the source does not have.
@@ -253,12 +292,17 @@ impl Work<'_> {
 
     fn carry(&mut self, entry: &Entry, first: Option<&[u8]>) {
         let path = self.survey.live.path(entry);
+        let extended = self.survey.live.extended(entry).iter();
+        let extended = extended.filter(|(name, _)| self.attributes.keep(name));
         let header = |first| Header {
             path: path.to_vec(),
             entry: *entry,
             first,
+            extended: extended.clone().cloned().collect(),
         };
-        let staged = self.survey.staged.find(path);
+        let staged = self.survey.staged.find(path).filter(|_| self.stage_is_fit);
+        let target = self.survey.live.target(entry);
+        let room = Room::of(entry, target, self.survey.archives);
         match (entry.kind, first) {
             (Kind::Folder, _) => self.delta.headers.push(header(None)),
             (_, Some(first)) => {
@@ -266,18 +310,19 @@ impl Work<'_> {
             }
             _ => {
                 // What is not ours may change at any time: it is always taken as it is now.
-                self.delta.copied += entry.size;
+                self.delta.needs.add(room);
                 word(path, &mut self.delta.extra);
             }
         }
-        if let Some(staged) = staged {
-            let same = self
-                .survey
-                .staged
-                .get(staged)
-                .is_some_and(|it| it.kind == entry.kind);
-            if same && entry.kind == Kind::Folder {
+        if entry.kind == Kind::Folder {
+            let same = |at: &usize| {
+                let there = self.survey.staged.get(*at);
+                there.is_some_and(|it| it.kind == Kind::Folder)
+            };
+            if let Some(staged) = staged.filter(same) {
                 self.staged.add(staged);
+            } else {
+                self.delta.needs.add(room);
             }
         }
     }
@@ -289,9 +334,33 @@ impl Work<'_> {
             let path = staged.path(entry);
             if !path.is_empty() && !self.staged.has(at) {
                 word(path, &mut self.delta.sweep);
+                if staged.first(entry).is_none() {
+                    // As much as it takes at the least: an earlier stage may have been cut short anywhere.
+                    self.delta.frees.add(Room {
+                        bytes: entry.taken,
+                        inodes: 1,
+                    });
+                }
             }
         }
     }
+}
+
+/// Whether no folder of an earlier stage has an extended attribute that would stay there against the source's will.
+fn stage_is_fit(source: &Manifest, survey: &Survey) -> bool {
+    let staged = &survey.staged;
+    let mut folders = staged
+        .iter()
+        .map(|(_, entry)| entry)
+        .filter(|entry| entry.kind == Kind::Folder);
+    !folders.any(|folder| {
+        let there = source.find(staged.path(folder));
+        there.and_then(|at| source.get(at)).is_some_and(|entry| {
+            survey
+                .attributes
+                .has_more((staged, folder), (source, entry))
+        })
+    })
 }
 
 /// A path as programs on a node take it, which never look at it as an option.
@@ -320,6 +389,7 @@ mod tests {
                 },
                 size: *size,
                 sparse: false,
+                taken: *size,
                 shared: None,
             };
             tree.add(path.as_bytes(), b"", &known).unwrap();
@@ -334,6 +404,9 @@ mod tests {
             hash: HashKind::Blake2,
             exchange: "perl".to_owned(),
             superuser: true,
+            user: Some((0, 0)),
+            attributes: Attributes::default(),
+            tree: "/x".to_owned(),
             standing: Standing::Folder,
             real: "/x".to_owned(),
             writable: true,
@@ -343,7 +416,6 @@ mod tests {
             inodes: None,
             stage: None,
             live,
-            staged_entries: 0,
             staged,
             odd: Vec::new(),
         }
@@ -408,6 +480,17 @@ mod tests {
         assert_eq!((delta.files, delta.arrived), (2, 1));
         assert!(!delta.send.has(1) && delta.verify.has(1) && delta.send.has(2));
         assert_eq!(delta.sweep, b"./b\0./old\0");
+        // Three new files, and a folder that is there already.
+        assert_eq!((delta.needs.bytes, delta.needs.inodes), (2 * 4096, 2));
+        assert_eq!((delta.frees.bytes, delta.frees.inodes), (8, 2));
+    }
+
+    #[test]
+    fn what_is_kept_is_copied_from_the_live_tree_whatever_a_stage_has_of_it() {
+        let all = [("", D, 0), ("a", F, 1)];
+        let delta = delta(&all, &all, false);
+        assert!(delta.carry.has(1) && !delta.verify.has(1));
+        assert_eq!(delta.sweep, b"./a\0");
     }
 
     #[test]

@@ -131,7 +131,6 @@ impl Survey {
 
     /// Forgets what the trees contain, which takes room.
     pub fn forget_entries(&mut self) {
-        self.staged_entries = self.staged.len();
         self.live = Manifest::default();
         self.staged = Manifest::default();
     }
@@ -171,14 +170,19 @@ impl Landing<'_> {
             findings,
             waits,
         } = self.bring(&stage, seat, &bulk)?;
-        for findings in &findings {
+        self.ended(&findings)?;
+        drop(waits);
+        self.check(&stage, &findings, &bulk, &said)?;
+        Ok(said)
+    }
+
+    /// Waits until readings have ended; an error when one could not go on, or something changed meanwhile.
+    pub(super) fn ended(&self, findings: &[Arc<Findings>]) -> Result<(), LandError> {
+        for findings in findings {
             findings.wait();
             findings.check()?;
         }
-        drop(waits);
-        self.unchanged(&findings)?;
-        self.check(&stage, &findings, &bulk)?;
-        Ok(said)
+        self.unchanged(findings)
     }
 
     /// An error when something changed while it was read.
@@ -242,7 +246,7 @@ impl Landing<'_> {
         own.compute(self.hash(), &self.delta.verify)?;
         let findings = [findings];
         self.unchanged(&findings)?;
-        self.check(stage, &findings, &Bulk::Same)?;
+        self.check(stage, &findings, &Bulk::Same, &said)?;
         Ok(said)
     }
 
@@ -269,14 +273,14 @@ impl Landing<'_> {
             let mut list = List::new(&self.source.manifest, &delta.carry, &delta.extra);
             self.run(
                 script::carry(),
-                &[&self.survey.real, stage],
+                &[&self.survey.tree, stage],
                 Input::Reader(&mut list),
             )?;
         }
         Ok(())
     }
 
-    fn run(
+    pub(super) fn run(
         &self,
         script: script::Script,
         arguments: &[&str],
@@ -286,16 +290,16 @@ impl Landing<'_> {
         script::run(self.exec, script, arguments, input, &mut out, self.patience)
     }
 
-    /// Compares the fingerprints of some files.
+    /// Compares the fingerprints of some files, and says which are others.
     pub(super) fn verify(
         &self,
         stage: &str,
         which: &Bits,
         findings: &[Arc<Findings>],
         by: Option<&dyn Host>,
-    ) -> Result<(), LandError> {
+    ) -> Result<Bits, LandError> {
         if which.is_none() {
-            return Ok(());
+            return Ok(Bits::default());
         }
         let manifest = &self.source.manifest;
         let kind = self.hash();
@@ -310,7 +314,7 @@ impl Landing<'_> {
         let mut sums = Sums {
             line: Vec::new(),
             next: 0,
-            wrong: None,
+            wrong: Bits::default(),
             expected: &mut |at| {
                 let found = manifest.iter().skip(at).find(|(at, _)| which.has(*at));
                 found.map(|(at, _)| (at, findings.iter().find_map(|it| it.hash(kind, at))))
@@ -327,21 +331,18 @@ impl Landing<'_> {
             &mut sums,
             self.patience,
         )?;
-        let missing = (sums.expected)(sums.next).map(|(at, _)| at);
-        let Some(wrong) = sums.wrong.or(missing).and_then(|at| manifest.get(at)) else {
-            return Ok(());
-        };
-        let path = String::from_utf8_lossy(manifest.path(wrong));
-        let what =
-            format!("{path} is not what was sent: its {program} in {stage} is another than here");
-        Err(LandError::Broken(what))
+        while let Some((missing, _)) = (sums.expected)(sums.next) {
+            sums.wrong.add(missing);
+            sums.next = missing + 1;
+        }
+        Ok(sums.wrong)
     }
 
     /// Compares all that can be seen of the staged tree with what it shall be.
-    pub(super) fn compare(&self, stage: &str) -> Result<(), LandError> {
+    pub(super) fn compare(&self, stage: &str, said: &str) -> Result<(), LandError> {
         let staged = survey(self.exec, stage, None, self.patience)?;
         if staged.digest(self.rules) == self.delta.becomes {
-            return Ok(());
+            return self.compare_attributes(&staged, stage, said);
         }
         let manifest = &self.source.manifest;
         let precision = staged.precision();
@@ -352,40 +353,59 @@ impl Landing<'_> {
                 .is_none_or(|it| staged.live.mark(it, precision) != manifest.mark(entry, precision))
         };
         let other = manifest.iter().find(|(_, entry)| is_other(entry));
+        let here = self.source.whereabouts();
         let what = match other.map(|(_, entry)| String::from_utf8_lossy(manifest.path(entry))) {
-            Some(path) => format!("{path} did not become in {stage} what it is here"),
+            Some(path) if path.is_empty() => {
+                format!("{stage} did not become what the folder is {here}")
+            }
+            Some(path) => format!("{path} did not become in {stage} what it is {here}"),
             None => format!("what was carried over to {stage} changed at the same time"),
         };
         Err(LandError::Broken(what))
     }
 
+    /// Compares the extended attributes that the node keeps, as it said.
+    fn compare_attributes(
+        &self,
+        staged: &Survey,
+        stage: &str,
+        said: &str,
+    ) -> Result<(), LandError> {
+        let manifest = &self.source.manifest;
+        let is_other = |entry: &Entry| {
+            let there = staged.live.find(manifest.path(entry));
+            let there = there.and_then(|at| staged.live.get(at));
+            let wanted = self.survey.attributes;
+            !there.is_some_and(|it| wanted.are_same((manifest, entry), (&staged.live, it)))
+        };
+        let with_some = |entry: &Entry| matches!(entry.kind, Kind::File | Kind::Folder);
+        let other = manifest
+            .iter()
+            .find(|(_, entry)| with_some(entry) && is_other(entry));
+        let Some((_, entry)) = other else {
+            return Ok(());
+        };
+        let path = match manifest.path(entry) {
+            b"" => "the folder itself".into(),
+            path => String::from_utf8_lossy(path),
+        };
+        let reason = match said.lines().next() {
+            Some(line) => format!(" ({line})"),
+            None => String::new(),
+        };
+        let what = format!(
+            "{path} has other extended attributes or another access list in {stage} than {}{reason}",
+            self.source.whereabouts()
+        );
+        Err(LandError::Broken(what))
+    }
+
     /// Whether what arrives and what is copied has room.
     fn check_room(&self) -> Result<(), LandError> {
-        let (delta, survey) = (self.delta, self.survey);
-        // Each file takes a block more than its bytes at the most.
-        let needed = delta.room(u64::try_from(self.source.manifest.len()).unwrap_or(u64::MAX));
-        if needed > survey.space {
-            let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-            let what = format!(
-                "{} needs {} MiB for the new tree beside the old one, and {} MiB are free",
-                survey.real,
-                mib(needed),
-                mib(survey.space)
-            );
-            return Err(LandError::NoRoom(what));
+        match self.delta.lack(self.survey) {
+            Some(lack) => Err(LandError::NoRoom(format!("{}: {lack}", self.survey.real))),
+            None => Ok(()),
         }
-        let entries = u64::try_from(self.source.manifest.len()).unwrap_or(u64::MAX);
-        let new = entries.saturating_sub(u64::try_from(survey.staged_entries).unwrap_or(0));
-        if let Some(free) = survey.inodes
-            && new > free
-        {
-            let what = format!(
-                "{} needs {new} inodes for the new tree, and {free} are free",
-                survey.real
-            );
-            return Err(LandError::NoRoom(what));
-        }
-        Ok(())
     }
 }
 
@@ -398,13 +418,6 @@ impl Delta {
         }
         own
     }
-
-    /// How many bytes a stage of so many entries takes at the most.
-    pub fn room(&self, entries: u64) -> u64 {
-        self.bytes
-            .saturating_add(self.copied)
-            .saturating_add(entries.saturating_mul(512))
-    }
 }
 
 /// Which entry comes at or after a number, and its fingerprint.
@@ -414,7 +427,7 @@ type Expected<'a> = dyn FnMut(usize) -> Option<(usize, Option<Hash>)> + Send + '
 struct Sums<'a> {
     line: Vec<u8>,
     next: usize,
-    wrong: Option<usize>,
+    wrong: Bits,
     expected: &'a mut Expected<'a>,
 }
 
@@ -430,7 +443,7 @@ impl Write for Sums<'_> {
             };
             self.next = at + 1;
             if hash.is_none_or(|hash| !says(&line, &hash)) {
-                self.wrong = self.wrong.or(Some(at));
+                self.wrong.add(at);
             }
         }
         self.line.extend_from_slice(rest);

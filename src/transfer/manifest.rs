@@ -87,6 +87,8 @@ pub struct Entry {
     pub size: u64,
     /// Whether a file takes less room than it has bytes.
     pub sparse: bool,
+    /// How many bytes of a file are no holes.
+    pub taken: u64,
 }
 
 /// What is known of an entry besides its names.
@@ -104,6 +106,8 @@ pub struct Known {
     pub size: u64,
     /// Whether a file takes less room than it has bytes.
     pub sparse: bool,
+    /// How many bytes of a file are no holes.
+    pub taken: u64,
     /// Which file it is, when it has several names.
     pub shared: Option<(u64, u64)>,
 }
@@ -153,6 +157,7 @@ impl Manifest {
                 0
             },
             sparse: known.sparse,
+            taken: known.taken.min(known.size),
         });
         Ok(())
     }
@@ -343,6 +348,7 @@ mod tests {
             },
             size,
             sparse: false,
+            taken: size,
             shared: None,
         }
     }

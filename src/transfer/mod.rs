@@ -26,15 +26,18 @@
 //! ```
 
 mod afar;
+mod attributes;
 mod bits;
 mod bring;
 mod delta;
 mod land;
 mod list;
 mod manifest;
+mod modes;
 mod origin;
 mod pack;
 mod read;
+mod room;
 mod rules;
 mod script;
 mod source;
@@ -46,10 +49,12 @@ mod tee;
 mod turn;
 mod untar;
 
+pub use attributes::{Attributes, losses};
 pub use delta::{Delta, Wanted};
 pub use land::{Landing, Names, note, place, survey};
 pub use manifest::{Entry, Kind, Known, Manifest, Marks, Precision, Time, TooMuch};
 pub use origin::{Far, Origin};
+pub use room::{Lack, Room};
 pub use rules::{BadRule, Rules};
 pub use script::{Exec, LandError, Script, back, seal, swap};
 pub use source::{Source, SourceError};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::manifest::{Marks, Precision};
 use super::rules::Rules;
 use super::script::{self, LandError};
-use super::source::{NOT_CARRIED, Names, Source};
+use super::source::{NOT_CARRIED, Source};
 use super::survey::{Archives, HashKind, Reader, Standing};
 use crate::remote::{Exit, Input, Line, Patience, RemoteError, RemoteErrorKind, Streams};
 
@@ -79,7 +79,7 @@ impl Source {
         script::run(
             &exec,
             script::extended(),
-            &[&survey.real],
+            &[&survey.tree],
             Input::Nothing,
             &mut attributes,
             patience,
@@ -88,15 +88,15 @@ impl Source {
         let mut manifest = survey.live;
         // It stays for as long as the targets are looked at, whose lists would wait for it.
         manifest.ends_its_turn();
-        for (path, found) in attributes.found {
+        for (path, mut found) in attributes.found {
+            found.sort();
             manifest.extend(&path, found);
         }
-        let root = PathBuf::from(survey.real);
+        let root = PathBuf::from(survey.tree);
         Ok(Self {
             left_out: survey.odd.iter().map(|odd| join(&root, odd)).collect(),
             attributes_unknown: attributes.by.as_deref() == Some(b"none"),
             manifest,
-            names: Names::default(),
             afar: Some(Afar {
                 archives: survey.archives,
                 hash: survey.hash,
@@ -121,6 +121,14 @@ impl Source {
         match &self.afar {
             Some(afar) => format!("{}:{}", afar.origin.name, place.display()),
             None => place.display().to_string(),
+        }
+    }
+
+    /// Where the tree is, for people.
+    pub(super) fn whereabouts(&self) -> String {
+        match &self.afar {
+            Some(afar) => format!("on {}", afar.origin.name),
+            None => "here".to_owned(),
         }
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Pack<'a> {
     headers: &'a [Header],
     archives: Archives,
     blocks: Blocks,
+    /// The block that is under way, and which part of it comes next.
+    block: Option<(Arc<Block>, usize)>,
     /// Until nobody holds its other end, what comes last has to wait.
     others: Option<Receiver<()>>,
     /// The entry that comes next; all before it are packed.
@@ -107,6 +109,7 @@ impl<'a> Pack<'a> {
             headers,
             archives,
             blocks,
+            block: None,
             others: None,
             next: 0,
             current: None,
@@ -134,15 +137,20 @@ impl<'a> Pack<'a> {
 
     /// Makes the next pieces; at the end there are none.
     fn more(&mut self) -> io::Result<()> {
+        // Part after part: what all parts of a block make may be many times its size.
+        if let Some((block, at)) = self.block.take()
+            && let Some(part) = block.parts.get(at)
+        {
+            self.part(&block, part);
+            let next = at + 1;
+            self.block = (next < block.parts.len()).then_some((block, next));
+            return Ok(());
+        }
         let patience = self.patience;
         let broken_off = || patience.is_some_and(|patience| patience.check("").is_err());
         let block = self.blocks.next_unless(&broken_off);
         match block.map_err(|BrokenOff| cut_short())? {
-            Some(block) => {
-                for part in &block.parts {
-                    self.part(&block, part);
-                }
-            }
+            Some(block) => self.block = Some((block, 0)),
             None if self.ended => {}
             // What would come next were taken for the rest of the file, which then looked whole.
             None if self.current.is_some() => return Err(cut_short()),
@@ -235,9 +243,7 @@ impl<'a> Pack<'a> {
     }
 
     fn head(&self, entry: &Entry, parts: Option<&[(u64, u64)]>) -> Vec<u8> {
-        let Source {
-            manifest, names, ..
-        } = &*self.source;
+        let Source { manifest, .. } = &*self.source;
         let first = manifest.first(entry);
         head(
             &Head {
@@ -245,7 +251,6 @@ impl<'a> Pack<'a> {
                 kind: entry.kind,
                 mode: entry.mode,
                 owner: (entry.uid, entry.gid),
-                names: (names.user(entry.uid), names.group(entry.gid)),
                 changed: entry.changed,
                 size: entry.size,
                 target: first.map_or_else(|| manifest.target(entry), |first| manifest.path(first)),
@@ -265,12 +270,11 @@ impl<'a> Pack<'a> {
                 kind: header.entry.kind,
                 mode: header.entry.mode,
                 owner: (header.entry.uid, header.entry.gid),
-                names: ("", ""),
                 changed: header.entry.changed,
                 size: 0,
                 target: header.first.as_deref().unwrap_or_default(),
                 is_further_name: header.first.is_some(),
-                extended: &[],
+                extended: &header.extended,
                 parts: None,
             },
             self.archives,
@@ -396,7 +400,8 @@ impl Read for Pack<'_> {
         let mut filled = 0;
         while filled < into.len() {
             let Some(mut chunk) = self.ready.pop_front() else {
-                if self.ended || filled > 0 {
+                // What has to be waited for comes with the next piece.
+                if self.ended || (filled > 0 && self.block.is_none()) {
                     break;
                 }
                 self.more()?;
@@ -467,6 +472,7 @@ mod tests {
                 },
                 size: 0,
                 sparse: false,
+                taken: 0,
                 shared: None,
             };
             let path = format!("{number:06}");
@@ -480,7 +486,6 @@ mod tests {
             left_out: Vec::new(),
             attributes_unknown: false,
             afar: None,
-            names: super::super::source::Names::default(),
         });
         let archives = Archives::Gnu;
         let moved: &Moved<'_> = &|_, _| {};

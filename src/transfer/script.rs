@@ -38,6 +38,8 @@ script!(pub(super) verify, "land/verify.sh");
 script!(pub(super) extended, "from/extended.sh");
 script!(pub(super) content, "from/content.sh");
 script!(pub(super) sums, "from/sums.sh");
+script!(pub(super) discard, "land/discard.sh");
+script!(pub(super) modes, "land/modes.sh");
 script!(
     /// Says that a staged tree is whole. It has to be run under the node's lock.
     pub seal, "land/seal.sh"
@@ -87,6 +89,19 @@ pub enum LandError {
     /// There is no tree where one shall come from.
     #[error("{0}")]
     NoSource(String),
+}
+
+/// With which code a script ends when the disk is full, as in `land/tools.sh`.
+const FULL: i64 = 86;
+
+impl LandError {
+    /// What was said when a disk was full.
+    pub fn says_full(&self) -> Option<&str> {
+        match self {
+            Self::Said { code: FULL, said } => Some(said),
+            _ => None,
+        }
+    }
 }
 
 /// Runs a command on a node to its end, as [`Host::exec`](crate::remote::Host::exec) does.
@@ -141,6 +156,8 @@ mod tests {
             extended(),
             content(),
             sums(),
+            discard(),
+            modes(),
             seal(),
             swap(),
             back(),

@@ -94,6 +94,7 @@ mod tests {
                 },
                 size: number * 100,
                 sparse: false,
+                taken: 0,
                 // The last two are one file.
                 shared: (number >= 998).then_some((1, 1)),
             };

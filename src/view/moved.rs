@@ -9,8 +9,8 @@ use crate::plan::printable::{count, size};
 /// What of a step's load has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Moved {
-    pub(super) moved: Amount,
-    pub(super) of: Amount,
+    so_far: Amount,
+    of: Amount,
     /// Since when it comes.
     since: Duration,
     /// When that was so.
@@ -18,9 +18,9 @@ pub(super) struct Moved {
 }
 
 impl Moved {
-    pub(super) fn new(moved: Amount, of: Amount, since: Duration, at: Duration) -> Self {
+    pub(super) fn new(so_far: Amount, of: Amount, since: Duration, at: Duration) -> Self {
         Self {
-            moved,
+            so_far,
             of,
             since,
             at,
@@ -30,7 +30,7 @@ impl Moved {
     /// Bytes in a second.
     fn rate(&self) -> u64 {
         let millis = self.at.saturating_sub(self.since).as_millis().max(1);
-        let rate = u128::from(self.moved.bytes) * 1000 / millis;
+        let rate = u128::from(self.so_far.bytes) * 1000 / millis;
         u64::try_from(rate).unwrap_or(u64::MAX)
     }
 
@@ -39,28 +39,27 @@ impl Moved {
         if self.part() == 0 {
             return None;
         }
-        let rest = self.of.bytes.checked_sub(self.moved.bytes)?;
+        let rest = self.of.bytes.checked_sub(self.so_far.bytes)?;
         rest.checked_div(self.rate()).map(Duration::from_secs)
     }
 
     /// In percent.
     pub(super) fn part(&self) -> u64 {
-        let part = u128::from(self.moved.bytes) * 100 / u128::from(self.of.bytes.max(1));
+        let part = u128::from(self.so_far.bytes) * 100 / u128::from(self.of.bytes.max(1));
         u64::try_from(part).unwrap_or(100).min(100)
     }
 
     /// `471.2 MB of 1.0 GB, 3200 of 8000 files, 98.1 MB/s, 6s left`.
     pub(super) fn in_words(&self) -> String {
-        words(self.moved, self.of, self.rate(), self.left())
+        words(self.so_far, self.of, self.rate(), self.left())
     }
 }
 
 fn words(moved: Amount, of: Amount, rate: u64, left: Option<Duration>) -> String {
     let files = usize::try_from(of.files).unwrap_or(usize::MAX);
     let left = match left {
-        Some(Duration::ZERO) => String::new(),
+        Some(Duration::ZERO) | None => String::new(),
         Some(left) => format!(", {} left", growing(left)),
-        None => String::new(),
     };
     format!(
         "{} of {}, {} of {}, {}/s{left}",
@@ -80,7 +79,7 @@ pub(super) fn together<'m>(all: impl Iterator<Item = &'m Moved>) -> Option<Strin
     }
     let sum = |what: fn(&Moved) -> u64| all.iter().map(|it| what(it)).fold(0, u64::saturating_add);
     let amount = |bytes, files| Amount { bytes, files };
-    let moved = amount(sum(|it| it.moved.bytes), sum(|it| it.moved.files));
+    let moved = amount(sum(|it| it.so_far.bytes), sum(|it| it.so_far.files));
     let of = amount(sum(|it| it.of.bytes), sum(|it| it.of.files));
     // Together they are there when the last of them is.
     let left = all.iter().map(|it| it.left()).collect::<Option<Vec<_>>>();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::Connect;
@@ -25,7 +26,8 @@ use crate::plan::{
 };
 use crate::remote::{Input, Line, Output, Patience, RemoteError, Streams};
 use crate::transfer::{
-    self, Delta, Exec, LandError, Landing, Meetings, Names, Origin, Rules, Source, Standing, Wanted,
+    self, Delta, Exec, Lack, LandError, Landing, Meetings, Names, Origin, Rules, Source, Standing,
+    Wanted,
 };
 
 /// The trees that a runner brings to nodes.
@@ -313,13 +315,26 @@ impl Work<'_> {
                 record: (&shown(self.own), &String::from_utf8_lossy(&record)),
                 is_near,
             };
-            landing.stage(seat)?;
-            Ok(stage)
+            landing.stage(seat).map_err(|error| {
+                let rest = || {
+                    let survey =
+                        transfer::survey(exec, to.as_str(), Some(&names), patience).ok()?;
+                    Delta::between(&source.manifest, &survey, &rules, wanted).lack(&survey)
+                };
+                no_room(error, to, rest)
+            })?;
+            Ok((stage, Sha256::from_raw(&delta.was)))
         })?;
+        let (stage, was) = stage;
+        let known = Known {
+            was,
+            becomes: becomes.clone(),
+            exclude: tree.exclude.clone(),
+        };
         Ok(files(
             "seal the staged tree",
             transfer::seal(),
-            &[&stage, &shown(self.own), becomes.as_str()],
+            &[&stage, &shown(self.own), becomes.as_str(), &known.line()],
         ))
     }
 
@@ -358,6 +373,11 @@ impl Work<'_> {
             }
         };
         let other = beside(&self.real(to)?, self.call.run);
+        let known = self.known(of.folder())?;
+        let is_as_it_was = match &known {
+            Some(known) if old != "-" => self.is_still(&old, known)?,
+            _ => false,
+        };
         // The two trees change places.
         let goes_to = if old == "-" { &other } else { Path::new(&old) };
         let kept = Kept::Aside {
@@ -373,8 +393,40 @@ impl Work<'_> {
                 &shown(&other),
                 &shown(self.own),
                 &String::from_utf8_lossy(&kept.record(to.local())),
+                if is_as_it_was { "as-it-was" } else { "unknown" },
+                &known.map_or_else(String::new, |known| known.reversed().line()),
             ],
         ))
+    }
+
+    /// What a swap, or what took one back, noted down of the trees; nothing where an older program did it.
+    fn known(&self, kept: &Path) -> Result<Option<Known>, Fault> {
+        const READ: &str = "cat -- \"$1/known\" 2>/dev/null || :";
+        let said = with_exec(self.node, self.watch, |exec, patience| {
+            let line = Line::script(READ, "clusterctl-known", [shown(kept)]).map_err(|error| {
+                RemoteError::new(crate::remote::RemoteErrorKind::Here, error.to_string())
+            })?;
+            let (mut out, mut err) = (Output::at_most(1 << 20), Output::at_most(1 << 10));
+            let streams = Streams {
+                input: Input::Nothing,
+                out: &mut out,
+                err: &mut err,
+            };
+            exec(&line, streams, patience)?;
+            Ok(out.text())
+        })?;
+        Ok(serde_json::from_str(&said).ok())
+    }
+
+    /// Whether the old tree is what it was, without what the rules leave out: a log that is still written there does
+    /// not count.
+    fn is_still(&self, old: &str, known: &Known) -> Result<bool, Fault> {
+        let rules = rules(&known.exclude)?;
+        let survey = with_exec(self.node, self.watch, |exec, patience| {
+            transfer::survey(exec, old, None, patience)
+        })?;
+        Ok(survey.standing == Standing::Folder
+            && Sha256::from_raw(&survey.digest(&rules)) == known.was)
     }
 
     fn real(&self, to: &RemotePath) -> Result<PathBuf, Fault> {
@@ -383,6 +435,46 @@ impl Work<'_> {
         })
         .map(PathBuf::from)
     }
+}
+
+/// What is noted down of the two trees of a swap, for whoever takes it back.
+#[derive(Debug, Serialize, Deserialize)]
+struct Known {
+    /// The fingerprint of the tree that went, without what the rules leave out.
+    was: Sha256,
+    /// The one of the tree that came.
+    becomes: Sha256,
+    /// The rules.
+    exclude: Vec<String>,
+}
+
+impl Known {
+    fn line(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The same of what takes it back.
+    fn reversed(self) -> Self {
+        Self {
+            was: self.becomes,
+            becomes: self.was,
+            ..self
+        }
+    }
+}
+
+/// Says where things stand when the disk was full; `lack` finds what is missing for the rest.
+fn no_room(error: LandError, to: &RemotePath, lack: impl FnOnce() -> Option<Lack>) -> LandError {
+    let Some(said) = error.says_full() else {
+        return error;
+    };
+    let rest = match lack() {
+        Some(lack) => format!("; for the rest, {lack}"),
+        None => String::new(),
+    };
+    LandError::NoRoom(format!(
+        "{said}; {to} is as it was, and what arrived stays for the next push{rest}"
+    ))
 }
 
 /// Where a tree is staged for a place.
@@ -435,7 +527,9 @@ fn fault_of(error: LandError) -> Fault {
         LandError::Changed(what) => Fault::new(FaultKind::Stale, what).hint("push it again"),
         LandError::Broken(what) | LandError::NoSource(what) => Fault::new(FaultKind::Failed, what),
         LandError::NoRoom(what) => {
-            Fault::new(FaultKind::DiskFull, what).hint("make room on that file system")
+            let hint = "make room on that file system, for example with `clusterctl cleanup`, and push again: \
+                        what has arrived is not sent again";
+            Fault::new(FaultKind::DiskFull, what).hint(hint)
         }
     }
 }
