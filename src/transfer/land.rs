@@ -243,7 +243,10 @@ impl Landing<'_> {
             patience: self.patience,
             findings: &findings,
         };
-        own.compute(self.hash(), &self.delta.verify)?;
+        // Also of those that were empty: they may have got their content since.
+        let mut which = self.delta.verify.clone();
+        which.join(&content);
+        own.compute(self.hash(), &which)?;
         let findings = [findings];
         self.unchanged(&findings)?;
         self.check(stage, &findings, &Bulk::Same, &said)?;

@@ -93,7 +93,7 @@ has_names() {
     esac
 }
 attributes=no
-if [ "$lists $archives" = 'find gnu' ] && has getfattr; then
+if [ "$lists $archives" = 'find gnu' ] && getfattr --version >/dev/null 2>&1; then
     attributes=yes
     say user_attributes "$(has_names user.clusterctl)"
     say access_lists "$(has_names system.posix_acl_default)"
