@@ -59,6 +59,17 @@ pub enum Action {
         /// The nodes that get the same tree at the same time, from one reading of it.
         company: Vec<NodeName>,
     },
+    /// Replace the files of a place by those of a tree where they are, one by one. Done again, it goes on.
+    ReplaceFiles {
+        /// The tree.
+        tree: Tree,
+        /// The place.
+        to: RemotePath,
+        /// What will be there: the tree with what stays of the place's own.
+        becomes: Sha256,
+        /// The nodes that get the same tree at the same time, from one reading of it.
+        company: Vec<NodeName>,
+    },
     /// Make a staged tree the one that is at a place; the old one is kept beside it.
     SwapTree {
         /// The place.
@@ -190,6 +201,7 @@ impl Action {
             Self::WriteFile { .. } => "write-file",
             Self::CopyTree { .. } => "copy-tree",
             Self::StageTree { .. } => "stage-tree",
+            Self::ReplaceFiles { .. } => "replace-files",
             Self::SwapTree { .. } => "swap-tree",
             Self::SwapBack { .. } => "swap-back",
             Self::MoveTree { .. } => "move-tree",
@@ -205,6 +217,12 @@ impl Action {
             Self::AskOperator { .. } => "ask-operator",
             Self::Check { .. } => "check",
         }
+    }
+
+    /// Whether the action may have been done in part by looks that find nothing of it, and goes on from there when it
+    /// is done again.
+    pub fn goes_on(&self) -> bool {
+        matches!(self, Self::ReplaceFiles { .. })
     }
 
     /// Every value in the action, for whoever must resolve or count them.
@@ -224,6 +242,7 @@ impl Action {
             Self::Check { that } => that.iter_mut().flat_map(|c| c.probe.values_mut()).collect(),
             Self::CopyTree { .. }
             | Self::StageTree { .. }
+            | Self::ReplaceFiles { .. }
             | Self::SwapTree { .. }
             | Self::SwapBack { .. }
             | Self::MoveTree { .. }

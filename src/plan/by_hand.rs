@@ -132,6 +132,15 @@ pub(super) fn instructions(action: &Action, place: Place<'_>) -> Vec<Part> {
         } => write_file(path, content, *mode, place),
         Action::CopyTree { from, to, .. } => copy_tree(from, to),
         Action::StageTree { tree, to, .. } => stage_tree(tree, to),
+        Action::ReplaceFiles { tree, to, .. } => vec![
+            Part::Say(
+                "On the machine that has the tree, with the node's address for `NODE`:".to_owned(),
+            ),
+            Part::Show(
+                "sh",
+                command(&rsync(tree, &format!("NODE:{to}/"), tree.delete)),
+            ),
+        ],
         Action::SwapTree { to, .. } => swap_tree(to, place),
         Action::SwapBack { to, swap } => swap_back(to, swap, place),
         Action::MoveTree { from, to } => vec![Part::Type(format!(
@@ -417,16 +426,6 @@ fn copy_tree(from: &RemotePath, to: &RemotePath) -> Vec<Part> {
 }
 
 fn stage_tree(tree: &Tree, to: &RemotePath) -> Vec<Part> {
-    let mut rsync = vec![
-        "rsync".to_owned(),
-        "-aHAX".to_owned(),
-        "--checksum".to_owned(),
-    ];
-    for rule in &tree.exclude {
-        rsync.push(format!("--exclude={rule}"));
-    }
-    rsync.push(format!("{}/", tree.from.path()));
-    rsync.push(format!("NODE:{to}.staged/"));
     let mut parts = vec![Part::Say(format!(
         "What is in {} and shall stay is copied first{}. Nothing may stand at {} yet.",
         code(to.as_str()),
@@ -446,8 +445,21 @@ fn stage_tree(tree: &Tree, to: &RemotePath) -> Vec<Part> {
         "Then the tree itself, on the machine that has it, with the node's address for `NODE`:"
             .to_owned(),
     ));
-    parts.push(Part::Show("sh", command(&Argv::new(rsync))));
+    let staged = format!("NODE:{to}.staged/");
+    parts.push(Part::Show("sh", command(&rsync(tree, &staged, false))));
     parts
+}
+
+/// The command that copies a tree.
+fn rsync(tree: &Tree, to: &str, delete: bool) -> Argv {
+    let mut words = ["rsync", "-aHAX", "--checksum"].map(str::to_owned).to_vec();
+    if delete {
+        words.push("--delete".to_owned());
+    }
+    words.extend(tree.owner.iter().map(|owner| format!("--chown={owner}")));
+    words.extend(tree.exclude.iter().map(|rule| format!("--exclude={rule}")));
+    words.extend([format!("{}/", tree.from.path()), to.to_owned()]);
+    Argv::new(words)
 }
 
 fn swap_tree(to: &RemotePath, place: Place<'_>) -> Vec<Part> {

@@ -6,7 +6,30 @@
 use std::fmt;
 
 use super::printable::list;
-use super::{Action, BackupRef, OnTimeout, PropertyEdit, ServiceState, Value, XmlEdit};
+use super::{Action, BackupRef, OnTimeout, PropertyEdit, ServiceState, Tree, Value, XmlEdit};
+
+/// What is wanted of a tree.
+fn wishes(tree: &Tree, old: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if !tree.exclude.is_empty() {
+        write!(f, " but {}", list(&tree.exclude))?;
+    }
+    if tree.delete {
+        write!(f, ", without what only {old} has")?;
+    }
+    if let Some(owner) = &tree.owner {
+        write!(f, ", all of it owned by {owner}")?;
+    }
+    if tree.checksum {
+        f.write_str(", compared by content")?;
+    }
+    if tree.link_unchanged {
+        f.write_str(", what stays the same shared with the old one")?;
+    }
+    if let Some(rate) = tree.rate {
+        write!(f, ", at most {rate} bytes a second")?;
+    }
+    Ok(())
+}
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,13 +53,15 @@ impl fmt::Display for Action {
             Self::CopyTree { from, to, .. } => write!(f, "copy the folder {from} to {to}"),
             Self::StageTree { tree, to, .. } => {
                 write!(f, "stage a copy of {} beside {to}", tree.from)?;
-                if !tree.exclude.is_empty() {
-                    write!(f, " but {}", list(&tree.exclude))?;
-                }
-                if tree.delete {
-                    f.write_str(", without what only the old one has")?;
-                }
-                Ok(())
+                wishes(tree, "the old one", f)
+            }
+            Self::ReplaceFiles { tree, to, .. } => {
+                write!(
+                    f,
+                    "replace the files of {to} by those of {}, one by one",
+                    tree.from
+                )?;
+                wishes(tree, "it", f)
             }
             Self::SwapTree { to, stage, .. } => {
                 write!(

@@ -285,7 +285,9 @@ impl Backwards<'_> {
         };
         let settled: Vec<Condition> = conditions
             .iter()
-            .filter(|condition| !matches!(condition.probe, Probe::Stamp { .. }))
+            .filter(|condition| {
+                !matches!(condition.probe, Probe::Stamp { .. } | Probe::Staged { .. })
+            })
             .map(|condition| {
                 let mut condition = condition.clone();
                 for value in condition.probe.values_mut() {

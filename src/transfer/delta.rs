@@ -3,15 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bits::Bits;
+use super::checksum::SameContent;
+use super::likeness::{Likeness, Sight};
 use super::manifest::{Entry, Kind, Manifest, Marks, Precision};
 use super::rules::Rules;
 use super::survey::Survey;
 
 /// What is wanted of a copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
     /// Whether what the source does not have goes.
     pub delete: bool,
+    /// Whether files are replaced where they are, one by one.
+    pub in_place: bool,
+    /// Whether files that stay the same get another name instead of being copied.
+    pub link_unchanged: bool,
+    /// The files that have the same content on both sides, where that and not their time tells whether they are the same.
+    pub same: Option<&'a SameContent>,
 }
 
 /// An entry of the target's tree that is not copied but needs its header in the stream.
@@ -32,6 +40,14 @@ pub struct Delta {
     pub(super) verify: Bits,
     /// Files of the source that are copied into the stage on the node, since it has them.
     pub(super) carry: Bits,
+    /// Files of the source that the target has, and whose mode, owner or time it has not.
+    pub(super) adjust: Bits,
+    /// Folders of the source whose attributes are sent; in a stage those of all are.
+    pub(super) fresh: Bits,
+    /// Of files that are replaced in place: folders that get their attributes when all files have their places.
+    pub(super) folders: Bits,
+    /// Of files that are replaced in place: what is done to the live tree, in the words of `land/replace.sh`.
+    pub(super) orders: Vec<u8>,
     /// What of the target's own is copied there: paths as programs on the node take them, each with a zero byte.
     pub(super) extra: Vec<u8>,
     /// What an earlier stage has that does not belong there, in the same form.
@@ -48,6 +64,8 @@ pub struct Delta {
     pub arrived: u64,
     /// The bytes of all files that are copied on the node.
     pub copied: u64,
+    /// How many entries come to stand beside the live tree.
+    pub(super) entries: u64,
     /// Entries that go.
     pub removed: u64,
     /// Entries that are new or get another content, kind or attributes, folders included.
@@ -60,36 +78,57 @@ pub struct Delta {
     pub was: [u8; 32],
 }
 
-struct Work<'a> {
-    source: &'a Manifest,
-    survey: &'a Survey,
+pub(super) struct Work<'a> {
+    pub(super) source: &'a Manifest,
+    pub(super) survey: &'a Survey,
     rules: &'a Rules,
+    pub(super) wanted: Wanted<'a>,
     precision: Precision,
-    delta: Delta,
+    pub(super) delta: Delta,
     /// The paths that the stage shall have, of those that it has.
-    staged: Bits,
+    pub(super) staged: Bits,
+    /// Of files that are replaced in place: what of the source is there already and stays the file that it is.
+    pub(super) stays: Bits,
+    /// Of these: further names of files that stay.
+    pub(super) relink: Bits,
+    /// Of these: what of the target's own goes.
+    pub(super) removed: Bits,
 }
 
 impl Delta {
     /// What has to be done so that the tree that was surveyed becomes as the source.
-    pub fn between(source: &Manifest, survey: &Survey, rules: &Rules, wanted: Wanted) -> Self {
+    pub fn between(source: &Manifest, survey: &Survey, rules: &Rules, wanted: Wanted<'_>) -> Self {
         let mut work = Work {
             source,
             survey,
             rules,
+            wanted,
             precision: survey.precision(),
             delta: Self::default(),
             staged: Bits::default(),
+            stays: Bits::default(),
+            relink: Bits::default(),
+            removed: Bits::default(),
         };
         let mut becomes = Marks::default();
         for (at, entry) in source.iter() {
             becomes.add(source.mark(entry, work.precision));
             work.of_source(at, entry);
         }
-        work.of_target(wanted, &mut becomes);
+        work.of_target(&mut becomes);
         work.sweep();
+        work.delta.entries = u64::try_from(source.len()).unwrap_or(u64::MAX);
+        if wanted.in_place {
+            work.order();
+            work.delta.entries = work.delta.changed;
+        }
         work.delta.becomes = becomes.digest();
         work.delta
+    }
+
+    /// What is done to a live tree whose files are replaced where they are, for [`replace`](super::replace).
+    pub fn into_orders(self) -> Vec<u8> {
+        self.orders
     }
 
     /// Whether there is nothing to do.
@@ -101,51 +140,70 @@ impl Delta {
 impl Work<'_> {
     fn of_source(&mut self, at: usize, entry: &Entry) {
         let path = self.source.path(entry);
-        let live = self
-            .survey
-            .live
-            .find(path)
-            .and_then(|at| self.survey.live.get(at));
-        let is_kept = live.is_some_and(|live| self.is_same(entry, &self.survey.live, live));
-        if !is_kept {
+        let sight = Sight {
+            source: self.source,
+            survey: self.survey,
+            precision: self.precision,
+        };
+        let live = &self.survey.live;
+        let found = live.find(path).and_then(|at| live.get(at));
+        let file = self.source.first_at(entry).unwrap_or(at);
+        let same = self.wanted.same.map(|same| same.has(file));
+        let like = found.map_or(Likeness::Other, |it| sight.likeness(entry, live, it, same));
+        if like != Likeness::Same {
             self.delta.changed += 1;
         }
         let staged = self.survey.staged.find(path);
-        let in_stage = staged
-            .and_then(|at| self.survey.staged.get(at))
-            .is_some_and(|staged| self.is_same(entry, &self.survey.staged, staged));
+        let in_stage = staged.and_then(|at| self.survey.staged.get(at));
+        let has_arrived = in_stage.is_some_and(|it| {
+            sight.likeness(entry, &self.survey.staged, it, None) == Likeness::Same
+        });
         // What has another kind goes: what is unpacked must never follow a link that an earlier stage has.
-        let same_kind = staged
-            .and_then(|at| self.survey.staged.get(at))
-            .is_some_and(|staged| staged.kind == entry.kind);
+        let same_kind = in_stage.is_some_and(|staged| staged.kind == entry.kind);
         let is_content = entry.kind == Kind::File && self.source.first(entry).is_none();
-        if let Some(staged) = staged
-            && same_kind
-            && ((in_stage && is_content) || entry.kind == Kind::Folder)
-        {
+        // Extended attributes can't be seen from here: a file that shall have some is brought again with the rest.
+        let is_kept = like != Likeness::Other && self.source.extended(entry).is_empty();
+        let is_of_use = (has_arrived && is_content && !(self.wanted.in_place && is_kept))
+            || entry.kind == Kind::Folder;
+        if let Some(staged) = staged.filter(|_| same_kind && is_of_use) {
             self.staged.add(staged);
         }
         if entry.kind == Kind::Folder {
+            if !self.wanted.in_place || found.is_none_or(|it| it.kind != Kind::Folder) {
+                self.delta.fresh.add(at);
+            }
             return;
         }
         if !is_content {
-            // These cost nothing, and a stage that has them gets them again.
-            self.delta.send.add(at);
+            if self.wanted.in_place {
+                self.without_content(at, entry, like);
+            } else {
+                // These cost nothing, and a stage that has them gets them again.
+                self.delta.send.add(at);
+            }
             return;
         }
-        // Extended attributes can't be seen from here: a file that shall have some is brought again with the rest.
-        if is_kept && self.source.extended(entry).is_empty() {
+        if is_kept {
             self.delta.kept += 1;
-            if !in_stage {
-                self.delta.copied += entry.size;
+            if self.wanted.in_place {
+                self.stays.add(at);
+            } else if has_arrived {
+                return;
+            } else {
+                if !(self.wanted.link_unchanged && like == Likeness::Same) {
+                    self.delta.copied += entry.size;
+                }
                 self.delta.carry.add(at);
+            }
+            if like == Likeness::Content {
+                self.delta.adjust.add(at);
             }
             return;
         }
         if entry.size > 0 {
             self.delta.verify.add(at);
         }
-        if in_stage && self.source.extended(entry).is_empty() {
+        if has_arrived && self.source.extended(entry).is_empty() {
             self.delta.arrived += 1;
         } else {
             self.delta.send.add(at);
@@ -154,28 +212,9 @@ impl Work<'_> {
         }
     }
 
-    /// Whether an entry of another tree is as one of the source, as far as its attributes tell.
-    fn is_same(&self, entry: &Entry, other_tree: &Manifest, other: &Entry) -> bool {
-        let owners = !self.survey.superuser || (entry.uid, entry.gid) == (other.uid, other.gid);
-        if entry.kind != other.kind || !owners {
-            return false;
-        }
-        match entry.kind {
-            Kind::Link => self.source.target(entry) == other_tree.target(other),
-            Kind::Folder | Kind::Pipe => entry.mode == other.mode,
-            Kind::File => {
-                let path =
-                    |tree: &Manifest, entry| tree.first(entry).map(|it| tree.path(it).to_vec());
-                entry.mode == other.mode
-                    && entry.size == other.size
-                    && self.precision.same(entry.changed, other.changed)
-                    && path(self.source, entry) == path(other_tree, other)
-            }
-        }
-    }
-
     /// What of the target's own the source does not have.
-    fn of_target(&mut self, wanted: Wanted, becomes: &mut Marks) {
+    fn of_target(&mut self, becomes: &mut Marks) {
+        let wanted = self.wanted;
         let live = &self.survey.live;
         let mut was = Marks::default();
         let mut needed: BTreeSet<&[u8]> = BTreeSet::new();
@@ -190,7 +229,7 @@ impl Work<'_> {
             }
         }
         let mut extra = Vec::new();
-        for (_, entry) in live.iter() {
+        for (at, entry) in live.iter() {
             let path = live.path(entry);
             let is_excluded = excluded(entry);
             if !is_excluded {
@@ -206,6 +245,7 @@ impl Work<'_> {
                 extra.push((entry, is_excluded));
             } else {
                 self.delta.removed += 1;
+                self.removed.add(at);
             }
         }
         // Of a file with several names, the first that is carried over is copied, and the others become its names.
@@ -218,7 +258,9 @@ impl Work<'_> {
             }
             let path = live.path(entry);
             let file = live.first(entry).map_or(path, |first| live.path(first));
-            let first = if shared.contains(file) {
+            let first = if self.stays_there(file) {
+                Some(file)
+            } else if shared.contains(file) {
                 Some(*copied.entry(file).or_insert(path)).filter(|first| *first != path)
             } else {
                 None
@@ -226,21 +268,22 @@ impl Work<'_> {
             if !is_excluded {
                 becomes.add(live.mark_as(entry, self.precision, first));
             }
-            self.carry(entry, first);
+            if !wanted.in_place {
+                self.carry(entry, first);
+            }
         }
         self.delta.was = was.digest();
+    }
+
+    /// Whether a path is a file that is there already and stays the one that it is.
+    fn stays_there(&self, path: &[u8]) -> bool {
+        self.source.find(path).is_some_and(|at| self.stays.has(at))
     }
 
     /// Whether the source has something else where the folder of an entry was.
     fn is_blocked(&mut self, entry: &Entry, is_excluded: bool) -> bool {
         let path = self.survey.live.path(entry);
-        let blocked = memchr::memchr_iter(b'/', path).any(|at| {
-            let above = self
-                .source
-                .find(&path[..at])
-                .and_then(|at| self.source.get(at));
-            above.is_some_and(|above| above.kind != Kind::Folder)
-        });
+        let blocked = self.is_replaced(path);
         if blocked {
             if is_excluded {
                 self.delta.lost.push(path.to_vec());
@@ -249,6 +292,17 @@ impl Work<'_> {
             }
         }
         blocked
+    }
+
+    /// Whether the source has something else where a folder was that a path leads through.
+    pub(super) fn is_replaced(&self, path: &[u8]) -> bool {
+        memchr::memchr_iter(b'/', path).any(|at| {
+            let above = self
+                .source
+                .find(&path[..at])
+                .and_then(|at| self.source.get(at));
+            above.is_some_and(|above| above.kind != Kind::Folder)
+        })
     }
 
     fn carry(&mut self, entry: &Entry, first: Option<&[u8]>) {
@@ -332,11 +386,16 @@ mod tests {
         Survey {
             archives: Archives::Gnu,
             hash: HashKind::Blake2,
+            hasher: "b2sum".to_owned(),
+            processes: 1,
+            owner: None,
+            base: "/".to_owned(),
             exchange: "perl".to_owned(),
             superuser: true,
             standing: Standing::Folder,
             real: "/x".to_owned(),
             writable: true,
+            writable_inside: true,
             mounted: false,
             holds_mount: None,
             space: 0,
@@ -365,7 +424,10 @@ mod tests {
             &source,
             &survey(tree(live), tree(staged)),
             &rules,
-            Wanted { delete },
+            Wanted {
+                delete,
+                ..Wanted::default()
+            },
         )
     }
 
@@ -438,5 +500,47 @@ mod tests {
     fn what_is_excluded_is_never_lost_unseen() {
         let live = [("", D, 0), ("a", D, 0), ("a/y.log", F, 1)];
         assert_eq!(delta(&live, &[], true).lost, [b"a/y.log"]);
+    }
+
+    #[test]
+    fn what_is_replaced_in_place_is_ordered_once() {
+        let source = tree(&[
+            ("", D, 0),
+            ("a", D, 0),
+            ("a-b", F, 1),
+            ("a/x", F, 1),
+            ("f", F, 2),
+            ("k", F, 3),
+        ]);
+        let live = tree(&[
+            ("", D, 0),
+            ("f", D, 0),
+            ("f/in", F, 1),
+            ("k", F, 3),
+            ("own", D, 0),
+            ("own/y", F, 1),
+        ]);
+        let rules = Rules::new(&[]).unwrap();
+        let wanted = Wanted {
+            in_place: true,
+            delete: true,
+            ..Wanted::default()
+        };
+        let delta = Delta::between(&source, &survey(live, tree(&[])), &rules, wanted);
+        let words: Vec<_> = delta.orders.split(|byte| *byte == 0).collect();
+        let orders: Vec<_> = words
+            .chunks_exact(5)
+            .map(|order| (order[0], order[1]))
+            .collect();
+        let wanted: [(&[u8], &[u8]); 5] = [
+            (b"R", b"./a"),
+            (b"R", b"./a-b"),
+            (b"X", b"./f"),
+            (b"D", b"./own/y"),
+            (b"F", b"./own"),
+        ];
+        assert_eq!(orders, wanted);
+        assert_eq!((delta.files, delta.kept, delta.removed), (3, 1, 3));
+        assert!(delta.folders.has(0) && !delta.folders.has(1) && delta.fresh.has(1));
     }
 }

@@ -1,20 +1,22 @@
 //! Bringing a tree to a node: looked at, staged beside its place, verified.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::bits::Bits;
 use super::delta::{Delta, word};
+use super::in_place::adjustments;
 use super::list::List;
 use super::manifest::{Entry, Kind, Manifest, Marks};
 use super::pack::{Pack, Which};
-use super::read::{Block, Findings, Hash};
+use super::read::{Block, Findings};
 use super::rules::Rules;
 use super::script::{self, Exec, LandError};
 use super::source::Source;
+use super::sums::sums;
 use super::survey::{Archives, HashKind, Reader, Survey};
 use super::tee::{Seat, Stream};
+use super::throttle::{RealClock, Throttle};
 use crate::remote::{Input, Output, Patience, RemoteError, RemoteErrorKind};
 
 /// Where a tree is staged, and by which names.
@@ -44,6 +46,10 @@ pub struct Landing<'a> {
     pub stage: &'a str,
     /// The folder on the node for the record of the stage, and the record.
     pub record: (&'a str, &'a str),
+    /// How many bytes a second go out to this node at the most.
+    pub rate: Option<u64>,
+    /// Whether files that stay the same are not copied into the stage, but get another name there.
+    pub link_unchanged: bool,
 }
 
 /// Asks a node what stands where a tree shall land, and in the stages for it where `names` are given.
@@ -51,12 +57,13 @@ pub fn survey(
     exec: &Exec<'_>,
     to: &str,
     names: Option<&Names>,
+    owner: Option<&str>,
     patience: &Patience<'_>,
 ) -> Result<Survey, LandError> {
     let mut reader = Reader::default();
     let hidden = names.map_or("-", |names| &names.hidden);
     let own = names.map_or("-", |names| &names.own);
-    let arguments = [to, hidden, own];
+    let arguments = [to, hidden, own, owner.unwrap_or("-")];
     script::run(
         exec,
         script::survey(),
@@ -71,8 +78,17 @@ pub fn survey(
     })
 }
 
-/// Where a place on a node really is: its path without links.
-pub fn place(exec: &Exec<'_>, to: &str, patience: &Patience<'_>) -> Result<String, LandError> {
+/// A place on a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its path without links.
+    pub real: String,
+    /// Whether a file system is mounted there.
+    pub mounted: bool,
+}
+
+/// Where a place on a node really is.
+pub fn place(exec: &Exec<'_>, to: &str, patience: &Patience<'_>) -> Result<Place, LandError> {
     let mut out = Output::at_most(64 << 10);
     script::run(
         exec,
@@ -82,8 +98,13 @@ pub fn place(exec: &Exec<'_>, to: &str, patience: &Patience<'_>) -> Result<Strin
         &mut out,
         patience,
     )?;
-    if let Some((real, "")) = out.text().split_once('\0') {
-        return Ok(real.to_owned());
+    let said = out.text();
+    let parts: Vec<&str> = said.split('\0').collect();
+    if let [real, mounted @ ("yes" | "no"), ""] = parts[..] {
+        return Ok(Place {
+            real: real.to_owned(),
+            mounted: mounted == "yes",
+        });
     }
     let what = format!("what the node said of {to} was cut short or can't be understood");
     Err(RemoteError::new(RemoteErrorKind::Lost, what).into())
@@ -129,12 +150,9 @@ impl Survey {
         self.staged = Manifest::default();
     }
 
-    /// What stands beside the place under this name.
+    /// What stands beside the place under this name, or where stages are made in the place, in it.
     pub fn beside(&self, name: &str) -> String {
-        match self.real.rsplit_once('/') {
-            Some((parent, _)) => format!("{parent}/{name}"),
-            None => name.to_owned(),
-        }
+        format!("{}/{name}", self.base)
     }
 }
 
@@ -143,30 +161,85 @@ impl Landing<'_> {
     pub fn stage(&self, seat: Seat<'_>) -> Result<String, LandError> {
         self.check_room()?;
         let stage = self.survey.beside(self.stage);
-        let found = self.survey.stage.as_deref().unwrap_or("-");
-        let (kept, record) = self.record;
-        self.run(
-            script::prepare(),
-            &[&stage, found, kept, record],
-            Input::Bytes(&self.delta.sweep),
-        )?;
+        self.prepare(&stage)?;
         let delta = self.delta;
+        let kept = self.record.0;
         if !self.rules.are_none() {
             let arguments = ["own", &self.survey.real, kept];
             self.run(script::note(), &arguments, Input::Bytes(&delta.own()))?;
         }
-        if !(delta.carry.is_none() && delta.extra.is_empty()) {
-            let mut list = List::new(&self.source.manifest, &delta.carry, &delta.extra);
-            self.run(
-                script::carry(),
-                &[&self.survey.real, &stage],
-                Input::Reader(&mut list),
-            )?;
+        self.carry(&stage)?;
+        let said = self.bring(&stage, seat)?;
+        self.compare(&stage)?;
+        Ok(said)
+    }
+
+    /// Brings what is not there yet to a hidden folder on the same file system, verifies it, and leaves it to the caller
+    /// to give it its places.
+    pub fn bring_in_place(&self, seat: Seat<'_>) -> Result<String, LandError> {
+        self.check_room()?;
+        let stage = self.survey.beside(self.stage);
+        self.prepare(&stage)?;
+        let said = self.bring(&stage, seat)?;
+        if !self.delta.folders.is_none() {
+            let (_, nothing) = channel();
+            let which = Which::Folders;
+            let mut folders = self.pack(nothing, Bits::default(), which, &self.delta.folders);
+            let at = format!("{stage}.folders");
+            self.run(script::keep(), &[&at], Input::Reader(&mut folders))?;
         }
-        let wanted = (delta.send.clone(), delta.verify.clone());
+        Ok(said)
+    }
+
+    fn prepare(&self, stage: &str) -> Result<(), LandError> {
+        let found = self.survey.stage.as_deref().unwrap_or("-");
+        let (kept, record) = self.record;
+        let arguments = [stage, found, kept, record];
+        self.run(
+            script::prepare(),
+            &arguments,
+            Input::Bytes(&self.delta.sweep),
+        )
+        .map(|_| ())
+    }
+
+    /// Copies what the live tree has and stays, and gives it the attributes that it shall have.
+    fn carry(&self, stage: &str) -> Result<(), LandError> {
+        let (delta, manifest) = (self.delta, &self.source.manifest);
+        let mut copied = delta.carry.clone();
+        if self.link_unchanged {
+            copied.keep_common(&delta.adjust);
+            let mut linked = delta.carry.clone();
+            linked.take_away(&delta.adjust);
+            if !linked.is_none() {
+                let mut list = List::new(manifest, &linked, &[]);
+                let arguments = [self.survey.real.as_str(), stage, "link"];
+                self.run(script::carry(), &arguments, Input::Reader(&mut list))?;
+            }
+        }
+        if !(copied.is_none() && delta.extra.is_empty()) {
+            let mut list = List::new(manifest, &copied, &delta.extra);
+            let arguments = [self.survey.real.as_str(), stage, "copy"];
+            self.run(script::carry(), &arguments, Input::Reader(&mut list))?;
+        }
+        if delta.adjust.is_none() {
+            return Ok(());
+        }
+        let owner = |entry: &Entry| {
+            let owner = self.survey.owner.unwrap_or((entry.uid, entry.gid));
+            self.survey.superuser.then_some(owner)
+        };
+        let orders = adjustments(manifest, &delta.adjust, owner);
+        self.run(script::adjust(), &[stage], Input::Bytes(&orders))
+            .map(|_| ())
+    }
+
+    /// Sends what is to be sent, and has its fingerprints compared.
+    fn bring(&self, stage: &str, seat: Seat<'_>) -> Result<String, LandError> {
+        let wanted = (self.delta.send.clone(), self.delta.verify.clone());
         let Stream { blocks, findings } =
             seat.join(self.source, wanted.0, wanted.1, self.survey.hash);
-        let said = self.unpack(&stage, blocks)?;
+        let said = self.unpack(stage, blocks)?;
         findings.wait();
         let changed = findings.changed();
         if let Some(first) = changed.first() {
@@ -180,9 +253,25 @@ impl Landing<'_> {
             );
             return Err(LandError::Changed(what));
         }
-        self.verify(&stage, &findings)?;
-        self.compare(&stage)?;
+        self.verify(stage, &findings)?;
         Ok(said)
+    }
+
+    fn pack(
+        &self,
+        blocks: Receiver<Arc<Block>>,
+        send: Bits,
+        which: Which,
+        folders: &Bits,
+    ) -> Pack<'_> {
+        Pack::new(
+            self.source,
+            (send, folders.clone()),
+            &self.delta.headers,
+            (self.survey.archives, self.survey.owner),
+            blocks,
+            which,
+        )
     }
 
     fn run(
@@ -201,28 +290,20 @@ impl Landing<'_> {
             Archives::Gnu => "gnu",
             Archives::Busybox => "busybox",
         };
-        let pack = |blocks, send, which| {
-            Pack::new(
-                self.source,
-                send,
-                &self.delta.headers,
-                archives,
-                blocks,
-                which,
-            )
-        };
         // busybox makes links last of all, which changes the times of folders.
         let which = match archives {
             Archives::Gnu => Which::All,
             Archives::Busybox => Which::NoFolders,
         };
-        let mut first = pack(blocks, self.delta.send.clone(), which);
+        let fresh = &self.delta.fresh;
+        let first = self.pack(blocks, self.delta.send.clone(), which, fresh);
+        let mut first = Throttle::new(first, self.rate, RealClock::default());
         let said = self.run(script::unpack(), &[stage, how], Input::Reader(&mut first))?;
         if which == Which::All {
             return Ok(said);
         }
         let (_, nothing) = channel();
-        let mut folders = pack(nothing, Bits::default(), Which::Folders);
+        let mut folders = self.pack(nothing, Bits::default(), Which::Folders, fresh);
         self.run(script::unpack(), &[stage, how], Input::Reader(&mut folders))
     }
 
@@ -234,39 +315,33 @@ impl Landing<'_> {
         }
         let manifest = &self.source.manifest;
         let kind = self.survey.hash;
-        let program = match kind {
-            HashKind::Blake2 => "b2sum",
-            HashKind::Sha256 => "sha256sum",
+        let (mut right, mut wrong) = (Bits::default(), None);
+        let mut heard = |at, hash| {
+            if findings.hash(kind, at) == Some(hash) {
+                right.add(at);
+            } else {
+                wrong = Some(at);
+            }
         };
-        let has_lines = || {
-            let paths = manifest.iter().filter(|(at, _)| which.has(*at));
-            paths
-                .map(|(_, entry)| manifest.path(entry))
-                .any(|path| path.contains(&b'\n'))
-        };
-        let each = self.survey.archives == Archives::Busybox && has_lines();
-        let mut sums = Sums {
-            line: Vec::new(),
-            next: 0,
-            wrong: None,
-            expected: &mut |at| {
-                let found = manifest.iter().skip(at).find(|(at, _)| which.has(*at));
-                found.map(|(at, _)| (at, findings.hash(kind, at)))
-            },
-        };
-        let mut list = List::new(manifest, which, &[]);
-        let arguments = [stage, program, if each { "each" } else { "-" }];
-        script::run(
+        let files = (manifest, which);
+        sums(
             self.exec,
-            script::verify(),
-            &arguments,
-            Input::Reader(&mut list),
-            &mut sums,
             self.patience,
+            self.survey,
+            stage,
+            files,
+            &mut heard,
         )?;
-        let missing = (sums.expected)(sums.next).map(|(at, _)| at);
-        let Some(wrong) = sums.wrong.or(missing).and_then(|at| manifest.get(at)) else {
+        let missing = || {
+            let mut all = manifest.iter().map(|(at, _)| at);
+            all.find(|at| which.has(*at) && !right.has(*at))
+        };
+        let Some(wrong) = wrong.or_else(missing).and_then(|at| manifest.get(at)) else {
             return Ok(());
+        };
+        let program = match kind {
+            HashKind::Blake2 => "BLAKE2",
+            HashKind::Sha256 => "SHA-256",
         };
         let path = String::from_utf8_lossy(manifest.path(wrong));
         let what =
@@ -276,7 +351,7 @@ impl Landing<'_> {
 
     /// Compares all that can be seen of the staged tree with what it shall be.
     fn compare(&self, stage: &str) -> Result<(), LandError> {
-        let staged = survey(self.exec, stage, None, self.patience)?;
+        let staged = survey(self.exec, stage, None, None, self.patience)?;
         if staged.digest(self.rules) == self.delta.becomes {
             return Ok(());
         }
@@ -299,8 +374,7 @@ impl Landing<'_> {
     /// Whether what arrives and what is copied has room.
     fn check_room(&self) -> Result<(), LandError> {
         let (delta, survey) = (self.delta, self.survey);
-        // Each file takes a block more than its bytes at the most.
-        let needed = delta.room(u64::try_from(self.source.manifest.len()).unwrap_or(u64::MAX));
+        let needed = delta.room();
         if needed > survey.space {
             let mib = |bytes: u64| bytes.div_ceil(1 << 20);
             let what = format!(
@@ -311,8 +385,9 @@ impl Landing<'_> {
             );
             return Err(LandError::NoRoom(what));
         }
-        let entries = u64::try_from(self.source.manifest.len()).unwrap_or(u64::MAX);
-        let new = entries.saturating_sub(u64::try_from(survey.staged_entries).unwrap_or(0));
+        let new = delta
+            .entries
+            .saturating_sub(u64::try_from(survey.staged_entries).unwrap_or(0));
         if let Some(free) = survey.inodes
             && new > free
         {
@@ -336,62 +411,11 @@ impl Delta {
         own
     }
 
-    /// How many bytes a stage of so many entries takes at the most.
-    pub fn room(&self, entries: u64) -> u64 {
+    /// How many bytes a stage takes at the most.
+    pub fn room(&self) -> u64 {
+        // Each file takes a block more than its bytes at the most.
         self.bytes
             .saturating_add(self.copied)
-            .saturating_add(entries.saturating_mul(512))
+            .saturating_add(self.entries.saturating_mul(512))
     }
-}
-
-/// Which entry comes at or after a number, and its fingerprint.
-type Expected<'a> = dyn FnMut(usize) -> Option<(usize, Option<Hash>)> + Send + 'a;
-
-/// Compares fingerprints as they come, a line each.
-struct Sums<'a> {
-    line: Vec<u8>,
-    next: usize,
-    wrong: Option<usize>,
-    expected: &'a mut Expected<'a>,
-}
-
-impl Write for Sums<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut rest = bytes;
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            self.line.extend_from_slice(&rest[..end]);
-            rest = &rest[end + 1..];
-            let line = std::mem::take(&mut self.line);
-            let Some((at, hash)) = (self.expected)(self.next) else {
-                return Err(io::Error::other("there are more fingerprints than files"));
-            };
-            self.next = at + 1;
-            if hash.is_none_or(|hash| !says(&line, &hash)) {
-                self.wrong = self.wrong.or(Some(at));
-            }
-        }
-        self.line.extend_from_slice(rest);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Whether a line of a program such as `sha256sum` begins with this fingerprint. A backslash marks an odd name.
-fn says(line: &[u8], hash: &Hash) -> bool {
-    let line = line.strip_prefix(b"\\").unwrap_or(line);
-    let digit = |half: u8| {
-        if half < 10 {
-            b'0' + half
-        } else {
-            b'a' + half - 10
-        }
-    };
-    line.len() >= 64
-        && hash
-            .iter()
-            .zip(line.chunks(2))
-            .all(|(byte, digits)| digits == [digit(byte >> 4), digit(byte & 15)])
 }

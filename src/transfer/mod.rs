@@ -13,8 +13,9 @@
 //!
 //! Everything on a node is done by scripts for a POSIX shell, through
 //! [`Host`](crate::remote::Host): nothing is installed there. What must not happen
-//! without the right to it ([`seal`], [`swap`], [`back`]) is given to the caller as
-//! a script, to be run under whatever lock it holds. This room knows machines and
+//! without the right to it ([`seal`], [`swap`], [`back`], [`replace`]) is given to the caller as
+//! a script, to be run under whatever lock it holds. Where files are replaced where they are
+//! ([`Landing::bring_in_place`]), what was sent waits in a hidden folder, and [`replace`] gives it its places. This room knows machines and
 //! files; it knows no plan, no run, no lock.
 //!
 //! ```
@@ -26,8 +27,11 @@
 //! ```
 
 mod bits;
+mod checksum;
 mod delta;
+mod in_place;
 mod land;
+mod likeness;
 mod list;
 mod manifest;
 mod pack;
@@ -35,15 +39,18 @@ mod read;
 mod rules;
 mod script;
 mod source;
+mod sums;
 mod survey;
 mod tar;
 mod tee;
+mod throttle;
 
+pub use checksum::{SameContent, same_content};
 pub use delta::{Delta, Wanted};
-pub use land::{Landing, Names, note, place, survey};
+pub use land::{Landing, Names, Place, note, place, survey};
 pub use manifest::{Entry, Kind, Known, Manifest, Marks, Precision, Time, TooMuch};
 pub use rules::{BadRule, Rules};
-pub use script::{Exec, LandError, Script, back, seal, swap};
+pub use script::{Exec, LandError, Script, back, replace, seal, swap};
 pub use source::{Source, SourceError};
 pub use survey::{Archives, HashKind, Standing, Survey};
 pub use tee::{Meetings, Seat};

@@ -18,8 +18,12 @@ use super::tar::{END, Head, head, padding};
 pub(super) struct Pack<'a> {
     source: Arc<Source>,
     send: Bits,
+    /// The folders whose attributes are sent.
+    folders: Bits,
     headers: &'a [Header],
     archives: Archives,
+    /// Whom everything belongs to, whoever it belongs to here.
+    owner: Option<(u32, u32)>,
     blocks: Receiver<Arc<Block>>,
     /// The entry that comes next; all before it are packed.
     next: usize,
@@ -59,17 +63,19 @@ enum Chunk {
 impl<'a> Pack<'a> {
     pub(super) fn new(
         source: &Arc<Source>,
-        send: Bits,
+        (send, folders): (Bits, Bits),
         headers: &'a [Header],
-        archives: Archives,
+        (archives, owner): (Archives, Option<(u32, u32)>),
         blocks: Receiver<Arc<Block>>,
         which: Which,
     ) -> Self {
         Self {
             source: Arc::clone(source),
             send,
+            folders,
             headers,
             archives,
+            owner,
             blocks,
             next: 0,
             current: None,
@@ -176,13 +182,21 @@ impl<'a> Pack<'a> {
             manifest, names, ..
         } = &*self.source;
         let first = manifest.first(entry);
+        // Some programs believe names more than numbers.
+        let (owner, names) = match self.owner {
+            Some(owner) => (owner, ("", "")),
+            None => (
+                (entry.uid, entry.gid),
+                (names.user(entry.uid), names.group(entry.gid)),
+            ),
+        };
         head(
             &Head {
                 path: manifest.path(entry),
                 kind: entry.kind,
                 mode: entry.mode,
-                owner: (entry.uid, entry.gid),
-                names: (names.user(entry.uid), names.group(entry.gid)),
+                owner,
+                names,
                 changed: entry.changed,
                 size: entry.size,
                 target: first.map_or_else(|| manifest.target(entry), |first| manifest.path(first)),
@@ -248,7 +262,7 @@ impl<'a> Pack<'a> {
         let folders = source
             .manifest
             .iter()
-            .filter(|(_, entry)| entry.kind == Kind::Folder);
+            .filter(|(at, entry)| entry.kind == Kind::Folder && self.folders.has(*at));
         let mut folders: Vec<(&[u8], Option<&Entry>, Option<&Header>)> = folders
             .map(|(_, entry)| (source.manifest.path(entry), Some(entry), None))
             .collect();

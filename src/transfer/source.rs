@@ -6,9 +6,13 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::bits::Bits;
 use super::manifest::{Kind, Known, Manifest, Marks, Precision, Time};
+use super::read::Hash;
 use super::rules::Rules;
+use super::survey::HashKind;
 
 /// Attributes that a kernel or its guards compute or give by themselves.
 const NOT_CARRIED: [&str; 3] = ["security.ima", "security.evm", "security.selinux"];
@@ -26,7 +30,12 @@ pub struct Source {
     /// What can't be copied, such as sockets and devices.
     pub left_out: Vec<PathBuf>,
     pub(super) names: Names,
+    /// What was found of contents so far, for all that ask for it.
+    fingerprints: Mutex<Arc<Fingerprints>>,
 }
+
+/// Fingerprints of files, by their kind and the number of the file.
+pub(super) type Fingerprints = HashMap<(HashKind, usize), Hash>;
 
 /// The tree can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +74,7 @@ impl Source {
             manifest: Manifest::default(),
             left_out: Vec::new(),
             names: Names::of_this_machine(),
+            fingerprints: Mutex::default(),
         };
         source.add(b"", &root, &found, Kind::Folder)?;
         let mut folders: Vec<Vec<u8>> = vec![Vec::new()];
@@ -158,6 +168,27 @@ impl Source {
             marks.add(self.manifest.mark(entry, Precision::Nanos));
         }
         marks.digest()
+    }
+
+    /// The fingerprints of these files, and perhaps of more. Whoever asks while they are computed waits.
+    pub(super) fn fingerprints(&self, kind: HashKind, which: &Bits) -> Arc<Fingerprints> {
+        let mut known = self
+            .fingerprints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut missing = Bits::default();
+        for (at, _) in self.manifest.iter() {
+            if which.has(at) && !known.contains_key(&(kind, at)) {
+                missing.add(at);
+            }
+        }
+        if !missing.is_none() {
+            let found = super::read::fingerprints(self, kind, &missing);
+            let mut all = Fingerprints::clone(&known);
+            all.extend(found);
+            *known = Arc::new(all);
+        }
+        Arc::clone(&known)
     }
 
     /// How many bytes all files have together.

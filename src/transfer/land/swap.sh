@@ -21,6 +21,8 @@ carry_again() {
     while IFS= read -r line <&8; do
         path=${line#* * * * }
         path=${path#./}
+        # What a place at which a file system is mounted has of ours.
+        case $path in ".${real##*/}.clusterctl-"* | lost+found | lost+found/*) continue ;; esac
         from=$real/$path into=$waits/$path
         ! exists "$into" || grep -Fqx -e "./$path" "$staged/own" || continue
         case $path in
@@ -46,9 +48,13 @@ carry_again() {
     rm -f -- "$kept/differs" "$kept/now"
 }
 
+real_of "$to"
+if is_mounted "$real"; then
+    swap_inside
+    exit 0
+fi
 read -r its_digest its_identity 2>/dev/null <"$staged/staged" || stop $EX_STALE "no whole tree is staged for $to"
 [ "$its_digest" = "$digest" ] || stop $EX_STALE "what is staged for $to is another tree"
-real_of "$to"
 if [ "$(identity "$real")" != "$its_identity" ]; then
     mkdir -p -- "$kept" || exit $EX_FAILED
     waits=$other

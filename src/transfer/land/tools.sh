@@ -37,8 +37,9 @@ exists() {
     [ -e "$1" ] || [ -L "$1" ]
 }
 
-# The first place in a folder, itself included, at which something is mounted.
+# The first place in a folder, itself included, at which something is mounted; `below` it, or `at` it.
 mounted_in() (
+    which=${2-}
     [ -r /proc/self/mountinfo ] || exit 0
     folder=$(cd -P -- "$1" 2>/dev/null && pwd -P) || folder=$1
     while read -r _ _ _ _ point _; do
@@ -48,14 +49,21 @@ mounted_in() (
             point=${point%.}
             ;;
         esac
-        case $point in
-        "$folder" | "$folder"/*)
+        case $which$point in
+        "$folder" | "$folder"/* | at"$folder" | below"$folder"/*)
             printf '%s\n' "$point"
             break
             ;;
         esac
     done </proc/self/mountinfo
 )
+
+# Whether a file system is mounted at a folder.
+is_mounted() {
+    [ -d "$1" ] || return 1
+    [ "$(stat -c %d -- "$1")" = "$(stat -c %d -- "${1%/*}/")" ] || return 0
+    [ -n "$(mounted_in "$1" at)" ]
+}
 
 # What is mounted in a tree would go with it when that gets another name.
 without_mounts() {
