@@ -68,7 +68,7 @@ impl Approach {
     fn most_tries(&self, kind: RemoteErrorKind) -> u32 {
         match kind {
             // Servers drop some of many by chance.
-            RemoteErrorKind::Busy | RemoteErrorKind::NoSession => 6,
+            RemoteErrorKind::Busy | RemoteErrorKind::Cut | RemoteErrorKind::NoSession => 6,
             RemoteErrorKind::Refused => self.attempts.max(3),
             // Each of these takes as long as connecting may.
             RemoteErrorKind::Silent => self.attempts,

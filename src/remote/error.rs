@@ -24,6 +24,8 @@ pub enum RemoteErrorKind {
     Garbage,
     /// The server closed the connection before anybody could log in, as it does when too many do so at once.
     Busy,
+    /// The connection broke while somebody logged in, and no server said that it ends it.
+    Cut,
     /// No cipher, key exchange or kind of key that both sides know.
     NothingInCommon,
     /// The host's key is not known.
@@ -71,6 +73,7 @@ impl RemoteErrorKind {
             Self::Silent => Retry::Yes("nothing was begun, and the network may recover"),
             Self::Garbage => Retry::No("something else than SSH listens there"),
             Self::Busy => Retry::Yes("nothing was begun, and others will have logged in by then"),
+            Self::Cut => Retry::Yes("nothing was begun, and the network may recover"),
             Self::NothingInCommon => Retry::No("both sides would offer the same again"),
             Self::UnknownKey => Retry::No("somebody has to say whether the key is the right one"),
             Self::ChangedKey => Retry::No("another machine may answer in the host's place"),

@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 
 use super::{Line, RemoteError, RemoteErrorKind};
 
+/// How long those that a command left behind may go on writing to its streams after its end.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+
 /// A machine on which commands run. Every call may come from any thread.
 pub trait Host: Send + Sync {
     /// Runs a command to its end.
     ///
     /// What it writes arrives in `streams` exactly as it was written, and nothing else does: what a login shell says by
-    /// itself is left out. When this gives an error, the error's kind says whether the command can have been begun.
+    /// itself is left out. A command ends when its process does: those that it left behind go on, and what they write
+    /// within a second is still passed on. When this gives an error, the error's kind says whether the command can have been begun.
     /// When the time is up or it is cancelled, the command is asked to end as well as the machine allows.
     fn exec(
         &self,

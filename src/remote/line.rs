@@ -84,11 +84,11 @@ impl Line {
     /// What a login shell is given: `/bin/sh` says the mark, runs the command and tells how it ended.
     ///
     /// A long command does not fit where a login shell is told of it: it goes ahead of what the command reads.
-    pub(super) fn for_login_shell(&self, mark: &Mark, telling: Telling) -> Told {
+    pub(super) fn for_login_shell(&self, mark: &Mark) -> Told {
         let plain = |word: &String| !word.contains(['\'', '\\', '!', '\n', '\r']);
         let words: Vec<_> = self.words.iter().map(|word| quote(word)).collect();
         let words = words.join(" ");
-        let run = telling.script(mark);
+        let run = run(mark);
         let mark = mark.script();
         if self.words.iter().all(plain) {
             let text = format!("exec /bin/sh -c '{mark}; {run}' sh {words}");
@@ -112,32 +112,19 @@ impl Line {
     }
 }
 
-/// How the shell that runs a command tells how it ended.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Telling {
-    /// By its exit code alone; a signal counts from 128.
-    Code,
-    /// By an exit code or a signal, and that it ended well by a mark as well: who can't tell code 0 from no word at all
-    /// would take a session that somebody else ended for a command that ended well.
-    Marked,
-}
-
-impl Telling {
-    /// Runs `"$@"`. What the shell says about a signal is nobody's. Some shells count a signal from 256.
-    fn script(self, mark: &Mark) -> String {
-        let run =
-            "exec 3>&2 2>&-; (exec \"$@\" 2>&3 3>&-); e=$?; test $e -lt 256 || e=$((e - 128))";
-        let tell = match self {
-            Self::Code => String::new(),
-            Self::Marked => format!(
-                "test $e != 0 || {}; test $e -le 128 || case $(kill -l $e) in \
-                 ABRT|ALRM|FPE|HUP|ILL|INT|KILL|PIPE|QUIT|SEGV|TERM|USR1|USR2) ulimit -c 0; kill -s $(kill -l $e) $$;; \
-                 esac; ",
-                mark.last_words()
-            ),
-        };
-        format!("{run}; {tell}exit $e")
-    }
+/// Runs `"$@"`, and tells how it ended. That is told as soon as it is so, and not only when nobody holds the command's
+/// streams any more; and who can't tell code 0 from no word at all would take a session that somebody else ended for a
+/// command that ended well.
+///
+/// What the shell says about a signal is nobody's. Some shells count a signal from 256.
+fn run(mark: &Mark) -> String {
+    let told = mark.last_words();
+    format!(
+        "exec 3>&2 2>&-; (exec \"$@\" 2>&3 3>&-); e=$? s=; test $e -lt 256 || e=$((e - 128)); \
+         test $e -le 128 || case $(kill -l $e) in \
+         ABRT|ALRM|FPE|HUP|ILL|INT|KILL|PIPE|QUIT|SEGV|TERM|USR1|USR2) s=$(kill -l $e);; esac; \
+         {told}; exit $e"
+    )
 }
 
 /// What a login shell is given, and what the shell that it starts reads before the command does.
@@ -192,12 +179,12 @@ mod tests {
     fn words_that_every_shell_reads_alike_stay_readable() {
         let mark = Mark::new();
         let line = Line::new(["/opt/x/bin/server", "a b", "", "$x", "~"]).unwrap();
-        let text = line.for_login_shell(&mark, Telling::Code).text;
-        assert!(text.starts_with("exec /bin/sh -c 'echo clusterctl-"));
+        let text = line.for_login_shell(&mark).text;
+        assert!(text.starts_with("exec /bin/sh -c 'set +evx; echo clusterctl-"));
         assert!(text.ends_with("; exit $e' sh /opt/x/bin/server 'a b' '' '$x' '~'"));
         let text = Line::new(["echo", "it's"])
             .unwrap()
-            .for_login_shell(&mark, Telling::Marked)
+            .for_login_shell(&mark)
             .text;
         assert!(text.contains("; eval \"$(echo "));
         assert_eq!(Line::new([""; 1]), Err(NotALine::Empty));

@@ -1,10 +1,11 @@
 //! What every shell makes of a line: the words, to the byte. Real shells are asked.
 
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
-use super::{Line, Telling};
-use crate::remote::mark::Mark;
+use super::Line;
+use crate::remote::Exit;
+use crate::remote::mark::{AfterMark, Mark, ended};
 
 /// Login shells, and how they are asked to run a line.
 const SHELLS: [&[&str]; 9] = [
@@ -65,7 +66,7 @@ fn check(shell: &[&str], words: &[String]) {
     let start = ["printf", "%s\u{1}\u{2}"].map(str::to_owned);
     let line = Line::new(start.into_iter().chain(words.iter().cloned())).unwrap();
     let mark = Mark::new();
-    let told = line.for_login_shell(&mark, Telling::Marked);
+    let told = line.for_login_shell(&mark);
     let mut child = Command::new(shell[0])
         .args(&shell[1..])
         .args(["-c", &told.text])
@@ -78,14 +79,72 @@ fn check(shell: &[&str], words: &[String]) {
     // All of it is read before anything but the mark is written.
     let _ = child.stdin.take().unwrap().write_all(&told.ahead);
     let out = child.wait_with_output().unwrap();
-    let end = out.stdout.iter().position(|byte| *byte == b'\n');
-    let found = &out.stdout[end.map_or(0, |end| end + 1)..];
+    let (found, err, exit) = between_the_marks(&mark, &out);
     assert!(
-        found == written.as_bytes() && out.status.success() && out.stderr.ends_with(b"-ended\n"),
+        found == written.as_bytes() && out.status.success() && exit == Some(Exit::Code(0)),
         "{shell:?} makes of {words:?}: {:?}, {:?}",
-        String::from_utf8_lossy(found),
-        String::from_utf8_lossy(&out.stderr)
+        String::from_utf8_lossy(&found),
+        String::from_utf8_lossy(&err)
     );
+}
+
+/// What the command wrote, and how it ended.
+fn between_the_marks(mark: &Mark, said: &Output) -> (Vec<u8>, Vec<u8>, Option<Exit>) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let [out_heard, err_heard] = [(&mut out, &said.stdout), (&mut err, &said.stderr)].map(
+        |(to, said): (&mut Vec<u8>, _)| {
+            let mut filter = AfterMark::up_to_the_end(mark, to);
+            filter.write_all(said).unwrap();
+            filter.finish().unwrap();
+            filter.heard()
+        },
+    );
+    let exit = ended(&out_heard, &err_heard);
+    (out, err, exit)
+}
+
+/// A `/bin/sh` that is `bash` traces when the environment says so, and repeats every command as it runs it.
+#[test]
+fn a_shell_that_traces_does_not_say_the_marks_by_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let sh = folder.path().join("sh");
+    let bash = Command::new("sh").args(["-c", "command -v bash"]).output();
+    let bash = String::from_utf8(bash.unwrap().stdout).unwrap();
+    std::os::unix::fs::symlink(bash.trim(), &sh).unwrap();
+    let text = "echo out; echo err >&2; exit 7";
+    let long = format!("{text} # {}", "x".repeat(40_000));
+    for (options, text) in [
+        ("xtrace", text),
+        ("xtrace:verbose", "echo \"out\"; echo 'err' >&2; exit 7"),
+        ("xtrace:errexit", text),
+        ("xtrace", &long),
+    ] {
+        for to_stdout in [false, true] {
+            let mark = Mark::new();
+            let line = Line::script(text, "case", [""; 0]).unwrap();
+            let told = line.for_login_shell(&mark);
+            let mut command = Command::new(&sh);
+            let with_bash = told.text.replace("/bin/sh", &sh.display().to_string());
+            command.args(["-c", &with_bash]).env("SHELLOPTS", options);
+            if to_stdout {
+                command.env("BASH_XTRACEFD", "1");
+            }
+            let mut child = command
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let _ = child.stdin.take().unwrap().write_all(&told.ahead);
+            let said = child.wait_with_output().unwrap();
+            let [out, err] = [&said.stdout, &said.stderr].map(|said| String::from_utf8_lossy(said));
+            let traced = format!("{out}{err}").contains("+ ");
+            assert!(traced, "it does not trace: {out}{err}");
+            let did = between_the_marks(&mark, &said);
+            let expected = (b"out\n".to_vec(), b"err\n".to_vec(), Some(Exit::Code(7)));
+            assert_eq!(did, expected, "{options}: {out}\n---\n{err}");
+        }
+    }
 }
 
 #[test]

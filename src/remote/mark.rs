@@ -2,11 +2,14 @@
 //!
 //! A login shell may say whatever it likes before it runs a command: a greeting, the noise of a `.bashrc`, what `set -x`
 //! traces. Then `/bin/sh` says a mark on both streams and runs the command. What comes after the mark is the command's,
-//! to the byte. Where nobody else can tell that the command ended well, the shell says so with another mark.
+//! to the byte. When the command has ended, the shell says on both streams how, with another mark: all that the command
+//! wrote comes before it, and what comes after it was written by those that it left behind.
 
 use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use memchr::memmem;
 
@@ -17,6 +20,9 @@ const REMEMBERED: usize = 400;
 
 /// How much is searched for the mark at once. The line with the mark is far shorter.
 const SEARCHED: usize = 4096;
+
+/// Takes back what the environment may have told a shell.
+pub(super) const QUIETLY: &str = "set +evx";
 
 /// A word that nobody says by chance, another one for each command.
 pub(super) struct Mark {
@@ -32,15 +38,20 @@ impl Mark {
     }
 
     /// What `/bin/sh` runs to say it, and under which number it runs. The word stands there in two parts, so that who
-    /// repeats the command, as a trace does, does not say it.
+    /// repeats the command as it was given does not say it. A trace repeats it as it is run: a shell that finds in its
+    /// environment that it should trace, or end at the first failure, is told not to.
     pub(super) fn script(&self) -> String {
         let nonce = &self.nonce;
-        format!("echo clusterctl-\"{nonce}\" $$; echo clusterctl-\"{nonce}\" >&2")
+        format!("{QUIETLY}; echo clusterctl-\"{nonce}\" $$; echo clusterctl-\"{nonce}\" >&2")
     }
 
-    /// What `/bin/sh` runs to say that the command ended well, where descriptor 3 is the command's standard error.
+    /// What `/bin/sh` runs to say how the command ended, where descriptor 3 is the command's standard error, `$e` the code,
+    /// and `$s` the signal if there was one. A command may have left its streams such that a full one takes nothing.
     pub(super) fn last_words(&self) -> String {
-        format!("echo clusterctl-\"{}\"-ended >&3", self.nonce)
+        let nonce = &self.nonce;
+        format!(
+            "t() {{ for i in 1 2 3 4 5; do echo clusterctl-\"{nonce}\"-ended $e $s && break; sleep 1; done; }}; t >&3; t"
+        )
     }
 
     /// The part of the word that is random.
@@ -52,9 +63,40 @@ impl Mark {
         format!("clusterctl-{}", self.nonce).into_bytes()
     }
 
+    /// What is said last, but for how the command ended.
     fn said_last(&self) -> Vec<u8> {
-        format!("clusterctl-{}-ended\n", self.nonce).into_bytes()
+        format!("clusterctl-{}-ended ", self.nonce).into_bytes()
     }
+}
+
+/// What was heard on a stream, for whoever has lent the stream to somebody else.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    begun: AtomicBool,
+    ended: OnceLock<Exit>,
+}
+
+impl Heard {
+    /// Whether the command has begun, or is about to.
+    pub(super) fn begun(&self) -> bool {
+        self.begun.load(Ordering::SeqCst)
+    }
+}
+
+/// How the command ended, if that was told on both of its streams: then all that it wrote has come.
+pub(super) fn ended(out: &Heard, err: &Heard) -> Option<Exit> {
+    out.ended.get().and(err.ended.get()).cloned()
+}
+
+/// From `CODE` or `CODE SIGNAL`.
+fn exit(told: &[u8]) -> Option<Exit> {
+    let told = std::str::from_utf8(told).ok()?;
+    let mut words = told.split_whitespace();
+    let code = words.next()?.parse().ok()?;
+    Some(match words.next() {
+        Some(signal) => Exit::Signal(signal.to_owned()),
+        None => Exit::Code(code),
+    })
 }
 
 /// Passes on what comes after the mark.
@@ -68,7 +110,7 @@ pub(super) struct AfterMark<'a> {
     noise: Vec<u8>,
     seen: bool,
     pid: Option<u32>,
-    ended: bool,
+    heard: Arc<Heard>,
 }
 
 impl<'a> AfterMark<'a> {
@@ -81,7 +123,7 @@ impl<'a> AfterMark<'a> {
             noise: Vec::new(),
             seen: false,
             pid: None,
-            ended: false,
+            heard: Arc::default(),
         }
     }
 
@@ -93,9 +135,9 @@ impl<'a> AfterMark<'a> {
         }
     }
 
-    /// Whether it was said that the command ended well.
-    pub(super) fn ended(&self) -> bool {
-        self.ended
+    /// What is heard on this stream, while it is lent to somebody else.
+    pub(super) fn heard(&self) -> Arc<Heard> {
+        Arc::clone(&self.heard)
     }
 
     /// Nothing more comes: what might have become the mark at the end is the command's.
@@ -135,6 +177,7 @@ impl<'a> AfterMark<'a> {
             let number = String::from_utf8_lossy(&self.held[after..after + end]).into_owned();
             self.pid = number.trim().parse().ok().filter(|pid| *pid > 1);
             self.seen = true;
+            self.heard.begun.store(true, Ordering::SeqCst);
             let rest = self.held.split_off(after + end + 1);
             self.held.clear();
             return self.pass(&rest);
@@ -151,20 +194,33 @@ impl<'a> AfterMark<'a> {
         let Some(last) = &self.said_last else {
             return self.out.write_all(bytes);
         };
-        self.held.extend_from_slice(bytes);
-        if let Some(at) = memmem::find(&self.held, last) {
-            self.held.drain(at..at + last.len());
-            self.ended = true;
-            return self.finish();
+        let mut joined = std::mem::take(&mut self.held);
+        let bytes = if joined.is_empty() {
+            bytes
+        } else {
+            joined.extend_from_slice(bytes);
+            &joined
+        };
+        let Some(at) = memmem::find(bytes, last) else {
+            let longest = bytes.len().min(last.len() - 1);
+            let begun = (1..=longest)
+                .rev()
+                .find(|&length| last.starts_with(&bytes[bytes.len() - length..]));
+            let (sure, rest) = bytes.split_at(bytes.len() - begun.unwrap_or(0));
+            self.held.extend_from_slice(rest);
+            return self.out.write_all(sure);
+        };
+        let told = &bytes[at + last.len()..];
+        let Some(end) = memchr::memchr(b'\n', told) else {
+            self.held.extend_from_slice(&bytes[at..]);
+            return self.out.write_all(&bytes[..at]);
+        };
+        if let Some(exit) = exit(&told[..end]) {
+            let _ = self.heard.ended.set(exit);
         }
-        let longest = self.held.len().min(last.len() - 1);
-        let begun = (1..=longest).rev().find(|&length| {
-            let end = &self.held[self.held.len() - length..];
-            last.starts_with(end)
-        });
-        let rest = self.held.split_off(self.held.len() - begun.unwrap_or(0));
-        let sure = std::mem::replace(&mut self.held, rest);
-        self.out.write_all(&sure)
+        self.said_last = None;
+        self.out.write_all(&bytes[..at])?;
+        self.out.write_all(&told[end + 1..])
     }
 }
 
@@ -231,11 +287,19 @@ mod tests {
         let mark = Mark::new();
         let last = mark.said_last();
         let begin = [mark.said(), b" 1\n".to_vec()].concat();
-        let whole = [&b"err cluster"[..], &last, b"late c"].concat();
-        let none = [&b"err"[..], &last[..last.len() - 1]].concat();
+        let code = [&b"err cluster"[..], &last, b"7 \nlate c"].concat();
+        let signal = [&last[..], b"143 TERM\n", &last, b"0\n"].concat();
+        let torn = [&b"err"[..], &last[..last.len() - 1]].concat();
+        let open = [&b"err"[..], &last, b"14"].concat();
         for (said, expected, ended) in [
-            (&whole, b"err clusterlate c".to_vec(), true),
-            (&none, none.clone(), false),
+            (&code, b"err clusterlate c".to_vec(), Some(Exit::Code(7))),
+            (
+                &signal,
+                [&last[..], b"0\n"].concat(),
+                Some(Exit::Signal("TERM".to_owned())),
+            ),
+            (&torn, torn.clone(), None),
+            (&open, open.clone(), None),
         ] {
             let all = [&begin[..], said].concat();
             for length in [1, 7, 50, all.len()] {
@@ -245,7 +309,7 @@ mod tests {
                     filter.write_all(piece).unwrap();
                 }
                 filter.finish().unwrap();
-                assert_eq!(filter.ended(), ended);
+                assert_eq!(filter.heard().ended.get(), ended.as_ref());
                 assert_eq!(out, expected);
             }
         }

@@ -12,16 +12,13 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open};
 
-use super::host::signal_name;
+use super::host::{LINGER, signal_name};
 use super::pipes::Pipes;
 use super::{Exit, Input, Patience, RemoteError, RemoteErrorKind, Streams, environment};
 use crate::config::SecretStore;
 
 /// How long a process may take to end once it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// How long those that a process left behind may go on writing to its streams after its end.
-const LINGER: Duration = Duration::from_secs(1);
 
 /// A command that waits to be started in a session of its own, or at least in a process group.
 pub(super) fn command(program: &str) -> Command {
@@ -91,7 +88,18 @@ impl Process {
 
     /// Serves its streams until its end. When the time is up, or a stream fails, it and all of its group are ended.
     pub(super) fn run(
+        self,
+        streams: Streams<'_>,
+        patience: &Patience<'_>,
+    ) -> Result<Exit, RemoteError> {
+        self.run_until(&|| false, streams, patience)
+    }
+
+    /// The same for a process that serves something elsewhere: when that `is_over`, the process has a short while to end by
+    /// itself, and is ended.
+    pub(super) fn run_until(
         mut self,
+        is_over: &dyn Fn() -> bool,
         streams: Streams<'_>,
         patience: &Patience<'_>,
     ) -> Result<Exit, RemoteError> {
@@ -99,25 +107,36 @@ impl Process {
             let what = format!("a pipe can't be set up on this machine: {error}");
             RemoteError::new(RemoteErrorKind::Here, what)
         })?;
+        let mut over_since = None;
         while !self.has_ended() {
-            let served = patience
-                .check(&self.what)
-                .and_then(|()| pipes.serve(self.end.as_ref()));
-            if let Err(error) = served {
-                self.stop(pipes);
+            if over_since.is_none() && is_over() {
+                over_since = Some(Instant::now());
+            }
+            let go_on = patience.check(&self.what);
+            if let Some(since) = over_since
+                && (go_on.is_err() || since.elapsed() >= LINGER)
+            {
+                return self.stop(pipes).map_err(|error| self.not_known(&error));
+            }
+            let over = over_since.is_some();
+            let go_on = if over { Ok(()) } else { go_on };
+            if let Err(error) = go_on.and_then(|()| pipes.serve(self.end.as_ref())) {
+                let _ = self.stop(pipes);
                 return Err(error);
             }
         }
-        let deadline = Instant::now() + LINGER;
+        let deadline = over_since.unwrap_or_else(Instant::now) + LINGER;
         let mut served = Ok(());
         while !pipes.are_silent() && Instant::now() < deadline {
             served = served.and(pipes.serve(None));
         }
-        let exit = self.bury().map_err(|error| {
-            let what = format!("how {} ended is not known: {error}", self.what);
-            RemoteError::new(RemoteErrorKind::Lost, what)
-        })?;
+        let exit = self.bury().map_err(|error| self.not_known(&error))?;
         served.map(|()| exit)
+    }
+
+    fn not_known(&self, error: &io::Error) -> RemoteError {
+        let what = format!("how {} ended is not known: {error}", self.what);
+        RemoteError::new(RemoteErrorKind::Lost, what)
     }
 
     fn has_ended(&self) -> bool {
@@ -129,7 +148,7 @@ impl Process {
     }
 
     /// Asks the group to end, and makes it end.
-    fn stop(&mut self, mut pipes: Pipes<'_>) {
+    fn stop(&mut self, mut pipes: Pipes<'_>) -> io::Result<Exit> {
         self.signal(Signal::TERM);
         let deadline = Instant::now() + GRACE;
         while !self.has_ended() && Instant::now() < deadline {
@@ -137,7 +156,7 @@ impl Process {
             let _ = pipes.serve(self.end.as_ref());
         }
         self.signal(Signal::KILL);
-        let _ = self.bury();
+        self.bury()
     }
 
     /// The leader is buried last, so that its number stays its own.

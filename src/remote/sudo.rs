@@ -18,7 +18,7 @@ use crate::config::Secret;
 /// Reads a password, has `sudo` try it once, and only when it is right lets `sudo` read it again where the command's input
 /// follows: `sudo` would take that for further tries. Whether `sudo` wants one at all is not known before.
 /// `$1` the user, `$2` what begins the command, `$3` what ends the passwords.
-const TWICE: &str = r#"user=$1 begin=$2 end=$3; shift 3
+const TWICE: &str = r#"set +vx; user=$1 begin=$2 end=$3; shift 3
 IFS= read -r password || exit 1
 printf '%s\n' "$password" | sudo -k -S -p '' -u "$user" -v || exit 1
 password=
@@ -26,7 +26,7 @@ exec sudo -k -S -p '' -u "$user" -- /bin/sh -c "$begin" "$end" "$@""#;
 
 /// Passes over what `sudo` has left of the passwords. Its name is what ends them.
 const SKIP: &str =
-    r#"while IFS= read -r line || exit 1; do test "$line" != "$0" || break; done; line="#;
+    r#"set +vx; while IFS= read -r line || exit 1; do test "$line" != "$0" || break; done; line="#;
 
 /// Ends the group of a process, whose number is `$1`.
 const FAREWELL: &str = r#"stat=$(cat "/proc/$1/stat" 2>/dev/null) || exit 0

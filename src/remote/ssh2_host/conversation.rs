@@ -4,17 +4,21 @@
 //! direction. That can't make both sides wait for each other: a server reads what comes whatever its commands do.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ssh2::Channel;
 use zeroize::Zeroizing;
 
 use super::link::{Link, Stop, number};
-use crate::remote::mark::{AfterMark, Mark, not_begun};
+use crate::remote::host::LINGER;
+use crate::remote::mark::{self, AfterMark, Mark, not_begun};
 use crate::remote::{Exit, Input, Patience, RemoteError, RemoteErrorKind, Streams};
 
 /// How much is read or written at once.
 const CHUNK: usize = 64 << 10;
+
+/// How long a server may take to close a channel whose command has ended.
+const CLOSES: Duration = Duration::from_secs(3);
 
 /// How many seconds a command has to end once it was asked to, before it is killed.
 const GRACE: u32 = 5;
@@ -61,7 +65,7 @@ pub(super) fn hold(
         link,
         channel,
         patience,
-        out: AfterMark::new(mark, streams.out),
+        out: AfterMark::up_to_the_end(mark, streams.out),
         err: AfterMark::up_to_the_end(mark, streams.err),
         feed: Feed::new(streams.input),
         buffer: Zeroizing::new(vec![0; CHUNK]),
@@ -70,12 +74,16 @@ pub(super) fn hold(
         .begin(command)
         .and_then(|()| conversation.serve())
         .and_then(|()| conversation.end());
-    let finished = conversation.err.finish();
+    let finished = conversation.out.finish().and(conversation.err.finish());
     let ended = ended.and_then(|exit| {
         finished.map_or_else(|error| Err(RemoteError::of_stream(&error)), |()| Ok(exit))
     });
     ended.map_err(|error| Broken {
-        runs_as: conversation.out.pid(),
+        // Once it has ended, those that it left behind are not ours to end.
+        runs_as: conversation
+            .out
+            .pid()
+            .filter(|_| conversation.told().is_none()),
         error: conversation.explain(error),
     })
 }
@@ -143,7 +151,13 @@ impl Conversation<'_, '_> {
         })
     }
 
-    /// Passes everything on until nothing comes any more.
+    /// How the command ended, if the shell that ran it has told.
+    fn told(&self) -> Option<Exit> {
+        mark::ended(&self.out.heard(), &self.err.heard())
+    }
+
+    /// Passes everything on until nothing comes any more, or until the command has ended and those that it left behind had
+    /// their time.
     fn serve(&mut self) -> Result<(), RemoteError> {
         loop {
             let mut moved = self.feed_it()?;
@@ -152,11 +166,32 @@ impl Conversation<'_, '_> {
             if self.channel.eof() {
                 return Ok(());
             }
+            if self.told().is_some() {
+                return self.linger();
+            }
             self.patience.check("the command")?;
             if !moved {
                 self.look_after()?;
             }
         }
+    }
+
+    /// The command has ended and all that it wrote has come: what breaks from now on is no trouble of the command's.
+    fn linger(&mut self) -> Result<(), RemoteError> {
+        let deadline = Instant::now() + LINGER;
+        while !self.channel.eof() && Instant::now() < deadline {
+            let moved = self
+                .drain(Which::Out)
+                .and_then(|out| Ok(self.drain(Which::Err)? || out));
+            match moved {
+                Ok(true) => {}
+                Ok(false) if self.patience.check("").is_ok() && self.look_after().is_ok() => {}
+                Err(error) if error.kind == RemoteErrorKind::Stream => return Err(error),
+                Err(error) if error.kind == RemoteErrorKind::TooMuch => return Err(error),
+                Ok(false) | Err(_) => break,
+            }
+        }
+        Ok(())
     }
 
     fn look_after(&mut self) -> Result<(), RemoteError> {
@@ -250,7 +285,8 @@ impl Conversation<'_, '_> {
         Ok(true)
     }
 
-    /// Closes the channel and asks how the command ended.
+    /// Closes the channel and asks how the command ended. The shell's word comes first: a server tells a signal by a name
+    /// of its own, or nothing when those that the command left behind still have its streams.
     fn end(&mut self) -> Result<Exit, RemoteError> {
         let Self {
             link,
@@ -258,9 +294,15 @@ impl Conversation<'_, '_> {
             patience,
             ..
         } = self;
+        let told = mark::ended(&self.out.heard(), &self.err.heard());
+        let deadline = told.as_ref().map(|_| Instant::now() + CLOSES);
+        let what = "the command";
         let closed = link
-            .drive(None, "the command", patience, |_| channel.close())
-            .and_then(|()| link.drive(None, "the command", patience, |_| channel.wait_close()));
+            .drive(deadline, what, patience, |_| channel.close())
+            .and_then(|()| link.drive(deadline, what, patience, |_| channel.wait_close()));
+        if let Some(exit) = told {
+            return Ok(exit);
+        }
         closed.map_err(|stop| match stop {
             Stop::Told(error) => lost(error.message()),
             Stop::Late => silent(link.silence()),
@@ -275,7 +317,7 @@ impl Conversation<'_, '_> {
             return Err(not_begun(&exit, &self.out, &self.err));
         }
         // The library says 0 as well when the session was closed without a word.
-        if exit.is_success() && !self.err.ended() {
+        if exit.is_success() {
             return Err(RemoteError::untold());
         }
         Ok(exit)

@@ -108,7 +108,9 @@ fn silent(after: Duration) -> RemoteError {
 
 fn closed(said: &[u8]) -> RemoteError {
     let text = printable(said);
-    if said.is_empty() || BUSY.iter().any(|busy| text.contains(busy)) {
+    let last = said.rsplit(|byte| *byte == b'\n').next();
+    let breaks_off = last.is_some_and(|last| !last.is_empty() && b"SSH-".starts_with(last));
+    if said.is_empty() || breaks_off || BUSY.iter().any(|busy| text.contains(busy)) {
         let mut what = "the server closed the connection before anybody could log in".to_owned();
         if !said.is_empty() {
             what = format!("{what}, and said `{text}`");
@@ -134,4 +136,17 @@ fn garbage(said: &[u8]) -> RemoteError {
 fn printable(said: &[u8]) -> String {
     let text: String = String::from_utf8_lossy(said).chars().take(60).collect();
     text.trim().escape_debug().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_breaks_off_in_the_greeting_is_a_server_that_hung_up() {
+        let kinds =
+            ["", "S", "Hello\nSSH", "SS\n", "HTTP/1.1"].map(|said| closed(said.as_bytes()).kind);
+        let (busy, garbage) = (RemoteErrorKind::Busy, RemoteErrorKind::Garbage);
+        assert_eq!(kinds, [busy, busy, busy, garbage, garbage]);
+    }
 }

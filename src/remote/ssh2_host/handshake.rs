@@ -84,6 +84,7 @@ pub(super) fn shake_hands(
             Err(RemoteError::new(RemoteErrorKind::Silent, what)
                 .hint("a longer `ConnectTimeout` in ssh_config gives the host more time"))
         }
+        Err(Stop::Told(_)) if link.was_cut() => Err(hung_up()),
         Err(Stop::Told(error)) => Err(trouble(&error, way)),
     }
 }
@@ -156,11 +157,7 @@ fn set(link: &Link, method: MethodType, option: &str, names: &[String]) -> Resul
 fn trouble(error: &ssh2::Error, way: &Way) -> RemoteError {
     match number(error) {
         // The socket was closed or failed.
-        -1 | -2 | -7 | -13 | -43 | -45 => RemoteError::new(
-            RemoteErrorKind::Busy,
-            "the server closed the connection before anybody could log in",
-        )
-        .hint("see what sshd logged there; a `MaxStartups` that is too small does this, too"),
+        -1 | -2 | -7 | -13 | -43 | -45 => hung_up(),
         -5 | -8 | -10 | -17 | -33 => {
             let what = format!(
                 "the server and this program know no way to speak in common: {}",
@@ -180,6 +177,14 @@ fn trouble(error: &ssh2::Error, way: &Way) -> RemoteError {
                 .hint("see whether the address and the port are those of the SSH server")
         }
     }
+}
+
+fn hung_up() -> RemoteError {
+    RemoteError::new(
+        RemoteErrorKind::Busy,
+        "the server closed the connection before anybody could log in",
+    )
+    .hint("see what sshd logged there; a `MaxStartups` that is too small does this, too")
 }
 
 fn here(error: &ssh2::Error) -> RemoteError {

@@ -1,5 +1,6 @@
 //! A session and its socket: waiting for it without being held by it.
 
+use std::io::ErrorKind;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ pub(super) struct Link {
     socket: Arc<TcpStream>,
     /// When the other side was last heard.
     heard: Instant,
+    /// Whether the connection was seen to end with nothing before it that was still to be read.
+    cut: bool,
     keep_alive: KeepAlive,
 }
 
@@ -54,6 +57,7 @@ impl Link {
             session,
             socket,
             heard: Instant::now(),
+            cut: false,
             keep_alive,
         })
     }
@@ -92,7 +96,21 @@ impl Link {
         let _ = poll(&mut fds, Some(&glance));
         if !fds[0].revents().is_empty() {
             self.heard = Instant::now();
+            self.see_whether_it_was_cut();
         }
+    }
+
+    fn see_whether_it_was_cut(&mut self) {
+        self.cut |= match self.socket.peek(&mut [0]) {
+            Ok(count) => count == 0,
+            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+        };
+    }
+
+    /// Whether the connection ended without a last word from the other side, as it does when the network or the server
+    /// dies, and as no server does that sends somebody away.
+    pub(super) fn was_cut(&self) -> bool {
+        self.cut
     }
 
     /// Whether a packet was sent in part: then the same call has to be made again before any other.

@@ -28,6 +28,7 @@ pub(super) fn log_in(
         deadline: Instant::now() + LONGEST.min(patience.left()),
         tried: Vec::new(),
         offered: 0,
+        gave_password: false,
     };
     if login.run()? {
         return Ok(());
@@ -44,6 +45,8 @@ struct Login<'a> {
     tried: Vec<String>,
     /// How often the server had to say no.
     offered: usize,
+    /// Whether the server has seen the password: what it refused must not be given again.
+    gave_password: bool,
 }
 
 impl Login<'_> {
@@ -279,6 +282,7 @@ impl Login<'_> {
             return Ok(false);
         };
         let user = &self.way.config.user;
+        self.gave_password = true;
         let tried = self.try_once(|session| session.userauth_password(user, password.expose()))?;
         Ok(self.note("the password", tried))
     }
@@ -304,6 +308,7 @@ impl Login<'_> {
             strange: None,
         };
         let user = &self.way.config.user;
+        self.gave_password = true;
         let tried =
             self.try_once(|session| session.userauth_keyboard_interactive(user, &mut prompter))?;
         let what = match &prompter.strange {
@@ -343,6 +348,12 @@ impl Login<'_> {
             return RemoteError::new(RemoteErrorKind::Busy, what)
                 .hint("see what sshd logged there");
         }
+        // Who sends somebody away says so before; a server that dies, or a network, does not.
+        if self.link.was_cut() && !self.gave_password {
+            let what = self.story("the connection broke while somebody logged in");
+            return RemoteError::new(RemoteErrorKind::Cut, what)
+                .hint("try again; if it stays so, see what sshd logged there");
+        }
         let what = self.story("the server closed the connection while somebody logged in");
         RemoteError::new(RemoteErrorKind::Denied, what).hint(
             "an agent with many keys makes servers do that: name the right one with `IdentityFile` and \
@@ -352,7 +363,12 @@ impl Login<'_> {
 
     fn story(&self, what: &str) -> String {
         let user = self.way.config.user.escape_debug();
-        format!("{what} as `{user}`: {}", self.tried.join("; "))
+        let mut story = format!("{what} as `{user}`");
+        if !self.tried.is_empty() {
+            story.push_str(": ");
+            story.push_str(&self.tried.join("; "));
+        }
+        story
     }
 
     fn broken(&self, stop: Stop) -> RemoteError {

@@ -25,7 +25,6 @@ use std::time::Duration;
 
 use super::ahead::Ahead;
 use super::approach::Approach;
-use super::line::Telling;
 use super::mark::Mark;
 use super::{
     BackEnd, Destination, Exit, Host, HostConfig, Input, KnownHosts, Line, Patience, RemoteError,
@@ -139,7 +138,7 @@ impl Host for Ssh2Host {
         let mut kept = self.link.take(patience)?;
         let (mut session, channel) = self.session(&mut kept, patience)?;
         let mark = Mark::new();
-        let told = line.for_login_shell(&mark, Telling::Marked);
+        let told = line.for_login_shell(&mark);
         let mut ahead = Ahead::new(&told.ahead, streams.input);
         let streams = Streams {
             input: if told.ahead.is_empty() {

@@ -11,12 +11,12 @@ mod askpass;
 mod folder;
 mod master;
 mod mux;
+mod sessions;
 mod story;
 mod wording;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ pub use askpass::answer_ssh;
 
 use super::ahead::Ahead;
 use super::approach::Approach;
-use super::line::{Telling, Told};
-use super::mark::{AfterMark, Mark, not_begun};
+use super::line::Told;
+use super::mark::{self, AfterMark, Mark, not_begun};
 use super::process::{Process, command_as_user};
 use super::{
     BackEnd, Destination, Exit, Host, HostConfig, Input, Line, Output, Patience, RemoteError,
@@ -35,16 +35,13 @@ use crate::config::SecretStore;
 use again::Again;
 use folder::Folder;
 use master::Master;
+use sessions::{Attempt, Sessions, Waiting};
 
 /// How long the end of a command that nobody waits for any more may be asked for.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// How many seconds a command has to end when it was asked to.
 const GRACE: u32 = 5;
-
-/// The first pause while a server notices that a session is over, and when that takes too long.
-const SESSION_ENDS: Duration = Duration::from_millis(5);
-const LONGEST_END: Duration = Duration::from_secs(1);
 
 /// How often whoever waits looks whether it is its turn, or was broken off.
 const GLANCE: Duration = Duration::from_millis(10);
@@ -103,8 +100,7 @@ pub(super) struct SystemHost {
     way: SystemWay,
     folder: Arc<Folder>,
     master: Mutex<Option<Arc<Master>>>,
-    /// How many commands run, or try to.
-    under_way: AtomicUsize,
+    sessions: Sessions,
 }
 
 impl SystemHost {
@@ -116,7 +112,7 @@ impl SystemHost {
             way,
             folder,
             master: Mutex::new(Some(Arc::new(master))),
-            under_way: AtomicUsize::new(0),
+            sessions: Sessions::default(),
         })
     }
 
@@ -168,12 +164,21 @@ impl SystemHost {
         mark: &Mark,
         streams: &mut Streams<'_>,
         patience: &Patience<'_>,
+        attempt: &Attempt<'_>,
     ) -> Result<Exit, RemoteError> {
         let (ssh, log) = self.client(master, &told.text);
         let (mut out, mut err) = (
-            AfterMark::new(mark, &mut *streams.out),
-            AfterMark::new(mark, &mut *streams.err),
+            AfterMark::up_to_the_end(mark, &mut *streams.out),
+            AfterMark::up_to_the_end(mark, &mut *streams.err),
         );
+        let (out_heard, err_heard) = (out.heard(), err.heard());
+        let told_end = || mark::ended(&out_heard, &err_heard);
+        let is_over = || {
+            if out_heard.begun() {
+                attempt.has_begun();
+            }
+            told_end().is_some()
+        };
         let mut ahead = Ahead::new(&told.ahead, streams.input.lent());
         let filtered = Streams {
             input: if told.ahead.is_empty() {
@@ -187,15 +192,25 @@ impl SystemHost {
         let process = Process::start(ssh, "the command".to_owned(), &filtered.input);
         let ended = process
             .map_err(|error| wording::not_started(&error))
-            .and_then(|process| process.run(filtered, patience));
+            .and_then(|process| process.run_until(&is_over, filtered, patience));
+        // Who begins and ends at once is seen here only.
+        is_over();
         let log = read_and_remove(&log);
-        match ended {
-            Ok(exit) => match wording::exit_of_command(&log) {
+        let finished = out.finish().and(err.finish());
+        let ended = ended.and_then(|exit| {
+            finished.map_or_else(|error| Err(RemoteError::of_stream(&error)), |()| Ok(exit))
+        });
+        match (ended, told_end()) {
+            // The shell's word comes first: between a master and its client the name of a signal gets lost, and they may
+            // still be waiting for those that the command left behind.
+            (Ok(_), Some(exit)) => Ok(exit),
+            (Err(error), Some(_)) => Err(error),
+            (Ok(exit), None) => match wording::exit_of_command(&log) {
                 Some(code) if out.seen() => Ok(Exit::Code(code)),
                 Some(code) => Err(not_begun(&Exit::Code(code), &out, &err)),
                 None => Err(wording::no_exit(&log, &exit, out.seen(), master.lives())),
             },
-            Err(mut error) => {
+            (Err(mut error), None) => {
                 if let Some(pid) = out.pid() {
                     let heard = self.ask_to_end(master, pid);
                     error.what.push_str(if heard {
@@ -248,7 +263,7 @@ impl SystemHost {
             Input::Reader(reader) => (Some(Again::new(reader)), Input::Nothing),
             given => (None, given),
         };
-        let (mut pause, mut broken) = (SESSION_ENDS, false);
+        let (mut waiting, mut broken) = (Waiting::new(&self.sessions), false);
         loop {
             let master = self.master(patience)?;
             let mut streams = Streams {
@@ -260,31 +275,26 @@ impl SystemHost {
                 out: &mut *out,
                 err: &mut *err,
             };
-            self.under_way.fetch_add(1, Ordering::SeqCst);
-            let ended = self.try_exec(&master, told, mark, &mut streams, patience);
-            let others = self.under_way.fetch_sub(1, Ordering::SeqCst) > 1;
+            let attempt = self.sessions.attempt();
+            let ended = self.try_exec(&master, told, mark, &mut streams, patience, &attempt);
+            drop(attempt);
             let again = reader.as_mut().is_none_or(Again::rewind);
             match ended {
                 // The connection was closed while nobody used it.
                 Err(error) if error.kind == RemoteErrorKind::Busy && again && !broken => {
                     broken = true;
                 }
-                Err(error)
-                    if error.kind == RemoteErrorKind::NoSession
-                        && again
-                        && (others || pause < LONGEST_END) =>
-                {
+                Err(error) if error.kind == RemoteErrorKind::NoSession && again => {
                     drop(master);
-                    let wait = if others { GLANCE } else { pause };
+                    let Some(pause) = waiting.pause() else {
+                        return Err(error);
+                    };
                     match patience.check("waiting for a session") {
                         Err(stopped) if stopped.kind == RemoteErrorKind::Cancelled => {
                             return Err(stopped);
                         }
-                        _ if wait >= patience.left() => return Err(error),
-                        _ => std::thread::sleep(wait),
-                    }
-                    if !others {
-                        pause *= 2;
+                        _ if pause >= patience.left() => return Err(error),
+                        _ => std::thread::sleep(pause),
                     }
                 }
                 ended => return ended,
@@ -302,8 +312,7 @@ impl Host for SystemHost {
     ) -> Result<Exit, RemoteError> {
         line.fit()?;
         let mark = Mark::new();
-        // A signal that ends a command gets lost between a master and its client.
-        let told = line.for_login_shell(&mark, Telling::Code);
+        let told = line.for_login_shell(&mark);
         self.exec_in_turn(&told, &mark, streams, patience)
     }
 

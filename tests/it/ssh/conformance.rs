@@ -2,6 +2,7 @@
 //!
 //! The first list is for any machine, this one included; the second needs a server.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -94,12 +95,7 @@ fn exit_codes(host: &dyn Host) {
 fn signals(host: &dyn Host) {
     for name in ["KILL", "TERM", "HUP", "SEGV"] {
         let did = sh(host, &format!("echo before; kill -s {name} $$; sleep 60"));
-        let signal = Exit::Signal(name.to_owned());
-        match host.back_end() {
-            // The system's ssh tells it as a shell does.
-            BackEnd::System => assert_eq!(did.exit, Exit::Code(signal.code())),
-            _ => assert_eq!(did.exit, signal),
-        }
+        assert_eq!(did.exit, Exit::Signal(name.to_owned()));
         assert_eq!(did.text(), "before\n");
         assert!(did.err.is_empty(), "{did:?}");
     }
@@ -335,6 +331,71 @@ fn several_threads_ask_at_once(host: &dyn Host) {
     });
 }
 
+fn what_a_command_leaves_behind_goes_on(host: &dyn Host) {
+    let much = vec![b'x'; 1 << 20];
+    for code in [0, 7] {
+        for (input, quiet) in [
+            (Input::Nothing, true),
+            (Input::Bytes(&much), true),
+            (Input::Bytes(&much), false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let until = Fifo::new(folder.path().join("until"));
+            // One says nothing, the other never stops.
+            let goes_on = if quiet {
+                format!("read -r end < {}", until.path())
+            } else {
+                "while echo y; do :; done".to_owned()
+            };
+            let line = script(&format!(
+                "{{ exec sh -c '{goes_on}'; }} & echo $! > {}/pid; \
+                 head -c 3000000 /dev/zero; head -c 100000 /dev/zero >&2; exit {code}",
+                folder.path().display()
+            ));
+            let begin = Instant::now();
+            let did = run(host, &line, input).unwrap();
+            assert!(begin.elapsed() < PATIENCE / 2, "{:?}", begin.elapsed());
+            let pid = fs::read_to_string(folder.path().join("pid")).unwrap();
+            let pid: i32 = pid.trim().parse().unwrap();
+            assert_eq!(did.exit, Exit::Code(code));
+            let zeros = |bytes: &[u8]| memchr::memchr_iter(0, bytes).count();
+            assert_eq!((zeros(&did.out), zeros(&did.err)), (3_000_000, 100_000));
+            let pid = rustix::process::Pid::from_raw(pid).unwrap();
+            if quiet {
+                assert_eq!((did.out.len(), did.err.len()), (3_000_000, 100_000));
+                assert_eq!(
+                    rustix::process::test_kill_process(pid),
+                    Ok(()),
+                    "it is gone"
+                );
+            }
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            assert!(gone(pid.as_raw_nonzero().get().cast_unsigned(), PATIENCE));
+        }
+    }
+    assert_eq!(sh(host, "echo again").text(), "again\n");
+}
+
+fn the_last_words_of_those_left_behind_are_passed_on(host: &dyn Host) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut end = Fifo::new(folder.path().join("end"));
+    // It speaks when the command is gone.
+    let did = sh(
+        host,
+        &format!(
+            "(p=$$; while kill -s 0 $p 2>/dev/null && ! grep -qs '^State:.Z' /proc/$p/status; do sleep 0.01; done; \
+             echo late; echo late >&2; read -r end < {}) & echo early; exit 3",
+            end.path()
+        ),
+    );
+    assert_eq!(
+        (did.exit.clone(), did.text()),
+        (Exit::Code(3), "early\nlate\n".to_owned())
+    );
+    assert_eq!(did.err, b"late\n");
+    end.tell();
+}
+
 /// A command of exactly these words that writes what stands in its environment and its mask.
 fn odd_surroundings(back_end: BackEnd) {
     let lab = Lab::new().sshd("a", |s| {
@@ -437,7 +498,8 @@ macro_rules! everywhere {
             cases! { $back_end: exit_codes, signals, streams_stay_apart, every_byte_comes_through, much_out, much_in,
                 much_there_and_back, the_end_of_the_input_is_told, input_that_nobody_reads_is_no_trouble,
                 nasty_words_stay_words, a_deadline_ends_the_command, a_command_can_be_broken_off,
-                too_much_is_refused, several_threads_ask_at_once }
+                too_much_is_refused, several_threads_ask_at_once, what_a_command_leaves_behind_goes_on,
+                the_last_words_of_those_left_behind_are_passed_on }
         }
     )* };
 }

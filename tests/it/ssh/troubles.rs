@@ -510,6 +510,29 @@ fn a_wire_that_breaks(back_end: BackEnd) {
     assert_eq!(sh(&*host, "echo again").text(), "again\n");
 }
 
+fn a_wire_that_breaks_while_somebody_logs_in(back_end: BackEnd) {
+    let lab = Lab::new().sshd("a", |s| s);
+    let wire = Wire::to(lab.server("a").address());
+    lab.know(wire.address(), &lab.server("a").host_key("ed25519"));
+    call(&lab, "w", wire.address(), "");
+    // What comes when somebody is in may break a command, as later cuts do.
+    let whole = {
+        let host = connect(&lab, &destination("w", back_end)).unwrap();
+        let carried = wire.carried();
+        drop(host);
+        carried * 9 / 10
+    };
+    let pieces = 14;
+    let cuts = (0..pieces).map(|piece| whole * piece / pieces + 1);
+    for after in cuts {
+        wire.cut_after(after);
+        let host = connect(&lab, &destination("w", back_end));
+        let host = host.unwrap_or_else(|error| panic!("after {after} of {whole}: {error:?}"));
+        assert!(wire.has_broken(), "after {after} of {whole}");
+        assert_eq!(sh(&*host, "echo in").text(), "in\n");
+    }
+}
+
 fn a_wire_that_falls_silent(back_end: BackEnd) {
     let lab = Lab::new().sshd("a", |s| s);
     let wire = Wire::to(lab.server("a").address());
@@ -628,7 +651,7 @@ macro_rules! troubles {
                 nothing_to_log_in_with, passwords, a_key_and_a_password, keys_with_passphrases, keys_of_all_kinds,
                 agents, an_agent_with_too_many_keys, an_agent_that_is_not_there, a_host_that_dies_in_mid_command,
                 a_server_that_ends_a_session_without_a_word,
-                a_wire_that_breaks, a_wire_that_falls_silent, a_connection_that_ended_while_nobody_used_it,
+                a_wire_that_breaks, a_wire_that_breaks_while_somebody_logs_in, a_wire_that_falls_silent, a_connection_that_ended_while_nobody_used_it,
                 one_session_only, many_at_once_at_a_server_that_takes_few,
                 many_that_connect_again_at_once, no_session_at_all, nothing_secret_is_seen }
         }

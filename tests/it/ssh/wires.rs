@@ -115,6 +115,8 @@ struct Flow {
     changed: Condvar,
     /// Bytes from the server to the client.
     carried: AtomicUsize,
+    /// After how many of them the connections that there are break, once.
+    breaks_after: Mutex<Option<usize>>,
 }
 
 impl Wire {
@@ -142,6 +144,17 @@ impl Wire {
     pub(crate) fn cut(&self) {
         self.listener.cut();
         self.flow();
+    }
+
+    /// Breaks the connection on which the server says so many bytes more than until now, before what it says then; that
+    /// happens once. Servers and networks break off between packets.
+    pub(crate) fn cut_after(&self, bytes: usize) {
+        *self.flow.breaks_after.lock().unwrap() = Some(self.carried() + bytes);
+    }
+
+    /// Whether it has done so.
+    pub(crate) fn has_broken(&self) -> bool {
+        self.flow.breaks_after.lock().unwrap().is_none()
     }
 
     /// Holds everything that goes through, as a network does whose cable is pulled.
@@ -177,7 +190,12 @@ fn carry(mut from: TcpStream, mut to: TcpStream, flow: &Flow, down: bool) {
         drop(held);
         if down {
             // Whoever has read it finds it counted.
-            flow.carried.fetch_add(count, Ordering::SeqCst);
+            let carried = flow.carried.fetch_add(count, Ordering::SeqCst) + count;
+            let mut breaks = flow.breaks_after.lock().unwrap();
+            if breaks.is_some_and(|after| carried >= after) {
+                *breaks = None;
+                break;
+            }
         }
         if count == 0 || to.write_all(&bytes[..count]).is_err() {
             break;
