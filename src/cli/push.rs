@@ -56,6 +56,10 @@ const LOOK: Duration = Duration::from_mins(10);
   clusterctl push /opt/ucd/server --on 'ucd*,!ucd1' --to /opt/ucd/server --exclude '*.log' --exclude /conf/server/ --delete
   clusterctl push build/app --on @server --to /opt/app --dry-run
   clusterctl push content --on @web --to /srv/www --in-place --delete --owner www-data --limit-rate 20M")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(super) struct Push {
     /// The folder on this machine.
     #[arg(value_name = "SRC")]

@@ -78,6 +78,9 @@ pub enum Action {
         stage: StepId,
         /// What will be there.
         becomes: Sha256,
+        /// Whether what is in the trees changes places one by one, since a file system is mounted at the place.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        one_by_one: bool,
     },
     /// Give a place back the tree that a swap took from it.
     SwapBack {
@@ -85,6 +88,9 @@ pub enum Action {
         to: RemotePath,
         /// The swap.
         swap: BackupRef,
+        /// Whether it was done one by one, and is taken back so.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        one_by_one: bool,
     },
     /// Give a file or folder another name on the same file system.
     MoveTree {
@@ -222,7 +228,11 @@ impl Action {
     /// Whether the action may have been done in part by looks that find nothing of it, and goes on from there when it
     /// is done again.
     pub fn goes_on(&self) -> bool {
-        matches!(self, Self::ReplaceFiles { .. })
+        match self {
+            Self::ReplaceFiles { .. } => true,
+            Self::SwapTree { one_by_one, .. } | Self::SwapBack { one_by_one, .. } => *one_by_one,
+            _ => false,
+        }
     }
 
     /// Every value in the action, for whoever must resolve or count them.

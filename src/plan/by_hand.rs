@@ -142,7 +142,7 @@ pub(super) fn instructions(action: &Action, place: Place<'_>) -> Vec<Part> {
             ),
         ],
         Action::SwapTree { to, .. } => swap_tree(to, place),
-        Action::SwapBack { to, swap } => swap_back(to, swap, place),
+        Action::SwapBack { to, swap, .. } => swap_back(to, swap, place),
         Action::MoveTree { from, to } => vec![Part::Type(format!(
             "{} && mv {} {}",
             nothing_at(to.as_str()),

@@ -63,13 +63,23 @@ impl fmt::Display for Action {
                 )?;
                 wishes(tree, "it", f)
             }
-            Self::SwapTree { to, stage, .. } => {
+            Self::SwapTree {
+                to,
+                stage,
+                one_by_one,
+                ..
+            } => {
+                let how = if *one_by_one {
+                    "in it, each of its entries by itself"
+                } else {
+                    "beside it"
+                };
                 write!(
                     f,
-                    "make what {stage} staged the tree {to}, and keep the old one beside it"
+                    "make what {stage} staged the tree {to}, and keep the old one {how}"
                 )
             }
-            Self::SwapBack { to, swap } => {
+            Self::SwapBack { to, swap, .. } => {
                 write!(f, "make {to} again what it was before {}", swap.step)
             }
             Self::MoveTree { from, to } => write!(f, "move {from} to {to}"),

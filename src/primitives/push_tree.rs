@@ -162,21 +162,22 @@ fn was(one: &Found) -> Reading {
 }
 
 fn contents(given: &Circumstances) -> Probe {
+    contents_before(given, None)
+}
+
+/// What the place contains, or contained before a step that changes it one by one.
+fn contents_before(given: &Circumstances, before: Option<StepId>) -> Probe {
     Probe::Contents {
         path: given.to.clone(),
         exclude: given.tree.exclude.clone(),
-        before: None,
+        before,
     }
 }
 
 /// Brings what differs and gives it its places one by one: done again, it goes on where it was cut short.
 fn replace(one: &Found, company: &[NodeName], given: &Circumstances) -> Step {
     let id = StepId::new(VERB, &one.node, "replace");
-    let before = Probe::Contents {
-        path: given.to.clone(),
-        exclude: given.tree.exclude.clone(),
-        before: Some(id.clone()),
-    };
+    let before = contents_before(given, Some(id.clone()));
     let done = Probe::Stamp { step: id.clone() };
     let becomes = Reading::Digest(one.becomes.clone());
     let words = in_words(&one.summary);
@@ -293,9 +294,14 @@ fn swap(one: &Found, given: &Circumstances) -> Step {
             to: given.to.clone(),
             stage: staged_by,
             becomes: one.becomes.clone(),
+            one_by_one: one.mounted,
         },
         guards: vec![
-            as_found(one, given),
+            // What was begun one by one and cut short is gone on with.
+            Condition::is(
+                contents_before(given, one.mounted.then(|| id.clone())),
+                was(one),
+            ),
             Condition::is(staged.clone(), becomes.clone()),
         ],
         // Trees may look the same before and after; then it tells that what was staged is no longer where it waited.
@@ -311,6 +317,7 @@ fn swap(one: &Found, given: &Circumstances) -> Step {
                     run: None,
                     step: id.clone(),
                 },
+                one_by_one: one.mounted,
             }),
             proof: Proof::Holds(vec![as_found(one, given)]),
         },

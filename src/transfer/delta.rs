@@ -81,7 +81,7 @@ pub struct Delta {
 pub(super) struct Work<'a> {
     pub(super) source: &'a Manifest,
     pub(super) survey: &'a Survey,
-    rules: &'a Rules,
+    pub(super) rules: &'a Rules,
     pub(super) wanted: Wanted<'a>,
     precision: Precision,
     pub(super) delta: Delta,
@@ -149,8 +149,8 @@ impl Work<'_> {
         let found = live.find(path).and_then(|at| live.get(at));
         let file = self.source.first_at(entry).unwrap_or(at);
         let same = self.wanted.same.map(|same| same.has(file));
-        let like = found.map_or(Likeness::Other, |it| sight.likeness(entry, live, it, same));
-        if like != Likeness::Same {
+        let likeness = found.map_or(Likeness::Other, |it| sight.likeness(entry, live, it, same));
+        if likeness != Likeness::Same {
             self.delta.changed += 1;
         }
         let staged = self.survey.staged.find(path);
@@ -162,7 +162,7 @@ impl Work<'_> {
         let same_kind = in_stage.is_some_and(|staged| staged.kind == entry.kind);
         let is_content = entry.kind == Kind::File && self.source.first(entry).is_none();
         // Extended attributes can't be seen from here: a file that shall have some is brought again with the rest.
-        let is_kept = like != Likeness::Other && self.source.extended(entry).is_empty();
+        let is_kept = likeness != Likeness::Other && self.source.extended(entry).is_empty();
         let is_of_use = (has_arrived && is_content && !(self.wanted.in_place && is_kept))
             || entry.kind == Kind::Folder;
         if let Some(staged) = staged.filter(|_| same_kind && is_of_use) {
@@ -176,7 +176,7 @@ impl Work<'_> {
         }
         if !is_content {
             if self.wanted.in_place {
-                self.without_content(at, entry, like);
+                self.without_content(at, entry, likeness);
             } else {
                 // These cost nothing, and a stage that has them gets them again.
                 self.delta.send.add(at);
@@ -190,12 +190,12 @@ impl Work<'_> {
             } else if has_arrived {
                 return;
             } else {
-                if !(self.wanted.link_unchanged && like == Likeness::Same) {
+                if !(self.wanted.link_unchanged && likeness == Likeness::Same) {
                     self.delta.copied += entry.size;
                 }
                 self.delta.carry.add(at);
             }
-            if like == Likeness::Content {
+            if likeness == Likeness::Content {
                 self.delta.adjust.add(at);
             }
             return;

@@ -143,6 +143,17 @@ impl Work<'_> {
     /// What goes, the deepest first.
     fn removals(&mut self, orders: &mut Orders) {
         let live = &self.survey.live;
+        let stays = |path: &[u8]| self.rules.leave_out(path, false);
+        let odd = if self.wanted.delete {
+            &self.survey.odd[..]
+        } else {
+            &[]
+        };
+        for path in odd {
+            if !stays(path) && !self.is_replaced(path) && self.source.find(path).is_none() {
+                orders.plain(b'D', path);
+            }
+        }
         for (at, entry) in live.iter().rev() {
             let path = live.path(entry);
             if self.is_replaced(path) {

@@ -186,7 +186,7 @@ mod tests {
                  cd .to.clusterctl-r.stage; echo new >a; echo new >d/in; mkdir kind; echo new >kind/in; echo new >'new
 line'; chmod 750 .; touch -d 2001-01-01 .; cd ../..
                  printf '#!/bin/sh\\nread -r left <left\\n[ \"$left\" != 0 ] || exit 9\\necho $((left - 1)) >left\\nPATH=/usr/bin:/bin\\nexec mv \"$@\"\\n' >bin/mv
-                 echo digest $(stat -c %d:%i to/.to.clusterctl-r.stage) >staged/staged",
+                 echo digest $(stat -c %d:%i to/.to.clusterctl-r.stage) was >staged/staged",
             );
             let mode = fs::Permissions::from_mode(0o755);
             fs::set_permissions(root.join("bin/mv"), mode).unwrap();

@@ -99,8 +99,13 @@ pub(super) fn job(
             };
             work.replace(&bring, trees).map(Some)
         }
-        Action::SwapTree { to, stage, becomes } => work.swap(to, stage, becomes).map(Some),
-        Action::SwapBack { to, swap } => work.back(to, swap).map(Some),
+        Action::SwapTree {
+            to,
+            stage,
+            becomes,
+            one_by_one,
+        } => work.swap(to, stage, becomes, *one_by_one).map(Some),
+        Action::SwapBack { to, swap, .. } => work.back(to, swap).map(Some),
         _ => Ok(None),
     }
 }
@@ -165,7 +170,7 @@ fn staged(
     to: &RemotePath,
     watch: &Watch<'_>,
 ) -> Result<Reading, Fault> {
-    const LOOK: &str = "read -r digest identity 2>/dev/null <\"$1/staged\" || exit 0\n\
+    const LOOK: &str = "read -r digest identity _ 2>/dev/null <\"$1/staged\" || exit 0\n\
         for at in \"$2\" \"$3\"; do\n\
             [ \"$(stat -c %d:%i -- \"$at\" 2>/dev/null)\" != \"$identity\" ] || { printf %s \"$digest\"; exit 0; }\n\
         done";
@@ -246,7 +251,12 @@ impl Work<'_> {
         Ok(files(
             "seal the staged tree",
             transfer::seal(),
-            &[&brought.stage, &shown(self.own), bring.becomes.as_str()],
+            &[
+                &brought.stage,
+                &shown(self.own),
+                bring.becomes.as_str(),
+                &brought.was,
+            ],
         ))
     }
 
@@ -349,9 +359,21 @@ impl Work<'_> {
         })
     }
 
-    fn swap(&self, to: &RemotePath, stage: &StepId, becomes: &Sha256) -> Result<Job, Fault> {
+    fn swap(
+        &self,
+        to: &RemotePath,
+        stage: &StepId,
+        becomes: &Sha256,
+        one_by_one: bool,
+    ) -> Result<Job, Fault> {
         check_has_name(to.local())?;
         let place = self.place(to)?;
+        if place.mounted != one_by_one {
+            let is = if place.mounted { "by now" } else { "no more" };
+            let what =
+                format!("a file system is mounted at {to} {is}, unlike when the plan was made");
+            return Err(Fault::new(FaultKind::Stale, what).hint("push it again"));
+        }
         let other = aside(&place, self.call.run);
         let kept = Kept::Aside {
             at: Bytes::of(&other),

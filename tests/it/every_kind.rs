@@ -522,6 +522,7 @@ fn swap_tree(node: &NodeName) -> Step {
         to: path("/opt/g"),
         stage: StepId::new("every", node, "stage-tree"),
         becomes: Sha256::of("new tree"),
+        one_by_one: false,
     };
     let undo = Action::SwapBack {
         to: path("/opt/g"),
@@ -529,6 +530,7 @@ fn swap_tree(node: &NodeName) -> Step {
             run: None,
             step: StepId::new("every", node, "swap-tree"),
         },
+        one_by_one: false,
     };
     turn(
         node,
@@ -570,10 +572,9 @@ fn replace_files(node: &NodeName) -> Step {
         digest("old tree"),
         digest("new tree"),
     );
-    Step {
-        guards: vec![Condition::is(contents(Some(step_id)), digest("old tree"))],
-        ..step
-    }
+    let mut guards = step.guards.clone();
+    guards.push(Condition::is(contents(Some(step_id)), digest("old tree")));
+    Step { guards, ..step }
 }
 
 fn remove(node: &NodeName) -> Step {

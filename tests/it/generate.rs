@@ -799,12 +799,14 @@ impl Making {
                 to: to.clone(),
                 stage: StepId::new("push", &node(id.node()), "stage"),
                 becomes: becomes.clone(),
+                one_by_one: false,
             },
             proof: Proof::Holds(vec![is(contents, Reading::Digest(becomes))]),
             undo: by(
                 Action::SwapBack {
                     to: to.clone(),
                     swap,
+                    one_by_one: false,
                 },
                 vec![was],
             ),

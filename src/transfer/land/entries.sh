@@ -88,7 +88,7 @@ exchange_entries() { # FOLDER
 swap_inside() {
     [ ! -f "$kept/old" ] || return 0
     if ! [ -f "$kept/entries" ]; then
-        read -r its_digest its_identity 2>/dev/null <"$staged/staged" || stop $EX_STALE "no whole tree is staged for $to"
+        read -r its_digest its_identity its_was 2>/dev/null <"$staged/staged" || stop $EX_STALE "no whole tree is staged for $to"
         [ "$its_digest" = "$digest" ] || stop $EX_STALE "what is staged for $to is another tree"
         [ "$(identity "$stage")" = "$its_identity" ] || stop $EX_STALE "the staged tree $stage is gone"
         ! exists "$other" || stop $EX_TAKEN "there is something at $other already"
@@ -98,6 +98,8 @@ swap_inside() {
         mkdir -p -- "$kept" || exit $EX_FAILED
         carry_again
         put "$kept/kept.json" "$aside"
+        # From here on the place may contain some of both.
+        put "$kept/begun" "$its_was $digest"
         was=$staged/time
         [ -e "$was" ] || was=$real
         note_entries "$stage" "$was"
@@ -118,6 +120,8 @@ back_inside() {
         now=$(fingerprint "$old")
         [ "${now%% *}" = "$its_fingerprint" ] ||
             stop $EX_STALE "somebody wrote into $old, where the old tree of $to is kept; it was left as it is"
+        read -r its_was its_digest <"$of/begun" || stop $EX_STALE "what the old tree of $to was is not known any more"
+        put "$kept/begun" "$its_digest $its_was"
         note_entries "$old" "$real"
     fi
     exchange_entries "$old"

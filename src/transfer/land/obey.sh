@@ -277,7 +277,7 @@ while [ $# -gt 0 ]; do
         else
             mv -f -- "$from" "$path" || exit 255
         fi
-        rm -f -- "$stage/.name"
+        [ "$from" != "$stage/.name" ] || rm -f -- "$from"
         ;;
     A)
         [ -f "$path" ] && ! [ -L "$path" ] || fail "$path" "it is no file any more"

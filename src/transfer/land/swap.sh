@@ -53,7 +53,7 @@ if is_mounted "$real"; then
     swap_inside
     exit 0
 fi
-read -r its_digest its_identity 2>/dev/null <"$staged/staged" || stop $EX_STALE "no whole tree is staged for $to"
+read -r its_digest its_identity _ 2>/dev/null <"$staged/staged" || stop $EX_STALE "no whole tree is staged for $to"
 [ "$its_digest" = "$digest" ] || stop $EX_STALE "what is staged for $to is another tree"
 if [ "$(identity "$real")" != "$its_identity" ]; then
     mkdir -p -- "$kept" || exit $EX_FAILED

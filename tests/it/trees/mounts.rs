@@ -172,3 +172,61 @@ fn a_killed_swap_of_entries_is_brought_to_its_end() {
     }
     println!("{killed} of {rounds} were killed");
 }
+
+#[test]
+fn a_swap_of_entries_that_fails_in_its_midst_is_gone_on_with_and_so_is_its_undo() {
+    let trees = Trees::here();
+    let Some(_mounted) = Mounted::at(&trees, "dst") else {
+        return;
+    };
+    sh(
+        &trees.path("."),
+        "mkdir src bin before; for i in 1 2 3 4 5 6; do echo newer $i >src/$i; echo old $i >dst/$i; cp -a dst/$i before/; done; echo 1 >src/new; echo 2 >dst/own; cp -a dst/own before/",
+    );
+    // The third rename fails as long as a file is there, and nothing exchanges two names at once.
+    let bin = trees.path("bin");
+    let count = trees.path("count");
+    let mv = format!(
+        "#!/bin/sh\ncase \"$*\" in --help) exit ;; *'/dst/'*) echo >>{0}; [ ! -e {0} ] || [ $(wc -l <{0}) != 4 ] || exit 1 ;; esac\nexec /usr/bin/mv \"$@\"\n",
+        text(&count)
+    );
+    for (name, script) in [
+        ("mv", mv.as_str()),
+        ("perl", "#!/bin/sh\nexit 1\n"),
+        ("python3", "#!/bin/sh\nexit 1\n"),
+    ] {
+        fs::write(bin.join(name), script).unwrap();
+    }
+    sh(&bin, "chmod 755 *");
+    let call = |words: &[&str]| {
+        let mut command = trees.lab.program("runner");
+        let path = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", text(&bin));
+        command.env("PATH", path).args(words);
+        trees.lab.start_command(command).end()
+    };
+    let (src, dst) = (trees.path("src"), trees.path("dst"));
+    let push = [
+        "push",
+        text(&src),
+        "--on",
+        "local",
+        "--to",
+        text(&dst),
+        "--yes",
+        "--delete",
+    ];
+    let told = call(&push).is(40);
+    assert!(told.err.contains("may be there"), "{told:#?}");
+    sh(&dst, "[ \"$(cat 1 6)\" = 'newer 1\nold 6' ]");
+    call(&["resume", "latest", "--yes"]).is(0);
+    let differs = |from: &str| {
+        let own = ["--exclude=/.dst.clusterctl-*", "--omit-dir-times"];
+        differences(&trees.path(from), &dst, &own)
+    };
+    assert_eq!(differs("src"), "");
+    fs::remove_file(&count).unwrap();
+    let told = call(&["undo", "latest", "--yes"]);
+    assert_ne!(told.code, 0, "{told:#?}");
+    call(&["resume", "latest", "--yes"]).is(0);
+    assert_eq!(differs("before"), "");
+}
