@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# `push` beside its peers: `benches/push.sh [one] [four] [delta] [far]` (default: all).
+# `push` beside its peers: `benches/push.sh [one] [four] [delta] [far] [memory]` (default: all).
 #
 # Everything is on a RAM disk and in a network namespace of its own, where nobody else can reach it: the copies cost what
 # the programs and the connection cost. Needs root, openssh-server, rsync, a release build, and 6 GB of memory.
-# Times are medians of RUNS (default 3) of whole commands; each begins without a target, but for `delta`. `push` stages,
-# verifies, forces to the disk and swaps; of the others, only `rsync to a stage, -c, rename` promises as much. BACK_END
-# (ssh2, system) is how `push` connects.
+# Times are medians of RUNS (default 3) of whole commands, with what the client's processes computed and how much longer
+# each took than `push`; each begins without a target, but for `delta`. `push` stages, verifies, forces to the disk and
+# swaps; of the others, only `rsync to a stage, -c, rename` promises as much, and `rsync -a` as much as `push --in-place`,
+# which is measured where the program has it. BACK_END (ssh2, system) is how `push` connects; without it, what is large
+# goes by what is known to be faster, and `push, built-in SSH` is measured as well. `memory`
+# shows how much of it 200,000 files to eight nodes take.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -34,7 +37,7 @@ mkdir -p /run/sshd
 ssh-keygen -q -t ed25519 -N '' -f "$folder/host"
 ssh-keygen -q -t ed25519 -N '' -f "$folder/id"
 mkdir "$folder/to"
-for number in 1 2 3 4; do
+for number in 1 2 3 4 5 6 7 8; do
   printf '%s\n' 'Port 2222' "ListenAddress 127.0.0.$number" "HostKey $folder/host" "AuthorizedKeysFile $folder/id.pub" \
     'StrictModes no' 'UsePAM no' 'MaxStartups 100:30:200' 'Subsystem sftp internal-sftp' 'PidFile none' 'LogLevel ERROR' >"$folder/sshd_config.$number"
   # Each has a file system of its own at the target, as it would on a machine of its own.
@@ -63,15 +66,18 @@ Host *
 END
 export CLUSTERCTL_SSH_CONFIG=$folder/ssh_config CLUSTERCTL_STATE_DIR=$folder/state HOME=$folder
 nodes=(127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4)
+in_place=no
+! "$program" push --help 2>/dev/null | grep -q -e --in-place || in_place=yes
 {
   printf 'name = "bench"\n[defaults]\nssh.back_end = "%s"\n' "${BACK_END:-auto}"
-  for number in 1 2 3 4; do
+  for number in 1 2 3 4 5 6 7 8; do
     printf '[nodes.n%s]\naddress = "127.0.0.%s"\nstate_dir = "%s"\n' "$number" "$number" "$folder/to/.state"
   done
   for far in 20 80; do
     printf '[nodes.far-%s]\naddress = "far-%s"\nstate_dir = "%s"\n' "$far" "$far" "$folder/to/.state"
   done
 } >"$folder/cluster.toml"
+sed 's/back_end = .*/back_end = "ssh2"/' "$folder/cluster.toml" >"$folder/built-in.toml"
 to=$folder/to/tree
 ssh="ssh -F $folder/ssh_config"
 gcm="$ssh -c aes128-gcm@openssh.com"
@@ -84,7 +90,7 @@ measure() {
   local name=$1 run times=() wall server
   shift
   for ((run = 0; run < runs; run++)); do
-    for server in "${servers[@]:0:4}"; do nsenter -t "$server" -m bash -c "shopt -s dotglob; $fresh"; done
+    for server in "${servers[@]:0:8}"; do nsenter -t "$server" -m bash -c "shopt -s dotglob; $fresh"; done
     TIMEFORMAT='%R %U %S'
     if ! { time "$@" >"$folder/out" 2>&1; } 2>"$folder/time"; then
       echo "  $name failed: $(tail -1 "$folder/out")"
@@ -93,14 +99,23 @@ measure() {
     times+=("$(tail -1 "$folder/time")")
   done
   wall=$(printf '%s\n' "${times[@]}" | sort -n | sed -n "$(((runs + 1) / 2))p")
-  awk -v n="$name" -v t="$wall" -v b="$bytes" 'BEGIN { split(t, x, " ");
-    printf "  %-34s %7.2f s  %6.0f MB/s  client CPU %5.2f s\n", n, x[1], b / x[1] / 1e6, x[2] + x[3] }'
+  [ "$name" != push ] || ours=${wall%% *}
+  awk -v n="$name" -v t="$wall" -v b="$bytes" -v o="$ours" 'BEGIN { split(t, x, " ");
+    printf "  %-34s %7.2f s  %6.0f MB/s  client CPU %5.2f s  %5.2f x push\n", n, x[1], b / x[1] / 1e6, x[2] + x[3], x[1] / o }'
 }
+ours=1
 nothing="rm -rf '$folder/to'/*"
 fresh=$nothing
 size() { find "$1" -type f -printf '%s\n' | awk '{ s += $1 } END { print s }'; }
 
 push() { "$program" -c "$folder/cluster.toml" push "$1" --to "$to" --yes "${@:2}"; }
+push_built_in() { "$program" -c "$folder/built-in.toml" push "$1" --to "$to" --yes "${@:2}"; }
+# The ways of `push`, to these nodes.
+pushes() {
+  measure 'push' push "$1" --on "$2"
+  [ -n "${BACK_END:-}" ] || measure 'push, built-in SSH' push_built_in "$1" --on "$2"
+  [ "$in_place" = no ] || measure 'push --in-place' push "$1" --on "$2" --in-place
+}
 by_rsync() { rsync -a -e "$ssh" "${@:3}" "$1/" "$2:$to/"; }
 by_rsync_gcm() { rsync -a -e "$gcm" "${@:3}" "$1/" "$2:$to/"; }
 by_tar() { tar -C "$1" -cf - . | $gcm "$2" "mkdir -p $to && tar -C $to -xf -"; }
@@ -123,7 +138,7 @@ one() {
   for tree in app tiny; do
     bytes=$(size "$folder/$tree")
     echo "$tree, to one node:"
-    measure 'push' push "$folder/$tree" --on n1
+    pushes "$folder/$tree" n1
     measure 'rsync -a' by_rsync "$folder/$tree" 127.0.0.1
     measure 'rsync -a, aes128-gcm' by_rsync_gcm "$folder/$tree" 127.0.0.1
     measure 'rsync to a stage, -c, rename' by_rsync_swapped "$folder/$tree" 127.0.0.1
@@ -136,10 +151,12 @@ four() {
   for tree in app tiny; do
     bytes=$((4 * $(size "$folder/$tree")))
     echo "$tree, to four nodes at once:"
-    measure 'push' push "$folder/$tree" --on 'n*'
+    pushes "$folder/$tree" 'n[1-4]'
     measure 'rsync -a, in parallel' all by_rsync "$folder/$tree"
     measure 'rsync -aW, aes128-gcm, in parallel' all by_rsync_gcm "$folder/$tree" -W
+    measure 'rsync to a stage, in parallel' all by_rsync_swapped "$folder/$tree"
     measure 'tar | ssh (aes128-gcm), in parallel' all by_tar "$folder/$tree"
+    measure 'scp -r, in parallel' all by_scp "$folder/$tree"
   done
 }
 
@@ -151,8 +168,10 @@ delta() {
     "$trees" change "$folder/changed"
     fresh="$nothing; cp -a '$folder/$tree' '$to'"
     echo "$tree, one file in a hundred changed:"
-    measure 'push' push "$folder/changed" --on n1
+    pushes "$folder/changed" n1
     measure 'rsync -a' by_rsync "$folder/changed" 127.0.0.1
+    measure 'rsync -ac' by_rsync "$folder/changed" 127.0.0.1 -c
+    measure 'rsync to a stage, -c, rename' by_rsync_swapped "$folder/changed" 127.0.0.1
     fresh=$nothing
     rm -rf "$folder/changed"
   done
@@ -164,18 +183,38 @@ far() {
   bytes=$(size "$folder/far")
   for round_trip in 20 80; do
     echo "128 MB in 505 files, $round_trip ms away:"
-    measure 'push' push "$folder/far" --on "far-$round_trip"
+    pushes "$folder/far" "far-$round_trip"
     measure 'rsync -a' by_rsync "$folder/far" "far-$round_trip"
     measure 'tar | ssh (aes128-gcm) tar' by_tar "$folder/far" "far-$round_trip"
+    measure 'rsync to a stage, -c, rename' by_rsync_swapped "$folder/far" "far-$round_trip"
   done
+  mkdir "$folder/little"
+  echo text >"$folder/little/file"
+  bytes=5
+  for round_trip in 20 80; do
+    echo "one small file, $round_trip ms away:"
+    pushes "$folder/little" "far-$round_trip"
+    measure 'rsync -a' by_rsync "$folder/little" "far-$round_trip"
+    measure 'rsync to a stage, -c, rename' by_rsync_swapped "$folder/little" "far-$round_trip"
+  done
+}
+
+# How much of it the client takes, at the most.
+memory() {
+  mkdir "$folder/many"
+  "$trees" many "$folder/many"
+  for server in "${servers[@]:0:8}"; do nsenter -t "$server" -m bash -c "shopt -s dotglob; $nothing"; done
+  /usr/bin/time -o "$folder/time" -f '%M' "$program" -c "$folder/cluster.toml" push "$folder/many" --on 'n*' --to "$to" --yes \
+    >"$folder/out" 2>&1 || echo "  it failed: $(tail -1 "$folder/out")"
+  echo "200,000 files, half of them empty, to eight nodes: at most $(($(tail -1 "$folder/time") / 1024)) MiB"
 }
 
 "$trees" app "$folder/app"
 "$trees" tiny "$folder/tiny"
-[ $# -gt 0 ] || set -- one four delta far
+[ $# -gt 0 ] || set -- one four delta far memory
 for part in "$@"; do
   case $part in
-    one | four | delta | far) "$part" ;;
-    *) echo "usage: benches/push.sh [one] [four] [delta] [far]" >&2; exit 2 ;;
+    one | four | delta | far | memory) "$part" ;;
+    *) echo "usage: benches/push.sh [one] [four] [delta] [far] [memory]" >&2; exit 2 ;;
   esac
 done

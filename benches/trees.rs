@@ -1,8 +1,8 @@
-//! Makes the trees that copies are measured with: `cargo bench --bench trees -- app|tiny|far|change FOLDER`.
+//! Makes the trees that copies are measured with: `cargo bench --bench trees -- app|tiny|far|many|change FOLDER`.
 //!
 //! `app` is like an application's folder: 8,000 files, about 1 GB, some archives of 5 to 100 MB, many small texts, links,
 //! modes. `tiny` is 50,000 files of 1.5 kB. `far`, for long
-//! lines, is 128 MB in 505 files. `change` writes one file in a hundred of a tree anew. The same name always
+//! lines, is 128 MB in 505 files. `many` is 200,000 files, every other one empty. `change` writes one file in a hundred of a tree anew. The same name always
 //! makes the same bytes.
 
 use std::fs::{self, File, FileTimes, Permissions};
@@ -42,11 +42,12 @@ fn main() -> ExitCode {
         ["app", folder] => app(Path::new(folder)),
         ["tiny", folder] => tiny(Path::new(folder)),
         ["far", folder] => far(Path::new(folder)),
+        ["many", folder] => many(Path::new(folder)),
         ["change", folder] => change(Path::new(folder)),
         // Whoever runs all benches runs this one, too.
         [] => Ok(()),
         _ => Err(io::Error::other(
-            "usage: cargo bench --bench trees -- app|tiny|far|change FOLDER",
+            "usage: cargo bench --bench trees -- app|tiny|far|many|change FOLDER",
         )),
     };
     match made {
@@ -116,6 +117,18 @@ fn far(top: &Path) -> io::Result<()> {
     }
     for number in 0..500 {
         text(&mut random, &top.join(format!("file-{number}.txt")), 16_000)?;
+    }
+    date(top)
+}
+
+fn many(top: &Path) -> io::Result<()> {
+    for number in 0..200_000 {
+        let folder = top.join(format!("{:03}", number % 400));
+        if number < 400 {
+            fs::create_dir_all(&folder)?;
+        }
+        let content = if number % 2 == 0 { "" } else { "a few words\n" };
+        fs::write(folder.join(format!("{number}")), content)?;
     }
     date(top)
 }

@@ -1,5 +1,6 @@
 //! `apply`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -82,5 +83,5 @@ pub(super) fn run(args: &Apply, context: &mut Context) -> Result<Exit> {
     let mut conductor = Conductor::new(context, &cluster, &args.running)?;
     conductor.approved_by.clone_from(&args.approved_by);
     let (_, secrets) = conductor.world(&plan, given);
-    conductor.begin(&plan, secrets, None)
+    conductor.begin(&plan, secrets, BTreeMap::new(), None)
 }

@@ -23,6 +23,7 @@ use crate::engine::{
 };
 use crate::exit::Exit;
 use crate::plan::{Millis, Plan, RunId, StepId, Target, Undo};
+use crate::remote::Host;
 use crate::store::{RunFolder, RunStore};
 use crate::view::{Look, Manner, Suspend};
 use crate::world::{Nodes, this_runner};
@@ -100,9 +101,10 @@ impl<'a> Conductor<'a> {
         &self,
         plan: &Plan,
         secrets: Arc<SecretStore>,
+        hosts: BTreeMap<NodeName, Arc<dyn Host>>,
         undoes: Option<&RunId>,
     ) -> Result<Exit> {
-        let world = nodes(plan, &secrets);
+        let world = nodes(plan, &secrets).with_connections(hosts);
         fetch(plan, &secrets, |_| true)?;
         let run = self.new_name()?;
         let folder = self.store.create(&run, &plan.to_json(), undoes)?;

@@ -1,5 +1,6 @@
 //! What becomes of a plan that a verb has made: shown, saved, or run.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -8,9 +9,10 @@ use super::conduct::Conductor;
 use super::context::{Context, save_plan, typed};
 use super::global::{Changing, Running};
 use super::refusal::Refusal;
-use crate::config::{Cluster, SecretStore};
+use crate::config::{Cluster, NodeName, SecretStore};
 use crate::exit::Exit;
 use crate::plan::{Class, Plan, RunId};
+use crate::remote::Host;
 use crate::view::Look;
 
 /// The secrets of a plan, as far as they are known already.
@@ -19,6 +21,8 @@ pub(super) struct Secrets {
     pub(super) store: Arc<SecretStore>,
     /// The keys whose values were given to this command only.
     pub(super) unsaved: Vec<String>,
+    /// Connections that looking at nodes has made: what is run goes on with them.
+    pub(super) hosts: BTreeMap<NodeName, Arc<dyn Host>>,
 }
 
 /// Shows, saves or runs a plan, as the command line says.
@@ -71,7 +75,8 @@ pub(super) fn decide(
         context.io.err.print(&beforehand(context, plan));
     }
     confirm(context, plan, &changing.running)?;
-    Conductor::new(context, cluster, &changing.running)?.begin(plan, secrets.store, undoes)
+    let conductor = Conductor::new(context, cluster, &changing.running)?;
+    conductor.begin(plan, secrets.store, secrets.hosts, undoes)
 }
 
 /// What a person sees before the plan is run: the whole of it when users may notice, else what changes in files.

@@ -1,5 +1,6 @@
 //! `push`.
 
+use std::collections::BTreeMap;
 use std::path::{Component, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::exit::Exit;
 use crate::fleet::each;
 use crate::plan::{RemotePath, Sha256, Target, Tree, TreeSource};
 use crate::primitives::push_tree::{Circumstances, Found, Summary, plan, size};
-use crate::remote::{Line, Patience, Streams};
+use crate::remote::{Host, Line, Patience, Streams};
 use crate::transfer::{self, Delta, LandError, Rules, Source, Standing, Survey, Wanted};
 use crate::view::table::{Column, Table};
 use crate::world::Connect as _;
@@ -48,8 +49,9 @@ const LOOK: Duration = Duration::from_mins(10);
 /// next push goes on; but it can't be taken back. It needs room for what is sent.
 ///
 /// Kept are modes, links, hard links, holes, times, extended attributes and access
-/// lists, and owners where the user there is root. Whether a file is the same is
-/// told by its size and its time, or with --checksum by its content.
+/// lists, and owners where the user there is root; what a node can't keep is told.
+/// Whether a file is the same is told by its size, its time and its extended
+/// attributes, or with --checksum by its content instead of its time.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clusterctl push build/app --on @server --to /opt/app
@@ -160,6 +162,7 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
     let reach = Reach::to(targets.iter().cloned().collect(), Arc::clone(&store));
     reach.fetch()?;
     reach.explain(context);
+    reach.explain_bulk(context);
     let source = read(args, &rules)?;
     for odd in &source.left_out {
         let text = format!(
@@ -175,16 +178,23 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
         to: &to,
         reach: &reach,
     };
-    let found = look.at_all(&targets, context)?;
+    let (found, hosts) = look.at_all(&targets, context)?;
+    for one in found.iter().filter(|one| !one.losses.is_empty()) {
+        let text = format!("{} can't keep {}\n", one.node, one.losses.join("; "));
+        context.io.err.print(&text);
+    }
     if args.dry_run {
         summarise(context, &found);
         return Ok(Exit::Done);
     }
     let given = circumstances(args, &cluster, &source, to)?;
     let plan = plan(&found, &given);
+    // From here on the run reads it anew.
+    drop(source);
     let secrets = Secrets {
         store,
         unsaved: Vec::new(),
+        hosts,
     };
     let exit = decide(context, &cluster, &args.changing, &plan, secrets, None)?;
     let missing = found.len() < targets.len();
@@ -253,6 +263,9 @@ fn circumstances(
     })
 }
 
+/// Connections by which nodes were looked at.
+type Hosts = BTreeMap<NodeName, Arc<dyn Host>>;
+
 /// Looking at nodes.
 struct Looking<'a> {
     source: &'a Source,
@@ -264,7 +277,11 @@ struct Looking<'a> {
 
 impl Looking<'_> {
     /// What is found on the nodes that can be reached. The others are told of.
-    fn at_all(&self, targets: &[(NodeName, Target)], context: &Context) -> Result<Vec<Found>> {
+    fn at_all(
+        &self,
+        targets: &[(NodeName, Target)],
+        context: &Context,
+    ) -> Result<(Vec<Found>, Hosts)> {
         let width = if self.source.manifest.len() > LARGE {
             1
         } else {
@@ -272,10 +289,14 @@ impl Looking<'_> {
         };
         let answers = each(targets, width, |(node, target)| self.at(node, target));
         let mut found = Vec::new();
+        let mut hosts = Hosts::new();
         let mut unreached = Vec::new();
         for ((node, _), answer) in targets.iter().zip(answers) {
             match answer {
-                Ok(one) => found.push(one),
+                Ok((one, host)) => {
+                    found.push(one);
+                    hosts.insert(node.clone(), host);
+                }
                 Err(error) if super::refusal::exit(&error) == Exit::Unreachable => {
                     unreached.push((node, error));
                 }
@@ -291,10 +312,10 @@ impl Looking<'_> {
             let text = format!("{node} is left out, since it was not reached: {error:#}\n");
             context.io.err.print(&text);
         }
-        Ok(found)
+        Ok((found, hosts))
     }
 
-    fn at(&self, node: &NodeName, target: &Target) -> Result<Found> {
+    fn at(&self, node: &NodeName, target: &Target) -> Result<(Found, Arc<dyn Host>)> {
         let patience = Patience::unbroken(LOOK);
         let told = |error: LandError| of_land(node, &error);
         let host = self
@@ -328,22 +349,14 @@ impl Looking<'_> {
             );
             return Err(Refusal::new(Exit::Forbidden, what).into());
         }
-        let needed = delta.room();
-        if !delta.is_none() && needed > survey.space {
-            let (needed, free) = (size(needed), size(survey.space));
-            let near = if survey.stages_inside() {
-                "in"
-            } else {
-                "beside"
-            };
-            let what = format!(
-                "{node}: what is new needs {needed} {near} {}, and {free} are free",
-                self.to
-            );
+        if !delta.is_none()
+            && let Some(lack) = delta.lack(&survey)
+        {
+            let what = format!("{node}: there is no room for {}: {lack}", self.to);
             let hint = "make room on that file system; `clusterctl cleanup` removes old trees";
             return Err(Refusal::new(Exit::Forbidden, what).hint(hint).into());
         }
-        Ok(Found {
+        let found = Found {
             node: node.clone(),
             target: target.clone(),
             is: (survey.standing == Standing::Folder).then(|| Sha256::from_raw(&delta.was)),
@@ -357,7 +370,13 @@ impl Looking<'_> {
             },
             at_once: survey.exchange != "none",
             mounted: survey.mounted,
-        })
+            losses: if delta.is_none() {
+                Vec::new()
+            } else {
+                transfer::losses(&self.source.manifest, &survey)
+            },
+        };
+        Ok((found, host))
     }
 
     /// Whether a tree can be landed there at all.

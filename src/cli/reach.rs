@@ -14,7 +14,7 @@ use crate::config::{
 };
 use crate::plan::Target;
 use crate::remote::{
-    BackEnd, Destination, DialSettings, Dialer, Host, HostKeys, Patience, RemoteError,
+    BackEnd, Bulk, Destination, DialSettings, Dialer, Host, HostKeys, Patience, RemoteError,
     RemoteErrorKind, Sudo, SudoPassword, Surroundings,
 };
 use crate::world::Connect;
@@ -104,6 +104,35 @@ impl Reach {
         }
     }
 
+    /// Says, where more is to be said, by what large trees go.
+    pub(super) fn explain_bulk(&self, context: &Context) {
+        if context.global.verbose == 0 {
+            return;
+        }
+        let by_own = |(node, target): &(&NodeName, &Target)| {
+            let destination = self.destination(node).ok();
+            let choice = destination.and_then(|it| self.dialer().choose(&it).ok());
+            !target.is_local() && choice.is_some_and(|it| it.back_end == BackEnd::Ssh2)
+        };
+        for (node, target) in self.targets.iter().filter(by_own) {
+            let text = match target.login.back_end {
+                SshBackEnd::Auto if self.dialer().has_ssh() => {
+                    "what is large goes by the ssh of this machine, which enciphers faster, if that can log in without \
+                     asking; where the line is long, by four connections"
+                }
+                SshBackEnd::Auto => {
+                    "what is large goes by the built-in SSH, for this machine has no ssh; where the line is long, by four \
+                     connections"
+                }
+                _ => {
+                    "what is large goes by the built-in SSH, as `ssh.back_end` says; where the line is long, by four \
+                     connections"
+                }
+            };
+            context.io.err.print(&format!("{node}: {text}\n"));
+        }
+    }
+
     fn dialer(&self) -> &Dialer {
         self.dialer.get_or_init(|| {
             let named = std::env::var_os(SSH_CONFIG).filter(|name| !name.is_empty());
@@ -156,6 +185,43 @@ impl Connect for Reach {
         patience: &Patience<'_>,
     ) -> Result<Arc<dyn Host>, RemoteError> {
         let host = self.dialer().connect(&self.destination(node)?, patience)?;
+        self.with_rights(node, host)
+    }
+
+    fn connect_for_bulk(
+        &self,
+        node: &NodeName,
+        host: &Arc<dyn Host>,
+        bytes: u64,
+        patience: &Patience<'_>,
+    ) -> Bulk {
+        let Ok(destination) = self.destination(node) else {
+            return Bulk::Same;
+        };
+        let with_rights = |host| self.with_rights(node, host);
+        match self
+            .dialer()
+            .connect_for_bulk(&destination, &**host, bytes, patience)
+        {
+            Bulk::Same => Bulk::Same,
+            Bulk::Instead(host) => with_rights(host).map_or(Bulk::Same, Bulk::Instead),
+            Bulk::Further(hosts) => {
+                let hosts = hosts.into_iter().map(with_rights);
+                hosts
+                    .collect::<Result<_, _>>()
+                    .map_or(Bulk::Same, Bulk::Further)
+            }
+        }
+    }
+}
+
+impl Reach {
+    /// The machine with the rights that work on the node has.
+    fn with_rights(
+        &self,
+        node: &NodeName,
+        host: Arc<dyn Host>,
+    ) -> Result<Arc<dyn Host>, RemoteError> {
         let sudo = self
             .targets
             .get(node)

@@ -1,5 +1,7 @@
 //! `undo`.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use clap::Args;
 
@@ -92,7 +94,11 @@ pub(super) fn run(args: &Undo, context: &mut Context) -> Result<Exit> {
     drop(existing);
     let unsaved = given.keys().cloned().collect();
     let (_, store) = conductor.world(&plan, given);
-    let secrets = Secrets { store, unsaved };
+    let secrets = Secrets {
+        store,
+        unsaved,
+        hosts: BTreeMap::new(),
+    };
     decide(
         context,
         &cluster,

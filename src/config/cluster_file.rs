@@ -142,7 +142,7 @@ pub(super) struct SshTable {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SshBackEnd {
-    /// The built-in one, unless the host's own configuration asks for what it can't do.
+    /// The built-in one, unless the host's own configuration asks for what it can't do; for large trees, the faster one.
     #[default]
     Auto,
     /// The built-in one.

@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, Fault};
+use super::{Amount, Direction, Fault};
 use crate::config::NodeName;
 use crate::plan::{Condition, Millis, Reading, RunId, Sha256, StepId};
 
 /// The version of the event format.
-pub const EVENT_FORMAT: u32 = 1;
+pub const EVENT_FORMAT: u32 = 2;
 
 /// Something happened in a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -72,6 +72,15 @@ pub enum Happening {
         good: u32,
         /// How many are wanted.
         wanted: u32,
+    },
+    /// What a step brings to its node has come so far. Told from time to time.
+    StepMoved {
+        /// The step.
+        step: StepId,
+        /// So much is on its way or there.
+        moved: Amount,
+        /// Of so much.
+        of: Amount,
     },
     /// A step is done, or taken back.
     StepDone {

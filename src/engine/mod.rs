@@ -53,6 +53,6 @@ pub use progress::{Progress, Standing, Start};
 pub use reporter::Reporter;
 pub use run::{End, Engine, Settings};
 pub use world::{
-    Call, Claim, ClaimError, Direction, Epoch, Holder, Holding, Look, NodeRecord, Release, Runner,
-    World,
+    Amount, Call, Claim, ClaimError, Direction, Epoch, Holder, Holding, Look, NodeRecord, Release,
+    Runner, Teller, World,
 };

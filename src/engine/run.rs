@@ -16,7 +16,7 @@ use super::progress::Standing;
 use super::reporter::Reporter;
 use super::session::{Session, StagesEnd};
 use super::verdict::{Gone, Verdict, is_unsafe, refused};
-use super::world::{Claim, Release, Runner, World};
+use super::world::{Claim, Holding, Release, Runner, World};
 use super::{Cancel, Fault, Progress};
 use crate::config::NodeName;
 use crate::exit::Exit;
@@ -403,10 +403,10 @@ impl Engine<'_> {
             };
             let planned = planned.iter().filter(|_| at < PLAN_COPIES);
             let kept = match book.write(claimed) {
-                Ok(claimed) => self.missing(at, node, records).and_then(|mut lines| {
+                Ok(claimed) => self.missing(at, node, records).and_then(|mut missing| {
                     let new = std::iter::once(&first).chain(planned).chain([&claimed]);
-                    lines.extend(new.flat_map(Record::line));
-                    self.world.keep(node, holding, &lines)
+                    missing.lines.extend(new.flat_map(Record::line));
+                    missing.keep(self, node, holding)
                 }),
                 Err(halt) => Err(Fault::new(FaultKind::Failed, halt.because(self.plan))),
             };
@@ -421,11 +421,11 @@ impl Engine<'_> {
     /// Has the copy of the journal on a node, the `at`th of the plan, say how the run ended.
     fn complete(&self, at: usize, holds: &Holds, records: &[Record]) {
         for (node, holding) in holds.each() {
-            let kept = self.missing(at, node, records).and_then(|lines| {
-                if lines.is_empty() {
+            let kept = self.missing(at, node, records).and_then(|missing| {
+                if missing.lines.is_empty() {
                     return Ok(());
                 }
-                self.world.keep(node, holding, &lines)
+                missing.keep(self, node, holding)
             });
             if let Err(fault) = kept {
                 self.warn_of_copy(node, &fault);
@@ -434,21 +434,16 @@ impl Engine<'_> {
     }
 
     /// What the copy of the journal on a node, the `at`th of the plan, lacks at its end: a runner that is killed may have
-    /// written more on its own disk, and without it the copy would keep a gap for good.
-    fn missing(&self, at: usize, node: &NodeName, records: &[Record]) -> Result<Vec<u8>, Fault> {
+    /// written more on its own disk, and without it the copy would keep a gap for good. A copy that is damaged lacks
+    /// everything: nobody reads past the damage, whatever comes after it.
+    fn missing(&self, at: usize, node: &NodeName, records: &[Record]) -> Result<Missing, Fault> {
         if records.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Missing::default());
         }
-        let copy = match decode(&self.world.kept(node, &self.run)?) {
-            Ok(copy) => copy.records,
-            Err(error) => {
-                // Nobody reads past the damage, whatever comes after it.
-                let fault = Fault::new(FaultKind::Failed, error.to_string());
-                self.warn_of_copy(node, &fault);
-                return Ok(Vec::new());
-            }
+        let (last, damage) = match decode(&self.world.kept(node, &self.run)?) {
+            Ok(copy) => (copy.records.last().map_or(0, |record| record.seq), None),
+            Err(error) => (0, Some(error.to_string())),
         };
-        let last = copy.last().map_or(0, |record| record.seq);
         let lacks = |record: &&Record| {
             record.seq > last
                 && match &record.entry {
@@ -457,7 +452,10 @@ impl Engine<'_> {
                 }
         };
         let lines = records.iter().filter(lacks).flat_map(Record::line);
-        Ok(lines.collect())
+        Ok(Missing {
+            lines: lines.collect(),
+            damage,
+        })
     }
 
     /// Whether a record belongs in the node's copy of the journal.
@@ -708,6 +706,27 @@ impl Engine<'_> {
             done,
             took: Millis::from(began.elapsed()),
         });
+    }
+}
+
+/// What a node's copy of the journal lacks.
+#[derive(Default)]
+struct Missing {
+    lines: Vec<u8>,
+    /// What is wrong with the copy as it is, if it can't be added to.
+    damage: Option<String>,
+}
+
+impl Missing {
+    fn keep(&self, engine: &Engine<'_>, node: &NodeName, holding: &Holding) -> Result<(), Fault> {
+        let Some(damage) = &self.damage else {
+            return engine.world.keep(node, holding, &self.lines);
+        };
+        engine.world.keep_anew(node, holding, &self.lines)?;
+        engine.reporter.warn(format!(
+            "{node}: the node's copy of the journal was damaged and is written anew; what it said is kept beside it: {damage}"
+        ));
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use super::journal::{Entry, StepResult};
 use super::judge::Verdict;
 use super::progress::Standing;
 use super::session::Session;
-use super::world::{Call, Direction};
+use super::world::{Call, Direction, Teller};
 use super::{Cancel, Fault};
 use crate::config::NodeName;
 use crate::plan::{
@@ -253,7 +253,16 @@ impl Session<'_> {
         cancel: &Cancel,
     ) -> Result<(), Fault> {
         let proof = self.resolved(proof.clone(), Proof::values_mut)?;
-        let call = self.call(node, step, direction, &proof, cancel);
+        let tell = |moved, of| {
+            let step = step.id.clone();
+            self.engine
+                .reporter
+                .say(Happening::StepMoved { step, moved, of });
+        };
+        let call = Call {
+            teller: Teller(&tell),
+            ..self.call(node, step, direction, &proof, cancel)
+        };
         self.engine.world.perform(&call, action)
     }
 
@@ -280,6 +289,7 @@ impl Session<'_> {
             proof,
             timeout,
             cancel,
+            teller: Teller::NOBODY,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The one door between the engine and the nodes.
 
+use std::fmt;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -53,6 +54,11 @@ pub trait World: Send + Sync {
     /// Refused with [`FaultKind::Fenced`](super::FaultKind::Fenced) when another runner has taken the node since.
     fn keep(&self, node: &NodeName, holding: &Holding, lines: &[u8]) -> Result<(), Fault>;
 
+    /// Has the node's copy of the run's journal say these lines and nothing else, and keeps beside it what it said.
+    ///
+    /// Refused as [`keep`](World::keep) is.
+    fn keep_anew(&self, node: &NodeName, holding: &Holding, lines: &[u8]) -> Result<(), Fault>;
+
     /// The node's copy of the run's journal; empty where there is none.
     fn kept(&self, node: &NodeName, run: &RunId) -> Result<Vec<u8>, Fault>;
 
@@ -90,6 +96,41 @@ pub struct Call<'a> {
     pub timeout: Millis,
     /// Set when the effect is to be broken off.
     pub cancel: &'a Cancel,
+    /// Who is told how far it has come.
+    pub teller: Teller<'a>,
+}
+
+/// So much of what an effect brings to its node.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub struct Amount {
+    /// In bytes.
+    pub bytes: u64,
+    /// In files.
+    pub files: u64,
+}
+
+/// Whoever is told how much of how much an effect has brought to its node.
+#[derive(Clone, Copy)]
+pub struct Teller<'a>(pub &'a (dyn Fn(Amount, Amount) + Sync));
+
+impl Teller<'static> {
+    /// Nobody.
+    pub const NOBODY: Self = Teller(&|_, _| {});
+}
+
+impl Teller<'_> {
+    /// Tells how much of how much there is.
+    pub fn tell(&self, moved: Amount, of: Amount) {
+        (self.0)(moved, of);
+    }
+}
+
+impl fmt::Debug for Teller<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Teller")
+    }
 }
 
 /// Whether a step is done or taken back.

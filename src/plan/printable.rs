@@ -50,6 +50,23 @@ pub(crate) fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{s}")
 }
 
+/// A number of bytes for people, in units of a thousand.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = [
+        (1_000_000_000_000, "TB"),
+        (1_000_000_000, "GB"),
+        (1_000_000, "MB"),
+        (1_000, "kB"),
+    ];
+    match units.iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => {
+            let tenths = bytes / (unit / 10);
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} bytes"),
+    }
+}
+
 /// `a`, `a and b`, `a, b and c`.
 pub(super) fn list<I>(items: I) -> String
 where
@@ -94,5 +111,14 @@ mod tests {
         assert_eq!(list(["a"]), "a");
         assert_eq!(list(["a", "b", "c"]), "a, b and c");
         assert_eq!(list::<[&str; 0]>([]), "");
+    }
+
+    #[test]
+    fn sizes_are_for_people() {
+        let sizes = [0, 999, 1000, 1_234_567, 50_000_000_000].map(size);
+        assert_eq!(
+            sizes,
+            ["0 bytes", "999 bytes", "1.0 kB", "1.2 MB", "50.0 GB"]
+        );
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::config::NodeName;
+pub(crate) use crate::plan::printable::size;
 use crate::plan::{
     Action, BackupRef, Class, Condition, FORMAT, Hooks, Lane, Millis, OnFailure, Plan, Probe,
     Proof, Reading, RemotePath, Sha256, Stage, Step, StepId, Target, Tree, Undo, Why,
@@ -37,6 +38,8 @@ pub struct Found {
     pub at_once: bool,
     /// Whether a file system is mounted at the place, so that what is in it has to be exchanged one by one.
     pub mounted: bool,
+    /// What of the tree the node can't keep.
+    pub losses: Vec<String>,
 }
 
 /// What differs on a node, in numbers.
@@ -304,7 +307,8 @@ fn swap(one: &Found, given: &Circumstances) -> Step {
             ),
             Condition::is(staged.clone(), becomes.clone()),
         ],
-        // Trees may look the same before and after; then it tells that what was staged is no longer where it waited.
+        // Trees may look the same before and after, when only what a fingerprint leaves out differs, such as times of
+        // folders; then it tells that what was staged is no longer where it waited.
         proof: Proof::Holds(vec![
             Condition::is(contents(given), becomes),
             Condition::is(staged, Reading::Absent),
@@ -346,23 +350,6 @@ pub fn in_words(summary: &Summary) -> String {
     text
 }
 
-/// A number of bytes for people, in units of a thousand.
-pub fn size(bytes: u64) -> String {
-    let units = [
-        (1_000_000_000_000, "TB"),
-        (1_000_000_000, "GB"),
-        (1_000_000, "MB"),
-        (1_000, "kB"),
-    ];
-    match units.iter().find(|(unit, _)| bytes >= *unit) {
-        Some((unit, name)) => {
-            let tenths = bytes / (unit / 10);
-            format!("{}.{} {name}", tenths / 10, tenths % 10)
-        }
-        None => format!("{bytes} bytes"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -381,6 +368,7 @@ mod tests {
             },
             at_once: true,
             mounted: false,
+            losses: Vec::new(),
         }
     }
 
@@ -461,14 +449,5 @@ mod tests {
     #[test]
     fn where_nothing_differs_there_is_nothing_to_do() {
         assert!(plan(&[found("a", Some("new"), 0)], &given()).is_empty());
-    }
-
-    #[test]
-    fn sizes_are_for_people() {
-        let sizes = [0, 999, 1000, 1_234_567, 50_000_000_000].map(size);
-        assert_eq!(
-            sizes,
-            ["0 bytes", "999 bytes", "1.0 kB", "1.2 MB", "50.0 GB"]
-        );
     }
 }

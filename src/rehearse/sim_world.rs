@@ -422,6 +422,16 @@ impl World for SimWorld {
         self.instants.pass()
     }
 
+    fn keep_anew(&self, node: &NodeName, holding: &Holding, lines: &[u8]) -> Result<(), Fault> {
+        self.instants.pass()?;
+        self.with_node(node, |node| {
+            holds(node, &holding.run, holding.epoch)?;
+            node.journals.insert(holding.run.clone(), lines.to_vec());
+            Ok(())
+        })?;
+        self.instants.pass()
+    }
+
     fn kept(&self, node: &NodeName, run: &RunId) -> Result<Vec<u8>, Fault> {
         self.with_node(node, |node| {
             Ok(node.journals.get(run).cloned().unwrap_or_default())

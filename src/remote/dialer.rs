@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
 
 use super::approach::Approach;
+use super::bulk::{self, Bulk, Want};
 use super::destination::LOCAL;
 use super::gate::Gate;
 use super::ssh2_host::{Ssh2Host, Way};
 use super::system_host::{SystemHost, SystemWay};
 use super::{
     BackEnd, Destination, Host, HostConfig, IdentityAgent, KnownHosts, LocalHost, Patience,
-    RemoteError, RemoteErrorKind, SshConfig, SshConfigError, Surroundings,
+    RemoteError, RemoteErrorKind, SshConfig, SshConfigError, Surroundings, environment,
 };
 use crate::config::SecretStore;
 
@@ -60,6 +62,7 @@ pub struct Dialer {
     program: Option<PathBuf>,
     secrets: Option<Arc<SecretStore>>,
     gate: Arc<Gate>,
+    has_ssh: OnceLock<bool>,
     known_hosts: Mutex<HashMap<Vec<PathBuf>, Arc<KnownHosts>>>,
 }
 
@@ -91,6 +94,7 @@ impl Dialer {
             program: settings.program,
             secrets: settings.secrets,
             gate: Arc::new(Gate::new(settings.at_once, settings.at_once_per_server)),
+            has_ssh: OnceLock::new(),
             known_hosts: Mutex::default(),
         }
     }
@@ -146,26 +150,105 @@ impl Dialer {
                 None => LocalHost::new(),
             }));
         };
-        let approach = Approach::new(Arc::clone(&self.gate), config);
         if choice.back_end == BackEnd::System {
-            let way = SystemWay {
-                destination: destination.clone(),
-                config: config.clone(),
-                file: self.file.clone(),
-                secrets: self.secrets.clone(),
-                program: self.program()?,
-                approach,
-            };
+            let way = self.system_way(destination, config, false)?;
             return Ok(Arc::new(SystemHost::connect(way, patience)?));
         }
-        let way = Way {
+        let way = self.own_way(destination, config, &choice.known_hosts);
+        Ok(Arc::new(Ssh2Host::connect(way, patience)?))
+    }
+
+    /// Connections for a stream of so many bytes to a machine that is connected to already, where others than that one
+    /// bring it over faster. That they can't be made is no trouble: the one that there is can do it, too.
+    pub fn connect_for_bulk(
+        &self,
+        destination: &Destination,
+        host: &dyn Host,
+        bytes: u64,
+        patience: &Patience<'_>,
+    ) -> Bulk {
+        let want = bulk::best(
+            host.back_end(),
+            destination.back_end,
+            host.round_trip(),
+            bytes,
+        );
+        let choice = match (want, self.choose(destination)) {
+            (Want::Same, _) | (_, Err(_)) => return Bulk::Same,
+            (_, Ok(choice)) => choice,
+        };
+        let Some(config) = &choice.config else {
+            return Bulk::Same;
+        };
+        if want == Want::System {
+            let connected = self.has_ssh().then(|| {
+                let way = self.system_way(destination, config, true)?;
+                SystemHost::connect(way, patience)
+            });
+            return match connected {
+                Some(Ok(host)) => Bulk::Instead(Arc::new(host)),
+                Some(Err(_)) | None => Bulk::Same,
+            };
+        }
+        let connect = || {
+            let way = self.own_way(destination, config, &choice.known_hosts);
+            Ssh2Host::connect(way, patience).ok()
+        };
+        let made = thread::scope(|scope| {
+            let threads: Vec<_> = (0..bulk::FURTHER)
+                .filter_map(|_| thread::Builder::new().spawn_scoped(scope, connect).ok())
+                .collect();
+            let hosts = threads
+                .into_iter()
+                .filter_map(|it| it.join().ok().flatten());
+            hosts
+                .map(|host| Arc::new(host) as Arc<dyn Host>)
+                .collect::<Vec<_>>()
+        });
+        if made.is_empty() {
+            Bulk::Same
+        } else {
+            Bulk::Further(made)
+        }
+    }
+
+    /// Whether this machine has an `ssh` that large streams can go by.
+    pub fn has_ssh(&self) -> bool {
+        *self
+            .has_ssh
+            .get_or_init(|| environment::find("ssh").is_some())
+    }
+
+    fn system_way(
+        &self,
+        destination: &Destination,
+        config: &HostConfig,
+        fast: bool,
+    ) -> Result<SystemWay, RemoteError> {
+        Ok(SystemWay {
             destination: destination.clone(),
             config: config.clone(),
-            known_hosts: Arc::clone(&choice.known_hosts),
+            file: self.file.clone(),
+            secrets: self.secrets.clone(),
+            program: self.program()?,
+            approach: Approach::new(Arc::clone(&self.gate), config),
+            fast,
+        })
+    }
+
+    fn own_way(
+        &self,
+        destination: &Destination,
+        config: &HostConfig,
+        known_hosts: &Arc<KnownHosts>,
+    ) -> Way {
+        Way {
+            destination: destination.clone(),
+            config: config.clone(),
+            known_hosts: Arc::clone(known_hosts),
             agent: self.agent(config),
-            approach,
-        };
-        Ok(Arc::new(Ssh2Host::connect(way, patience)?))
+            approach: Approach::new(Arc::clone(&self.gate), config),
+        }
     }
 
     fn config(&self, destination: &Destination) -> Result<HostConfig, RemoteError> {

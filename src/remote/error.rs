@@ -70,10 +70,11 @@ impl RemoteErrorKind {
         match self {
             Self::NoSuchHost => Retry::No("the name has to be corrected, or made known, first"),
             Self::Refused => Retry::Yes("nothing was begun, and the server may be starting"),
-            Self::Silent => Retry::Yes("nothing was begun, and the network may recover"),
+            Self::Silent | Self::Cut => {
+                Retry::Yes("nothing was begun, and the network may recover")
+            }
             Self::Garbage => Retry::No("something else than SSH listens there"),
             Self::Busy => Retry::Yes("nothing was begun, and others will have logged in by then"),
-            Self::Cut => Retry::Yes("nothing was begun, and the network may recover"),
             Self::NothingInCommon => Retry::No("both sides would offer the same again"),
             Self::UnknownKey => Retry::No("somebody has to say whether the key is the right one"),
             Self::ChangedKey => Retry::No("another machine may answer in the host's place"),

@@ -26,6 +26,11 @@ pub trait Host: Send + Sync {
 
     /// How the machine is reached.
     fn back_end(&self) -> BackEnd;
+
+    /// How long something takes to it and back, where that is known.
+    fn round_trip(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// How a machine is reached.

@@ -19,6 +19,7 @@
 
 mod ahead;
 mod approach;
+mod bulk;
 mod destination;
 mod dialer;
 pub(crate) mod environment;
@@ -38,6 +39,7 @@ mod ssh_config;
 mod sudo;
 mod system_host;
 
+pub use bulk::Bulk;
 pub use destination::{Destination, HostKeys};
 pub use dialer::{Choice, DialSettings, Dialer};
 pub use error::{RemoteError, RemoteErrorKind, Retry};

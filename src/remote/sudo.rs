@@ -156,6 +156,10 @@ impl Host for Sudo {
     fn back_end(&self) -> BackEnd {
         self.host.back_end()
     }
+
+    fn round_trip(&self) -> Option<std::time::Duration> {
+        self.host.round_trip()
+    }
 }
 
 impl Sudo {

@@ -37,7 +37,7 @@ pub fn same_content(
         let here = scope.spawn(|| source.fingerprints(survey.hash, &which));
         let mut heard = |at, hash| there.push((at, hash));
         let files = (&source.manifest, &which);
-        let said = sums(exec, patience, survey, &survey.real, files, &mut heard);
+        let said = sums(exec, patience, survey, &survey.tree, files, &mut heard);
         (here.join(), said)
     });
     said?;

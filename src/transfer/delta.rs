@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::attributes::Attributes;
 use super::bits::Bits;
 use super::checksum::SameContent;
 use super::likeness::{Likeness, Sight};
 use super::manifest::{Entry, Kind, Manifest, Marks, Precision};
+use super::room::Room;
 use super::rules::Rules;
 use super::survey::Survey;
 
@@ -29,6 +31,8 @@ pub(super) struct Header {
     pub(super) entry: Entry,
     /// The other name of the same file.
     pub(super) first: Option<Vec<u8>>,
+    /// What it has of extended attributes.
+    pub(super) extended: Vec<(String, Vec<u8>)>,
 }
 
 /// What has to be done for one target.
@@ -62,10 +66,10 @@ pub struct Delta {
     pub kept: u64,
     /// Files of the source that the stage has already.
     pub arrived: u64,
-    /// The bytes of all files that are copied on the node.
-    pub copied: u64,
-    /// How many entries come to stand beside the live tree.
-    pub(super) entries: u64,
+    /// What the stage takes on the node, of what is not in it yet.
+    pub(super) needs: Room,
+    /// What is there before, of what goes from an earlier stage.
+    pub(super) frees: Room,
     /// Entries that go.
     pub removed: u64,
     /// Entries that are new or get another content, kind or attributes, folders included.
@@ -84,6 +88,11 @@ pub(super) struct Work<'a> {
     pub(super) rules: &'a Rules,
     pub(super) wanted: Wanted<'a>,
     precision: Precision,
+    attributes: Attributes,
+    /// Whether the times of folders that differ alone are a difference.
+    folder_times: bool,
+    /// Whether an earlier stage is of any use.
+    stage_is_fit: bool,
     pub(super) delta: Delta,
     /// The paths that the stage shall have, of those that it has.
     pub(super) staged: Bits,
@@ -104,12 +113,17 @@ impl Delta {
             rules,
             wanted,
             precision: survey.precision(),
+            attributes: survey.attributes,
+            // What is left out, or only there, comes and goes, and changes the times of folders.
+            folder_times: rules.are_none(),
+            stage_is_fit: stage_is_fit(source, survey),
             delta: Self::default(),
             staged: Bits::default(),
             stays: Bits::default(),
             relink: Bits::default(),
             removed: Bits::default(),
         };
+        work.folder_times &= wanted.delete || !work.has_own();
         let mut becomes = Marks::default();
         for (at, entry) in source.iter() {
             becomes.add(source.mark(entry, work.precision));
@@ -117,10 +131,8 @@ impl Delta {
         }
         work.of_target(&mut becomes);
         work.sweep();
-        work.delta.entries = u64::try_from(source.len()).unwrap_or(u64::MAX);
         if wanted.in_place {
             work.order();
-            work.delta.entries = work.delta.changed;
         }
         work.delta.becomes = becomes.digest();
         work.delta
@@ -144,6 +156,8 @@ impl Work<'_> {
             source: self.source,
             survey: self.survey,
             precision: self.precision,
+            folder_times: self.folder_times,
+            in_place: self.wanted.in_place,
         };
         let live = &self.survey.live;
         let found = live.find(path).and_then(|at| live.get(at));
@@ -153,24 +167,24 @@ impl Work<'_> {
         if likeness != Likeness::Same {
             self.delta.changed += 1;
         }
-        let staged = self.survey.staged.find(path);
-        let in_stage = staged.and_then(|at| self.survey.staged.get(at));
-        let has_arrived = in_stage.is_some_and(|it| {
+        let staged = self.survey.staged.find(path).filter(|_| self.stage_is_fit);
+        let there = staged.and_then(|at| self.survey.staged.get(at));
+        let in_stage = there.is_some_and(|it| {
             sight.likeness(entry, &self.survey.staged, it, None) == Likeness::Same
         });
         // What has another kind goes: what is unpacked must never follow a link that an earlier stage has.
-        let same_kind = in_stage.is_some_and(|staged| staged.kind == entry.kind);
+        let same_kind = there.is_some_and(|staged| staged.kind == entry.kind);
         let is_content = entry.kind == Kind::File && self.source.first(entry).is_none();
-        // Extended attributes can't be seen from here: a file that shall have some is brought again with the rest.
-        let is_kept = likeness != Likeness::Other && self.source.extended(entry).is_empty();
-        let is_of_use = (has_arrived && is_content && !(self.wanted.in_place && is_kept))
-            || entry.kind == Kind::Folder;
-        if let Some(staged) = staged.filter(|_| same_kind && is_of_use) {
-            self.staged.add(staged);
-        }
+        let room = Room::of(entry, self.source.target(entry), self.survey.archives);
         if entry.kind == Kind::Folder {
-            if !self.wanted.in_place || found.is_none_or(|it| it.kind != Kind::Folder) {
+            let is_fresh = !self.wanted.in_place || found.is_none_or(|it| it.kind != Kind::Folder);
+            if is_fresh {
                 self.delta.fresh.add(at);
+            }
+            if let Some(staged) = staged.filter(|_| same_kind) {
+                self.staged.add(staged);
+            } else if is_fresh {
+                self.delta.needs.add(room);
             }
             return;
         }
@@ -178,22 +192,33 @@ impl Work<'_> {
             if self.wanted.in_place {
                 self.without_content(at, entry, likeness);
             } else {
-                // These cost nothing, and a stage that has them gets them again.
+                // These cost little, and a stage that has them gets them again.
                 self.delta.send.add(at);
+            }
+            if self.delta.send.has(at) && self.source.first(entry).is_none() {
+                self.delta.needs.add(room);
             }
             return;
         }
-        if is_kept {
+        // A file that shall have attributes which can't be seen from here is brought again with the rest; and so is one
+        // that would lose them with another owner.
+        let are_unknown = self.attributes.are_unknown((self.source, entry));
+        let is_kept = match likeness {
+            Likeness::Same => !are_unknown,
+            Likeness::Content => self.source.extended(entry).is_empty(),
+            Likeness::Other => false,
+        };
+        if let Some(found) = found.filter(|_| is_kept) {
             self.delta.kept += 1;
             if self.wanted.in_place {
                 self.stays.add(at);
-            } else if has_arrived {
-                return;
             } else {
-                if !(self.wanted.link_unchanged && likeness == Likeness::Same) {
-                    self.delta.copied += entry.size;
-                }
+                // Whatever the stage has of it was never compared with anything: it is copied again.
                 self.delta.carry.add(at);
+                if !(self.wanted.link_unchanged && likeness == Likeness::Same) {
+                    let room = Room::of(found, b"", self.survey.archives);
+                    self.delta.needs.add(room);
+                }
             }
             if likeness == Likeness::Content {
                 self.delta.adjust.add(at);
@@ -203,13 +228,22 @@ impl Work<'_> {
         if entry.size > 0 {
             self.delta.verify.add(at);
         }
-        if has_arrived && self.source.extended(entry).is_empty() {
+        if let Some(staged) = staged.filter(|_| in_stage && !are_unknown) {
+            self.staged.add(staged);
             self.delta.arrived += 1;
         } else {
+            self.delta.needs.add(room);
             self.delta.send.add(at);
             self.delta.files += 1;
             self.delta.bytes += entry.size;
         }
+    }
+
+    /// Whether the target has anything that the source does not have.
+    fn has_own(&self) -> bool {
+        let live = &self.survey.live;
+        live.iter()
+            .any(|(_, entry)| self.source.find(live.path(entry)).is_none())
     }
 
     /// What of the target's own the source does not have.
@@ -307,12 +341,17 @@ impl Work<'_> {
 
     fn carry(&mut self, entry: &Entry, first: Option<&[u8]>) {
         let path = self.survey.live.path(entry);
+        let extended = self.survey.live.extended(entry).iter();
+        let extended = extended.filter(|(name, _)| self.attributes.keep(name));
         let header = |first| Header {
             path: path.to_vec(),
             entry: *entry,
             first,
+            extended: extended.clone().cloned().collect(),
         };
-        let staged = self.survey.staged.find(path);
+        let staged = self.survey.staged.find(path).filter(|_| self.stage_is_fit);
+        let target = self.survey.live.target(entry);
+        let room = Room::of(entry, target, self.survey.archives);
         match (entry.kind, first) {
             (Kind::Folder, _) => self.delta.headers.push(header(None)),
             (_, Some(first)) => {
@@ -320,18 +359,19 @@ impl Work<'_> {
             }
             _ => {
                 // What is not ours may change at any time: it is always taken as it is now.
-                self.delta.copied += entry.size;
+                self.delta.needs.add(room);
                 word(path, &mut self.delta.extra);
             }
         }
-        if let Some(staged) = staged {
-            let same = self
-                .survey
-                .staged
-                .get(staged)
-                .is_some_and(|it| it.kind == entry.kind);
-            if same && entry.kind == Kind::Folder {
+        if entry.kind == Kind::Folder {
+            let same = |at: &usize| {
+                let there = self.survey.staged.get(*at);
+                there.is_some_and(|it| it.kind == Kind::Folder)
+            };
+            if let Some(staged) = staged.filter(same) {
                 self.staged.add(staged);
+            } else {
+                self.delta.needs.add(room);
             }
         }
     }
@@ -343,9 +383,33 @@ impl Work<'_> {
             let path = staged.path(entry);
             if !path.is_empty() && !self.staged.has(at) {
                 word(path, &mut self.delta.sweep);
+                if staged.first(entry).is_none() {
+                    // As much as it takes at the least: an earlier stage may have been cut short anywhere.
+                    self.delta.frees.add(Room {
+                        bytes: entry.taken,
+                        inodes: 1,
+                    });
+                }
             }
         }
     }
+}
+
+/// Whether no folder of an earlier stage has an extended attribute that would stay there against the source's will.
+fn stage_is_fit(source: &Manifest, survey: &Survey) -> bool {
+    let staged = &survey.staged;
+    let mut folders = staged
+        .iter()
+        .map(|(_, entry)| entry)
+        .filter(|entry| entry.kind == Kind::Folder);
+    !folders.any(|folder| {
+        let there = source.find(staged.path(folder));
+        there.and_then(|at| source.get(at)).is_some_and(|entry| {
+            survey
+                .attributes
+                .has_more((staged, folder), (source, entry))
+        })
+    })
 }
 
 /// A path as programs on a node take it, which never look at it as an option.
@@ -374,6 +438,7 @@ mod tests {
                 },
                 size: *size,
                 sparse: false,
+                taken: *size,
                 shared: None,
             };
             tree.add(path.as_bytes(), b"", &known).unwrap();
@@ -392,6 +457,9 @@ mod tests {
             base: "/".to_owned(),
             exchange: "perl".to_owned(),
             superuser: true,
+            user: Some((0, 0)),
+            attributes: Attributes::default(),
+            tree: "/x".to_owned(),
             standing: Standing::Folder,
             real: "/x".to_owned(),
             writable: true,
@@ -402,7 +470,6 @@ mod tests {
             inodes: None,
             stage: None,
             live,
-            staged_entries: 0,
             staged,
             odd: Vec::new(),
         }
@@ -470,6 +537,17 @@ mod tests {
         assert_eq!((delta.files, delta.arrived), (2, 1));
         assert!(!delta.send.has(1) && delta.verify.has(1) && delta.send.has(2));
         assert_eq!(delta.sweep, b"./b\0./old\0");
+        // Three new files, and a folder that is there already.
+        assert_eq!((delta.needs.bytes, delta.needs.inodes), (2 * 4096, 2));
+        assert_eq!((delta.frees.bytes, delta.frees.inodes), (8, 2));
+    }
+
+    #[test]
+    fn what_is_kept_is_copied_from_the_live_tree_whatever_a_stage_has_of_it() {
+        let all = [("", D, 0), ("a", F, 1)];
+        let delta = delta(&all, &all, false);
+        assert!(delta.carry.has(1) && !delta.verify.has(1));
+        assert_eq!(delta.sweep, b"./a\0");
     }
 
     #[test]

@@ -5,9 +5,12 @@
 //! Whoever is killed between two of them leaves a tree of which every file is the old one or the new one, and the next
 //! comparison tells what is left to do.
 
+use std::collections::BTreeSet;
+
 use super::delta::{Work, word};
 use super::likeness::Likeness;
-use super::manifest::{Entry, Kind, Manifest, Precision};
+use super::manifest::{Entry, Kind, Manifest};
+use super::room::Room;
 
 /// Orders in the making.
 struct Orders(Vec<u8>);
@@ -54,20 +57,9 @@ impl Work<'_> {
                     self.stays.add(at);
                 }
             }
-            // Whoever looks at times looks at those of links and pipes, too.
-            None if like == Likeness::Same && self.has_its_time(entry) => self.stays.add(at),
+            None if like == Likeness::Same => self.stays.add(at),
             _ => self.delta.send.add(at),
         }
-    }
-
-    /// Whether a link or a pipe that is there has the time that it shall have, as far as the node can give it one.
-    fn has_its_time(&self, entry: &Entry) -> bool {
-        let live = &self.survey.live;
-        let there = live
-            .find(self.source.path(entry))
-            .and_then(|at| live.get(at));
-        self.survey.precision() == Precision::Seconds
-            || there.is_some_and(|there| there.changed == entry.changed)
     }
 
     /// Writes down what is to be done.
@@ -84,7 +76,26 @@ impl Work<'_> {
         orders.0.extend(adjust);
         self.removals(&mut orders);
         self.folders();
+        self.ways();
         self.delta.orders = orders.0;
+    }
+
+    /// The room of the folders in which what was sent waits, though they are there already in the live tree.
+    fn ways(&mut self) {
+        let source = self.source;
+        let mut ways: BTreeSet<&[u8]> = BTreeSet::new();
+        for (at, entry) in source.iter() {
+            if self.delta.send.has(at) {
+                let path = source.path(entry);
+                ways.extend(memchr::memchr_iter(b'/', path).map(|at| &path[..at]));
+            }
+        }
+        for at in ways.iter().filter_map(|path| source.find(path)) {
+            if let Some(entry) = source.get(at).filter(|_| !self.delta.fresh.has(at)) {
+                let room = Room::of(entry, b"", self.survey.archives);
+                self.delta.needs.add(room);
+            }
+        }
     }
 
     /// Folders in which this user could not change anything are opened first. They get their modes back at the end.

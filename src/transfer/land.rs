@@ -1,23 +1,22 @@
 //! Bringing a tree to a node: looked at, staged beside its place, verified.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 use super::bits::Bits;
 use super::delta::{Delta, word};
 use super::in_place::adjustments;
 use super::list::List;
 use super::manifest::{Entry, Kind, Manifest, Marks};
-use super::pack::{Pack, Which};
-use super::read::{Block, Findings};
+use super::pack::Which;
+use super::read::Findings;
 use super::rules::Rules;
 use super::script::{self, Exec, LandError};
 use super::source::Source;
 use super::sums::sums;
-use super::survey::{Archives, HashKind, Reader, Survey};
-use super::tee::{Seat, Stream};
-use super::throttle::{RealClock, Throttle};
-use crate::remote::{Input, Output, Patience, RemoteError, RemoteErrorKind};
+use super::survey::{Reader, Survey};
+use super::tee::{Blocks, Seat};
+use crate::remote::{Bulk, Host, Input, Output, Patience, RemoteError, RemoteErrorKind};
 
 /// Where a tree is staged, and by which names.
 #[derive(Debug, Clone)]
@@ -32,6 +31,10 @@ pub struct Names {
 pub struct Landing<'a> {
     /// The node.
     pub exec: &'a Exec<'a>,
+    /// Connections for a stream of so many bytes to it.
+    pub bulk: &'a (dyn Fn(u64) -> Bulk + Sync),
+    /// Is told how many more bytes and files are on their way.
+    pub moved: &'a (dyn Fn(u64, u64) + Sync),
     /// How long it may take.
     pub patience: &'a Patience<'a>,
     /// The tree.
@@ -145,7 +148,6 @@ impl Survey {
 
     /// Forgets what the trees contain, which takes room.
     pub fn forget_entries(&mut self) {
-        self.staged_entries = self.staged.len();
         self.live = Manifest::default();
         self.staged = Manifest::default();
     }
@@ -161,17 +163,16 @@ impl Landing<'_> {
     pub fn stage(&self, seat: Seat<'_>) -> Result<String, LandError> {
         self.check_room()?;
         let stage = self.survey.beside(self.stage);
-        self.prepare(&stage)?;
-        let delta = self.delta;
-        let kept = self.record.0;
-        if !self.rules.are_none() {
-            let arguments = ["own", &self.survey.real, kept];
-            self.run(script::note(), &arguments, Input::Bytes(&delta.own()))?;
-        }
-        self.carry(&stage)?;
-        let said = self.bring(&stage, seat)?;
-        self.compare(&stage)?;
-        Ok(said)
+        let prepare = || {
+            self.prepare(&stage)?;
+            let (delta, kept) = (self.delta, self.record.0);
+            if !self.rules.are_none() {
+                let arguments = ["own", &self.survey.real, kept];
+                self.run(script::note(), &arguments, Input::Bytes(&delta.own()))?;
+            }
+            self.carry(&stage)
+        };
+        self.fetch(&stage, seat, prepare, true)
     }
 
     /// Brings what is not there yet to a hidden folder on the same file system, verifies it, and leaves it to the caller
@@ -179,25 +180,65 @@ impl Landing<'_> {
     pub fn bring_in_place(&self, seat: Seat<'_>) -> Result<String, LandError> {
         self.check_room()?;
         let stage = self.survey.beside(self.stage);
-        self.prepare(&stage)?;
-        let said = self.bring(&stage, seat)?;
+        let said = self.fetch(&stage, seat, || self.prepare(&stage), false)?;
         if !self.delta.folders.is_none() {
-            let (_, nothing) = channel();
-            let which = Which::Folders;
-            let mut folders = self.pack(nothing, Bits::default(), which, &self.delta.folders);
+            let (nothing, folders) = (Bits::default(), &self.delta.folders);
+            let mut folders = self.pack(nothing, folders, Blocks::none(), Which::Folders);
             let at = format!("{stage}.folders");
             self.run(script::keep(), &[&at], Input::Reader(&mut folders))?;
         }
         Ok(said)
     }
 
+    /// Has a stage prepared, brings to it what is sent, and verifies that; where it shall be the `whole` tree, all that
+    /// can be seen of it, too.
+    fn fetch(
+        &self,
+        stage: &str,
+        seat: Seat<'_>,
+        prepare: impl FnOnce() -> Result<(), LandError>,
+        whole: bool,
+    ) -> Result<String, LandError> {
+        // Connecting takes its time, too.
+        let (prepared, bulk) = thread::scope(|scope| {
+            let bulk = thread::Builder::new()
+                .name("connections".to_owned())
+                .spawn_scoped(scope, || (self.bulk)(self.delta.bytes));
+            let prepared = prepare();
+            let bulk = bulk.ok().and_then(|thread| thread.join().ok());
+            (prepared, bulk.unwrap_or(Bulk::Same))
+        });
+        prepared?;
+        let (said, findings) = self.bring(stage, seat, &bulk)?;
+        let mut changed = Vec::new();
+        for findings in &findings {
+            findings.wait();
+            changed.extend(findings.changed());
+        }
+        changed.sort();
+        changed.dedup();
+        if let Some(first) = changed.first() {
+            let more = match changed.len() {
+                1 => String::new(),
+                many => format!(" and {} more", many - 1),
+            };
+            let what = format!(
+                "the source changed while it was read: {}{more}",
+                first.display()
+            );
+            return Err(LandError::Changed(what));
+        }
+        self.check(stage, &findings, &bulk, whole.then_some(said.as_str()))?;
+        Ok(said)
+    }
+
+    /// Makes the stage, without what an earlier one has and this one does not want.
     fn prepare(&self, stage: &str) -> Result<(), LandError> {
         let found = self.survey.stage.as_deref().unwrap_or("-");
         let (kept, record) = self.record;
-        let arguments = [stage, found, kept, record];
         self.run(
             script::prepare(),
-            &arguments,
+            &[stage, found, kept, record],
             Input::Bytes(&self.delta.sweep),
         )
         .map(|_| ())
@@ -213,13 +254,13 @@ impl Landing<'_> {
             linked.take_away(&delta.adjust);
             if !linked.is_none() {
                 let mut list = List::new(manifest, &linked, &[]);
-                let arguments = [self.survey.real.as_str(), stage, "link"];
+                let arguments = [self.survey.tree.as_str(), stage, "link"];
                 self.run(script::carry(), &arguments, Input::Reader(&mut list))?;
             }
         }
         if !(copied.is_none() && delta.extra.is_empty()) {
             let mut list = List::new(manifest, &copied, &delta.extra);
-            let arguments = [self.survey.real.as_str(), stage, "copy"];
+            let arguments = [self.survey.tree.as_str(), stage, "copy"];
             self.run(script::carry(), &arguments, Input::Reader(&mut list))?;
         }
         if delta.adjust.is_none() {
@@ -234,47 +275,7 @@ impl Landing<'_> {
             .map(|_| ())
     }
 
-    /// Sends what is to be sent, and has its fingerprints compared.
-    fn bring(&self, stage: &str, seat: Seat<'_>) -> Result<String, LandError> {
-        let wanted = (self.delta.send.clone(), self.delta.verify.clone());
-        let Stream { blocks, findings } =
-            seat.join(self.source, wanted.0, wanted.1, self.survey.hash);
-        let said = self.unpack(stage, blocks)?;
-        findings.wait();
-        let changed = findings.changed();
-        if let Some(first) = changed.first() {
-            let more = match changed.len() {
-                1 => String::new(),
-                many => format!(" and {} more", many - 1),
-            };
-            let what = format!(
-                "the source changed while it was read: {}{more}",
-                first.display()
-            );
-            return Err(LandError::Changed(what));
-        }
-        self.verify(stage, &findings)?;
-        Ok(said)
-    }
-
-    fn pack(
-        &self,
-        blocks: Receiver<Arc<Block>>,
-        send: Bits,
-        which: Which,
-        folders: &Bits,
-    ) -> Pack<'_> {
-        Pack::new(
-            self.source,
-            (send, folders.clone()),
-            &self.delta.headers,
-            (self.survey.archives, self.survey.owner),
-            blocks,
-            which,
-        )
-    }
-
-    fn run(
+    pub(super) fn run(
         &self,
         script: script::Script,
         arguments: &[&str],
@@ -284,76 +285,39 @@ impl Landing<'_> {
         script::run(self.exec, script, arguments, input, &mut out, self.patience)
     }
 
-    fn unpack(&self, stage: &str, blocks: Receiver<Arc<Block>>) -> Result<String, LandError> {
-        let archives = self.survey.archives;
-        let how = match archives {
-            Archives::Gnu => "gnu",
-            Archives::Busybox => "busybox",
-        };
-        // busybox makes links last of all, which changes the times of folders.
-        let which = match archives {
-            Archives::Gnu => Which::All,
-            Archives::Busybox => Which::NoFolders,
-        };
-        let fresh = &self.delta.fresh;
-        let first = self.pack(blocks, self.delta.send.clone(), which, fresh);
-        let mut first = Throttle::new(first, self.rate, RealClock::default());
-        let said = self.run(script::unpack(), &[stage, how], Input::Reader(&mut first))?;
-        if which == Which::All {
-            return Ok(said);
-        }
-        let (_, nothing) = channel();
-        let mut folders = self.pack(nothing, Bits::default(), Which::Folders, fresh);
-        self.run(script::unpack(), &[stage, how], Input::Reader(&mut folders))
-    }
-
-    /// Compares the fingerprints of all files that came over the wire, now or before.
-    fn verify(&self, stage: &str, findings: &Findings) -> Result<(), LandError> {
-        let which = &self.delta.verify;
+    /// Compares the fingerprints of some files, and says which are others.
+    pub(super) fn verify(
+        &self,
+        stage: &str,
+        which: &Bits,
+        findings: &[Arc<Findings>],
+        by: Option<&dyn Host>,
+    ) -> Result<Bits, LandError> {
         if which.is_none() {
-            return Ok(());
+            return Ok(Bits::default());
         }
         let manifest = &self.source.manifest;
         let kind = self.survey.hash;
-        let (mut right, mut wrong) = (Bits::default(), None);
+        let mut wrong = which.clone();
+        let mut right = Bits::default();
         let mut heard = |at, hash| {
-            if findings.hash(kind, at) == Some(hash) {
+            let is_right = |it: &Arc<Findings>| it.hash(kind, at) == Some(hash);
+            if findings.iter().any(is_right) {
                 right.add(at);
-            } else {
-                wrong = Some(at);
             }
         };
         let files = (manifest, which);
-        sums(
-            self.exec,
-            self.patience,
-            self.survey,
-            stage,
-            files,
-            &mut heard,
-        )?;
-        let missing = || {
-            let mut all = manifest.iter().map(|(at, _)| at);
-            all.find(|at| which.has(*at) && !right.has(*at))
-        };
-        let Some(wrong) = wrong.or_else(missing).and_then(|at| manifest.get(at)) else {
-            return Ok(());
-        };
-        let program = match kind {
-            HashKind::Blake2 => "BLAKE2",
-            HashKind::Sha256 => "SHA-256",
-        };
-        let path = String::from_utf8_lossy(manifest.path(wrong));
-        let what =
-            format!("{path} is not what was sent: its {program} in {stage} is another than here");
-        Err(LandError::Broken(what))
+        let exec = self.by(by);
+        sums(&exec, self.patience, self.survey, stage, files, &mut heard)?;
+        wrong.take_away(&right);
+        Ok(wrong)
     }
 
     /// Compares all that can be seen of the staged tree with what it shall be.
-    fn compare(&self, stage: &str) -> Result<(), LandError> {
+    pub(super) fn compare(&self, stage: &str, said: &str) -> Result<(), LandError> {
         let staged = survey(self.exec, stage, None, None, self.patience)?;
         if staged.digest(self.rules) == self.delta.becomes {
-            return Ok(());
+            return self.compare_attributes(&staged, stage, said);
         }
         let manifest = &self.source.manifest;
         let precision = staged.precision();
@@ -365,39 +329,56 @@ impl Landing<'_> {
         };
         let other = manifest.iter().find(|(_, entry)| is_other(entry));
         let what = match other.map(|(_, entry)| String::from_utf8_lossy(manifest.path(entry))) {
+            Some(path) if path.is_empty() => {
+                format!("{stage} did not become what the folder is here")
+            }
             Some(path) => format!("{path} did not become in {stage} what it is here"),
             None => format!("what was carried over to {stage} changed at the same time"),
         };
         Err(LandError::Broken(what))
     }
 
+    /// Compares the extended attributes that the node keeps, as it said.
+    fn compare_attributes(
+        &self,
+        staged: &Survey,
+        stage: &str,
+        said: &str,
+    ) -> Result<(), LandError> {
+        let manifest = &self.source.manifest;
+        let is_other = |entry: &Entry| {
+            let there = staged.live.find(manifest.path(entry));
+            let there = there.and_then(|at| staged.live.get(at));
+            let wanted = self.survey.attributes;
+            !there.is_some_and(|it| wanted.are_same((manifest, entry), (&staged.live, it)))
+        };
+        let with_some = |entry: &Entry| matches!(entry.kind, Kind::File | Kind::Folder);
+        let other = manifest
+            .iter()
+            .find(|(_, entry)| with_some(entry) && is_other(entry));
+        let Some((_, entry)) = other else {
+            return Ok(());
+        };
+        let path = match manifest.path(entry) {
+            b"" => "the folder itself".into(),
+            path => String::from_utf8_lossy(path),
+        };
+        let reason = match said.lines().next() {
+            Some(line) => format!(" ({line})"),
+            None => String::new(),
+        };
+        let what = format!(
+            "{path} has other extended attributes or another access list in {stage} than here{reason}"
+        );
+        Err(LandError::Broken(what))
+    }
+
     /// Whether what arrives and what is copied has room.
     fn check_room(&self) -> Result<(), LandError> {
-        let (delta, survey) = (self.delta, self.survey);
-        let needed = delta.room();
-        if needed > survey.space {
-            let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-            let what = format!(
-                "{} needs {} MiB for the new tree beside the old one, and {} MiB are free",
-                survey.real,
-                mib(needed),
-                mib(survey.space)
-            );
-            return Err(LandError::NoRoom(what));
+        match self.delta.lack(self.survey) {
+            Some(lack) => Err(LandError::NoRoom(format!("{}: {lack}", self.survey.real))),
+            None => Ok(()),
         }
-        let new = delta
-            .entries
-            .saturating_sub(u64::try_from(survey.staged_entries).unwrap_or(0));
-        if let Some(free) = survey.inodes
-            && new > free
-        {
-            let what = format!(
-                "{} needs {new} inodes for the new tree, and {free} are free",
-                survey.real
-            );
-            return Err(LandError::NoRoom(what));
-        }
-        Ok(())
     }
 }
 
@@ -409,13 +390,5 @@ impl Delta {
             word(&header.path, &mut own);
         }
         own
-    }
-
-    /// How many bytes a stage takes at the most.
-    pub fn room(&self) -> u64 {
-        // Each file takes a block more than its bytes at the most.
-        self.bytes
-            .saturating_add(self.copied)
-            .saturating_add(self.entries.saturating_mul(512))
     }
 }

@@ -1,7 +1,7 @@
 //! Whether an entry of one tree is as an entry of another.
 
 use super::manifest::{Entry, Kind, Manifest, Precision};
-use super::survey::Survey;
+use super::survey::{Archives, Survey};
 
 /// How much two entries are alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub(super) struct Sight<'a> {
     pub(super) source: &'a Manifest,
     pub(super) survey: &'a Survey,
     pub(super) precision: Precision,
+    /// Whether the times of folders that differ alone are a difference.
+    pub(super) folder_times: bool,
+    /// Whether folders stay where they are, with whatever attributes the source does not have.
+    pub(super) in_place: bool,
 }
 
 impl Sight<'_> {
@@ -36,6 +40,19 @@ impl Sight<'_> {
         }
         let owner = self.survey.owner.unwrap_or((entry.uid, entry.gid));
         let owners = !self.survey.superuser || owner == (other.uid, other.gid);
+        let attributes = self.survey.attributes;
+        let (here, there) = ((self.source, entry), (tree, other));
+        let same_attributes = if self.in_place && entry.kind == Kind::Folder {
+            attributes.has_all(there, here)
+        } else {
+            attributes.are_same(here, there)
+        };
+        if !same_attributes {
+            return Likeness::Other;
+        }
+        let times = self.precision.same(entry.changed, other.changed);
+        // The programs of busybox keep no times of links and pipes.
+        let times_if_kept = times || self.survey.archives == Archives::Busybox;
         let all = |same: bool| {
             if same && owners {
                 Likeness::Same
@@ -44,12 +61,12 @@ impl Sight<'_> {
             }
         };
         match entry.kind {
-            Kind::Link => all(self.source.target(entry) == tree.target(other)),
-            Kind::Folder | Kind::Pipe => all(entry.mode == other.mode),
+            Kind::Link => all(times_if_kept && self.source.target(entry) == tree.target(other)),
+            Kind::Folder => all(entry.mode == other.mode && (times || !self.folder_times)),
+            Kind::Pipe => all(entry.mode == other.mode && times_if_kept),
             Kind::File => {
                 let first =
                     |tree: &Manifest, entry| tree.first(entry).map(|it| tree.path(it).to_vec());
-                let times = self.precision.same(entry.changed, other.changed);
                 // Without content there is nothing to compare.
                 let content = entry.size == other.size
                     && (entry.size == 0 || same.unwrap_or(times))

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest as _, Sha256};
 
+use super::turn::{LARGE, Turn};
+
 /// What an entry of a tree is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -85,6 +87,8 @@ pub struct Entry {
     pub size: u64,
     /// Whether a file takes less room than it has bytes.
     pub sparse: bool,
+    /// How many bytes of a file are no holes.
+    pub taken: u64,
 }
 
 /// What is known of an entry besides its names.
@@ -102,6 +106,8 @@ pub struct Known {
     pub size: u64,
     /// Whether a file takes less room than it has bytes.
     pub sparse: bool,
+    /// How many bytes of a file are no holes.
+    pub taken: u64,
     /// Which file it is, when it has several names.
     pub shared: Option<(u64, u64)>,
 }
@@ -116,6 +122,8 @@ pub struct Manifest {
     shared: Vec<(u32, (u64, u64))>,
     /// Extended attributes of those that have some, by the place of the entry's path.
     extended: BTreeMap<u32, Vec<(String, Vec<u8>)>>,
+    /// Held for as long as there are many entries, where lists of several trees come at once.
+    turn: Option<Turn>,
 }
 
 /// The manifest has no room for more.
@@ -149,6 +157,7 @@ impl Manifest {
                 0
             },
             sparse: known.sparse,
+            taken: known.taken.min(known.size),
         });
         Ok(())
     }
@@ -157,6 +166,21 @@ impl Manifest {
     pub fn extend_last(&mut self, attributes: Vec<(String, Vec<u8>)>) {
         if let (false, Some(last)) = (attributes.is_empty(), self.entries.last()) {
             self.extended.insert(last.path.0, attributes);
+        }
+    }
+
+    /// Gives the file or folder with this path its extended attributes, once all are there and settled.
+    pub fn extend(&mut self, path: &[u8], attributes: Vec<(String, Vec<u8>)>) {
+        let found = self.find(path).and_then(|at| self.entries.get(at));
+        if let Some(entry) = found.filter(|it| matches!(it.kind, Kind::File | Kind::Folder)) {
+            self.extended.insert(entry.path.0, attributes);
+        }
+    }
+
+    /// Has only one such list of many entries in memory at a time: the next one that grows large waits for this one's end.
+    pub(super) fn in_turn(&mut self) {
+        if self.entries.len() == LARGE && self.turn.is_none() {
+            self.turn = Turn::take();
         }
     }
 
@@ -324,6 +348,7 @@ mod tests {
             },
             size,
             sparse: false,
+            taken: size,
             shared: None,
         }
     }

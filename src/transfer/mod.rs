@@ -26,7 +26,9 @@
 //! assert!(!rules.leave_out(b"keep.log", false));
 //! ```
 
+mod attributes;
 mod bits;
+mod bring;
 mod checksum;
 mod delta;
 mod in_place;
@@ -34,21 +36,27 @@ mod land;
 mod likeness;
 mod list;
 mod manifest;
+mod modes;
 mod pack;
 mod read;
+mod room;
 mod rules;
 mod script;
 mod source;
+mod split;
 mod sums;
 mod survey;
 mod tar;
 mod tee;
 mod throttle;
+mod turn;
 
+pub use attributes::{Attributes, losses};
 pub use checksum::{SameContent, same_content};
 pub use delta::{Delta, Wanted};
 pub use land::{Landing, Names, Place, note, place, survey};
 pub use manifest::{Entry, Kind, Known, Manifest, Marks, Precision, Time, TooMuch};
+pub use room::{Lack, Room};
 pub use rules::{BadRule, Rules};
 pub use script::{Exec, LandError, Script, back, replace, seal, swap};
 pub use source::{Source, SourceError};

@@ -1,4 +1,7 @@
 //! The archive for one target, made while it is read: of shared blocks, only what the target needs.
+//!
+//! Nothing is made before it is wanted: a tree of a hundred thousand empty files is a hundred thousand headers, which
+//! would take more room than all files under way.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -13,6 +16,10 @@ use super::read::{Block, Part};
 use super::source::Source;
 use super::survey::Archives;
 use super::tar::{END, Head, head, padding};
+use super::tee::Blocks;
+
+/// How many bytes of headers are made at once.
+const BATCH: usize = 64 << 10;
 
 /// An archive in the making.
 pub(super) struct Pack<'a> {
@@ -24,7 +31,11 @@ pub(super) struct Pack<'a> {
     archives: Archives,
     /// Whom everything belongs to, whoever it belongs to here.
     owner: Option<(u32, u32)>,
-    blocks: Receiver<Arc<Block>>,
+    blocks: Blocks,
+    /// The block that is under way, and which part of it comes next.
+    block: Option<(Arc<Block>, usize)>,
+    /// Until nobody holds its other end, what comes last has to wait.
+    others: Option<Receiver<()>>,
     /// The entry that comes next; all before it are packed.
     next: usize,
     /// The entry whose content comes, and what is known of it.
@@ -32,7 +43,12 @@ pub(super) struct Pack<'a> {
     ready: VecDeque<Chunk>,
     ended: bool,
     which: Which,
+    /// Who is told how many more bytes and files are on their way.
+    moved: &'a Moved<'a>,
 }
+
+/// Is told how many more bytes and files are on their way.
+pub(super) type Moved<'a> = dyn Fn(u64, u64) + Sync + 'a;
 
 /// What of a tree goes into an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +59,8 @@ pub(super) enum Which {
     NoFolders,
     /// The folders alone.
     Folders,
+    /// What the target needs, and nothing that can only come when all of it is there.
+    Part,
 }
 
 struct Current {
@@ -58,6 +76,22 @@ enum Chunk {
     Own(Vec<u8>, usize),
     Shared(Arc<Block>, Range<usize>),
     Zeros(u64),
+    /// What has no content, up to an entry.
+    WithoutContent(usize),
+    /// From here on, everything else has to be there.
+    Others,
+    /// Further names of files of the source, from an entry on.
+    Names(usize),
+    /// Further names of what was carried over, from one of the headers on.
+    Carried(usize),
+    /// The folders from this one of the list on.
+    Folders(Vec<Folder>, usize),
+}
+
+/// A folder that gets its attributes: one of the source, or one that only the target has.
+enum Folder {
+    Source(usize),
+    Own(usize),
 }
 
 impl<'a> Pack<'a> {
@@ -66,8 +100,9 @@ impl<'a> Pack<'a> {
         (send, folders): (Bits, Bits),
         headers: &'a [Header],
         (archives, owner): (Archives, Option<(u32, u32)>),
-        blocks: Receiver<Arc<Block>>,
+        blocks: Blocks,
         which: Which,
+        moved: &'a Moved<'a>,
     ) -> Self {
         Self {
             source: Arc::clone(source),
@@ -77,27 +112,45 @@ impl<'a> Pack<'a> {
             archives,
             owner,
             blocks,
+            block: None,
+            others: None,
             next: 0,
             current: None,
             ready: VecDeque::new(),
             ended: false,
             which,
+            moved,
         }
+    }
+
+    /// What comes last waits until nobody holds the other end of this.
+    #[must_use]
+    pub(super) fn after(mut self, others: Receiver<()>) -> Self {
+        self.others = Some(others);
+        self
     }
 
     /// Makes the next pieces; at the end there are none.
     fn more(&mut self) {
-        match self.blocks.recv() {
-            Ok(block) => {
-                for part in &block.parts {
-                    self.part(&block, part);
-                }
-            }
-            Err(_) if self.ended => {}
-            Err(_) => {
+        // Part after part: what all parts of a block make may be many times its size.
+        if let Some((block, at)) = self.block.take()
+            && let Some(part) = block.parts.get(at)
+        {
+            self.part(&block, part);
+            let next = at + 1;
+            self.block = (next < block.parts.len()).then_some((block, next));
+            return;
+        }
+        match self.blocks.next() {
+            Some(block) => self.block = Some((block, 0)),
+            None if self.ended => {}
+            None => {
                 self.ended = true;
-                self.without_content_before(usize::MAX);
-                self.last();
+                self.ready.push_back(Chunk::WithoutContent(usize::MAX));
+                if self.which != Which::Part {
+                    self.last();
+                }
+                self.ready.push_back(Chunk::Own(END.to_vec(), 0));
             }
         }
     }
@@ -107,9 +160,8 @@ impl<'a> Pack<'a> {
             Part::Begin(at, parts) => {
                 self.current = None;
                 if self.send.has(*at) {
-                    self.without_content_before(*at);
+                    self.ready.push_back(Chunk::WithoutContent(*at));
                     self.begin(*at, parts.as_ref());
-                    self.next = at + 1;
                 }
             }
             Part::Data(range) => {
@@ -151,6 +203,7 @@ impl<'a> Pack<'a> {
                 } else {
                     self.pad(current.given);
                 }
+                (self.moved)(0, 1);
             }
         }
     }
@@ -166,7 +219,8 @@ impl<'a> Pack<'a> {
             return;
         };
         let with_holes = parts.filter(|_| self.archives == Archives::Gnu);
-        self.own(&self.head(entry, with_holes.map(|parts| &parts[..])));
+        let head = self.head(entry, with_holes.map(|parts| &parts[..]));
+        self.ready.push_back(Chunk::Own(head, 0));
         self.current = Some(Current {
             size: entry.size,
             given: 0,
@@ -178,25 +232,14 @@ impl<'a> Pack<'a> {
     }
 
     fn head(&self, entry: &Entry, parts: Option<&[(u64, u64)]>) -> Vec<u8> {
-        let Source {
-            manifest, names, ..
-        } = &*self.source;
+        let Source { manifest, .. } = &*self.source;
         let first = manifest.first(entry);
-        // Some programs believe names more than numbers.
-        let (owner, names) = match self.owner {
-            Some(owner) => (owner, ("", "")),
-            None => (
-                (entry.uid, entry.gid),
-                (names.user(entry.uid), names.group(entry.gid)),
-            ),
-        };
         head(
             &Head {
                 path: manifest.path(entry),
                 kind: entry.kind,
                 mode: entry.mode,
-                owner,
-                names,
+                owner: self.owner.unwrap_or((entry.uid, entry.gid)),
                 changed: entry.changed,
                 size: entry.size,
                 target: first.map_or_else(|| manifest.target(entry), |first| manifest.path(first)),
@@ -208,87 +251,132 @@ impl<'a> Pack<'a> {
         )
     }
 
-    /// Packs what has no content, up to an entry.
-    fn without_content_before(&mut self, end: usize) {
-        let source = Arc::clone(&self.source);
-        let from = self.next;
-        for (at, entry) in source
-            .manifest
-            .iter()
-            .skip(from)
-            .take(end.saturating_sub(from))
-        {
-            if entry.kind == Kind::Folder || !self.send.has(at) {
-                continue;
-            }
-            let has_content = entry.size > 0 && source.manifest.first(entry).is_none();
-            if !has_content {
-                self.own(&self.head(entry, None));
-            }
-        }
-        self.next = end;
+    /// The header of what only the target has.
+    fn carried(&self, header: &Header) -> Vec<u8> {
+        head(
+            &Head {
+                path: &header.path,
+                kind: header.entry.kind,
+                mode: header.entry.mode,
+                owner: (header.entry.uid, header.entry.gid),
+                changed: header.entry.changed,
+                size: 0,
+                target: header.first.as_deref().unwrap_or_default(),
+                is_further_name: header.first.is_some(),
+                extended: &header.extended,
+                parts: None,
+            },
+            self.archives,
+        )
     }
 
-    /// What comes last: further names of what was carried over, and all folders, the deepest first, so that nothing
-    /// that is put into a folder changes its times or is kept out by its mode.
+    /// What comes last: further names of files, and all folders, the deepest first, so that nothing that is put into a
+    /// folder changes its times or is kept out by its mode.
     fn last(&mut self) {
-        let source = Arc::clone(&self.source);
-        let carried = |header: &Header, target: &[u8]| {
-            head(
-                &Head {
-                    path: &header.path,
-                    kind: header.entry.kind,
-                    mode: header.entry.mode,
-                    owner: (header.entry.uid, header.entry.gid),
-                    names: ("", ""),
-                    changed: header.entry.changed,
-                    size: 0,
-                    target,
-                    is_further_name: header.first.is_some(),
-                    extended: &[],
-                    parts: None,
-                },
-                self.archives,
-            )
-        };
-        let mut bytes = Vec::new();
-        for header in self.headers {
-            if let Some(first) = &header.first
-                && self.which != Which::Folders
-            {
-                bytes.extend(carried(header, first));
-            }
+        self.ready.push_back(Chunk::Others);
+        if self.which != Which::Folders {
+            self.ready.push_back(Chunk::Names(0));
+            self.ready.push_back(Chunk::Carried(0));
         }
-        let folders = source
-            .manifest
-            .iter()
-            .filter(|(at, entry)| entry.kind == Kind::Folder && self.folders.has(*at));
-        let mut folders: Vec<(&[u8], Option<&Entry>, Option<&Header>)> = folders
-            .map(|(_, entry)| (source.manifest.path(entry), Some(entry), None))
-            .collect();
-        let own = self.headers.iter().filter(|header| header.first.is_none());
-        folders.extend(own.map(|header| (&header.path[..], None, Some(header))));
-        folders.sort_unstable_by(|a, b| b.0.cmp(a.0));
-        if self.which == Which::NoFolders {
-            folders.clear();
+        if self.which != Which::NoFolders {
+            let folders = self.folders();
+            self.ready.push_back(Chunk::Folders(folders, 0));
         }
-        for (_, entry, header) in folders {
-            bytes.extend(match (entry, header) {
-                (Some(entry), _) => self.head(entry, None),
-                (_, Some(header)) => carried(header, b""),
-                _ => Vec::new(),
-            });
-        }
-        bytes.extend(END);
-        self.own(&bytes);
     }
 
-    fn own(&mut self, bytes: &[u8]) {
-        if let Some(Chunk::Own(last, _)) = self.ready.back_mut() {
-            last.extend_from_slice(bytes);
-        } else {
-            self.ready.push_back(Chunk::Own(bytes.to_vec(), 0));
+    /// The deepest first.
+    fn folders(&self) -> Vec<Folder> {
+        let manifest = &self.source.manifest;
+        let of_source = manifest
+            .iter()
+            .filter(|(at, entry)| entry.kind == Kind::Folder && self.folders.has(*at))
+            .map(|(at, _)| Folder::Source(at));
+        let own = self.headers.iter().enumerate();
+        let own = own
+            .filter(|(_, header)| header.first.is_none())
+            .map(|(at, _)| Folder::Own(at));
+        let path = |folder: &Folder| match folder {
+            Folder::Source(at) => manifest.get(*at).map(|entry| manifest.path(entry)),
+            Folder::Own(at) => self.headers.get(*at).map(|header| &header.path[..]),
+        };
+        let mut folders: Vec<_> = of_source.chain(own).collect();
+        folders.sort_unstable_by(|a, b| path(b).cmp(&path(a)));
+        folders
+    }
+
+    /// Makes a batch of what a chunk stands for, and what is left of the chunk.
+    fn unfold(&mut self, chunk: Chunk) -> (Vec<u8>, Option<Chunk>) {
+        let mut bytes = Vec::new();
+        let source = Arc::clone(&self.source);
+        let manifest = &source.manifest;
+        match chunk {
+            Chunk::WithoutContent(end) => {
+                while self.next < end
+                    && let Some(entry) = manifest.get(self.next)
+                {
+                    if bytes.len() >= BATCH {
+                        return (bytes, Some(Chunk::WithoutContent(end)));
+                    }
+                    let comes = entry.kind != Kind::Folder
+                        && entry.size == 0
+                        && manifest.first(entry).is_none()
+                        && self.send.has(self.next);
+                    if comes {
+                        (self.moved)(0, u64::from(entry.kind == Kind::File));
+                        bytes.extend(self.head(entry, None));
+                    }
+                    self.next += 1;
+                }
+            }
+            Chunk::Others => {
+                if let Some(others) = self.others.take() {
+                    // Nothing is ever sent: it ends when the last of them has ended.
+                    let _ = others.recv();
+                }
+            }
+            Chunk::Names(mut at) => {
+                while let Some(entry) = manifest.get(at) {
+                    if bytes.len() >= BATCH {
+                        return (bytes, Some(Chunk::Names(at)));
+                    }
+                    if self.send.has(at) && manifest.first(entry).is_some() {
+                        bytes.extend(self.head(entry, None));
+                    }
+                    at += 1;
+                }
+            }
+            Chunk::Carried(mut at) => {
+                while let Some(header) = self.headers.get(at) {
+                    if bytes.len() >= BATCH {
+                        return (bytes, Some(Chunk::Carried(at)));
+                    }
+                    if header.first.is_some() {
+                        bytes.extend(self.carried(header));
+                    }
+                    at += 1;
+                }
+            }
+            Chunk::Folders(folders, mut at) => {
+                while let Some(folder) = folders.get(at) {
+                    if bytes.len() >= BATCH {
+                        return (bytes, Some(Chunk::Folders(folders, at)));
+                    }
+                    match folder {
+                        Folder::Source(at) => {
+                            let entry = manifest.get(*at);
+                            bytes.extend(entry.into_iter().flat_map(|it| self.head(it, None)));
+                        }
+                        Folder::Own(at) => {
+                            let header = self.headers.get(*at);
+                            bytes.extend(header.into_iter().flat_map(|it| self.carried(it)));
+                        }
+                    }
+                    at += 1;
+                }
+            }
+            made => return (bytes, Some(made)),
         }
+        (bytes, None)
     }
 }
 
@@ -296,15 +384,16 @@ impl Read for Pack<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < into.len() {
-            let Some(chunk) = self.ready.front_mut() else {
-                if self.ended || filled > 0 {
+            let Some(mut chunk) = self.ready.pop_front() else {
+                // What has to be waited for comes with the next piece.
+                if self.ended || (filled > 0 && self.block.is_none()) {
                     break;
                 }
                 self.more();
                 continue;
             };
             let room = &mut into[filled..];
-            let (much, done) = match chunk {
+            let (much, done) = match &mut chunk {
                 Chunk::Own(bytes, at) => {
                     let much = room.len().min(bytes.len() - *at);
                     room[..much].copy_from_slice(&bytes[*at..*at + much]);
@@ -315,6 +404,7 @@ impl Read for Pack<'_> {
                     let much = room.len().min(range.len());
                     room[..much].copy_from_slice(&block.bytes[range.start..range.start + much]);
                     range.start += much;
+                    (self.moved)(u64::try_from(much).unwrap_or_default(), 0);
                     (much, range.start == range.end)
                 }
                 Chunk::Zeros(left) => {
@@ -323,12 +413,85 @@ impl Read for Pack<'_> {
                     *left -= u64::try_from(much).unwrap_or(*left);
                     (much, *left == 0)
                 }
+                Chunk::Others if filled > 0 && self.others.is_some() => {
+                    // What is there goes out before anybody is waited for.
+                    self.ready.push_front(chunk);
+                    break;
+                }
+                _ => {
+                    let (bytes, rest) = self.unfold(chunk);
+                    if let Some(rest) = rest {
+                        self.ready.push_front(rest);
+                    }
+                    self.ready.push_front(Chunk::Own(bytes, 0));
+                    continue;
+                }
             };
             filled += much;
-            if done {
-                self.ready.pop_front();
+            if !done {
+                self.ready.push_front(chunk);
             }
         }
         Ok(filled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::manifest::{Known, Manifest, Time};
+    use super::*;
+
+    #[test]
+    fn a_hundred_thousand_empty_files_are_never_in_memory_at_once() {
+        let many = 100_000;
+        let mut manifest = Manifest::default();
+        let mut send = Bits::default();
+        for number in 0..many {
+            let known = Known {
+                kind: Kind::File,
+                mode: 0o644,
+                owner: (0, 0),
+                changed: Time {
+                    seconds: 1,
+                    nanos: 0,
+                },
+                size: 0,
+                sparse: false,
+                taken: 0,
+                shared: None,
+            };
+            let path = format!("{number:06}");
+            manifest.add(path.as_bytes(), b"", &known).unwrap();
+            send.add(number);
+        }
+        manifest.settle();
+        let source = Arc::new(Source {
+            root: "/".into(),
+            manifest,
+            left_out: Vec::new(),
+            fingerprints: std::sync::Mutex::default(),
+        });
+        let archives = (Archives::Gnu, None);
+        let moved: &Moved<'_> = &|_, _| {};
+        let mut pack = Pack::new(
+            &source,
+            (send, Bits::default()),
+            &[],
+            archives,
+            Blocks::none(),
+            Which::All,
+            moved,
+        );
+        let (mut into, mut size, mut most) = (vec![0; 32 << 10], 0, 0);
+        while let much @ 1.. = pack.read(&mut into).unwrap() {
+            size += much;
+            let held = pack.ready.iter().map(|chunk| match chunk {
+                Chunk::Own(bytes, _) => bytes.capacity(),
+                _ => 0,
+            });
+            most = most.max(held.sum());
+        }
+        assert!(size >= many * 512, "{size}");
+        assert!(most < 1 << 20, "{most} bytes were held at once");
     }
 }

@@ -1,10 +1,10 @@
 //! One reading of the source: files go straight into blocks that all targets share, and are hashed on the way.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -18,6 +18,9 @@ use super::survey::HashKind;
 
 /// How much one block holds.
 const BLOCK: usize = 256 << 10;
+
+/// How many parts it may have before it is passed on: of the smallest files, there would be tens of thousands.
+const PARTS: usize = 4096;
 
 /// A part of the reading.
 #[derive(Debug)]
@@ -169,9 +172,11 @@ impl Reading<'_> {
             wanted: true,
         };
         for (at, entry) in self.source.manifest.iter().skip(from.entry) {
-            let is_content = entry.kind == Kind::File
-                && entry.size > 0
-                && self.source.manifest.first(entry).is_none();
+            let is_first = entry.kind == Kind::File && self.source.manifest.first(entry).is_none();
+            if is_first && entry.size == 0 && self.send.has(at) {
+                self.still_empty(entry);
+            }
+            let is_content = is_first && entry.size > 0;
             let read = self.send.has(at) || self.verify.iter().any(|(_, bits)| bits.has(at));
             if !is_content || !read {
                 continue;
@@ -190,6 +195,14 @@ impl Reading<'_> {
             }
         }
         out.flush(Position::default());
+    }
+
+    /// Of a file that was empty nothing is read; it may have got its content since.
+    fn still_empty(&self, entry: &Entry) {
+        let place = self.source.place(self.source.manifest.path(entry));
+        if !std::fs::symlink_metadata(&place).is_ok_and(|found| is_same(&found, entry)) {
+            lock(&self.findings.changed).push(place);
+        }
     }
 
     fn file(&self, at: usize, entry: &Entry, begun: Position, out: &mut Out<'_, '_>) {
@@ -260,11 +273,7 @@ impl Reading<'_> {
         }
         let same = file
             .and_then(|file| file.metadata().ok())
-            .is_some_and(|found| {
-                let nanos = i64::from(entry.changed.nanos);
-                (found.size(), found.mtime(), found.mtime_nsec())
-                    == (entry.size, entry.changed.seconds, nanos)
-            });
+            .is_some_and(|found| is_same(&found, entry));
         if !(is_whole && same) {
             lock(&self.findings.changed).push(place);
         }
@@ -272,6 +281,12 @@ impl Reading<'_> {
             hashers.finish(|kind, hash| self.findings.add(kind, at, hash));
         }
     }
+}
+
+/// Whether a file is as it was when the tree was looked at.
+fn is_same(found: &Metadata, entry: &Entry) -> bool {
+    let nanos = i64::from(entry.changed.nanos);
+    (found.size(), found.mtime(), found.mtime_nsec()) == (entry.size, entry.changed.seconds, nanos)
 }
 
 /// Reads as much as there is.
@@ -310,6 +325,16 @@ fn parts(file: &mut File, size: u64) -> io::Result<Vec<(u64, u64)>> {
     Ok(found)
 }
 
+/// How many bytes of a file are no holes.
+pub(super) fn without_holes(at: &Path, size: u64) -> io::Result<u64> {
+    let mut file = File::options()
+        .read(true)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(at)?;
+    let parts = parts(&mut file, size)?;
+    Ok(parts.iter().map(|(_, length)| length).sum())
+}
+
 fn fresh(start: Position) -> Block {
     Block {
         start,
@@ -332,7 +357,7 @@ impl Out<'_, '_> {
 
     /// How much room the block has; a full one is passed on, and the next begins there.
     fn room(&mut self, next: Position) -> usize {
-        if self.block.bytes.len() == BLOCK {
+        if self.block.bytes.len() == BLOCK || self.block.parts.len() >= PARTS {
             self.flush(next);
         }
         BLOCK - self.block.bytes.len()

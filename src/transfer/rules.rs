@@ -31,7 +31,11 @@ impl Rules {
             why: why.to_string(),
         };
         for line in lines {
-            builder.add_line(None, line).map_err(|why| bad(line, why))?;
+            // In a file such a line would be a comment; who gives it as a rule means a name.
+            let literal = if line.starts_with('#') { "\\" } else { "" };
+            builder
+                .add_line(None, &format!("{literal}{line}"))
+                .map_err(|why| bad(line, why))?;
         }
         let all = || lines.join(" ");
         let rules = builder.build().map_err(|why| bad(&all(), why))?;
@@ -92,6 +96,17 @@ mod tests {
         }
         assert!(rules.leave_out(b"tmp", true));
         assert!(rules.leave_out(b"\xff\n.log", false));
+    }
+
+    #[test]
+    fn a_rule_is_never_a_comment() {
+        let rules = rules(&["#x#", "#*.tmp", "!#keep.tmp"]);
+        for out in ["#x#", "a/#x#", "#1.tmp"] {
+            assert!(rules.leave_out(out.as_bytes(), false), "{out}");
+        }
+        for kept in ["x#", "#keep.tmp", "1.tmp"] {
+            assert!(!rules.leave_out(kept.as_bytes(), false), "{kept}");
+        }
     }
 
     #[test]

@@ -35,6 +35,8 @@ script!(pub(super) prepare, "land/prepare.sh");
 script!(pub(super) carry, "land/carry.sh");
 script!(pub(super) unpack, "land/unpack.sh");
 script!(pub(super) verify, "land/verify.sh");
+script!(pub(super) discard, "land/discard.sh");
+script!(pub(super) modes, "land/modes.sh");
 script!(pub(super) keep, "land/keep.sh");
 script!(pub(super) adjust, "land/obey.sh", "land/adjust.sh");
 script!(
@@ -89,6 +91,19 @@ pub enum LandError {
     NoRoom(String),
 }
 
+/// With which code a script ends when the disk is full, as in `land/tools.sh`.
+const FULL: i64 = 86;
+
+impl LandError {
+    /// What was said when a disk was full.
+    pub fn says_full(&self) -> Option<&str> {
+        match self {
+            Self::Said { code: FULL, said } => Some(said),
+            _ => None,
+        }
+    }
+}
+
 /// Runs a command on a node to its end, as [`Host::exec`](crate::remote::Host::exec) does.
 pub type Exec<'a> =
     dyn Fn(&Line, Streams<'_>, &Patience<'_>) -> Result<Exit, RemoteError> + Sync + 'a;
@@ -138,6 +153,8 @@ mod tests {
             carry(),
             unpack(),
             verify(),
+            discard(),
+            modes(),
             keep(),
             adjust(),
             replace(),

@@ -29,9 +29,8 @@ pub struct Source {
     pub manifest: Manifest,
     /// What can't be copied, such as sockets and devices.
     pub left_out: Vec<PathBuf>,
-    pub(super) names: Names,
     /// What was found of contents so far, for all that ask for it.
-    fingerprints: Mutex<Arc<Fingerprints>>,
+    pub(super) fingerprints: Mutex<Arc<Fingerprints>>,
 }
 
 /// Fingerprints of files, by their kind and the number of the file.
@@ -73,7 +72,6 @@ impl Source {
             root: root.clone(),
             manifest: Manifest::default(),
             left_out: Vec::new(),
-            names: Names::of_this_machine(),
             fingerprints: Mutex::default(),
         };
         source.add(b"", &root, &found, Kind::Folder)?;
@@ -141,7 +139,10 @@ impl Source {
             Kind::Link => fs::read_link(at).map_err(|why| unreadable(at, why))?,
             _ => PathBuf::new(),
         };
-        let known = known(found, kind);
+        let mut known = known(found, kind);
+        if known.sparse {
+            known.taken = super::read::without_holes(at, known.size).unwrap_or(known.size);
+        }
         let too_much = |why| SourceError::TooMuch {
             path: at.to_owned(),
             why,
@@ -213,6 +214,7 @@ pub(super) fn known(found: &Metadata, kind: Kind) -> Known {
         },
         size: found.size(),
         sparse: kind == Kind::File && found.blocks().saturating_mul(512) < found.size(),
+        taken: found.size(),
         shared: (found.nlink() > 1 && kind == Kind::File).then(|| (found.dev(), found.ino())),
     }
 }
@@ -263,43 +265,4 @@ fn extended(at: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
     }
     all.sort();
     Ok(all)
-}
-
-/// The names of this machine's users and groups.
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    users: HashMap<u32, String>,
-    groups: HashMap<u32, String>,
-}
-
-impl Names {
-    fn of_this_machine() -> Self {
-        let read = |path: &str| numbered(&fs::read_to_string(path).unwrap_or_default());
-        Self {
-            users: read("/etc/passwd"),
-            groups: read("/etc/group"),
-        }
-    }
-
-    pub(super) fn user(&self, number: u32) -> &str {
-        self.users.get(&number).map_or("", String::as_str)
-    }
-
-    pub(super) fn group(&self, number: u32) -> &str {
-        self.groups.get(&number).map_or("", String::as_str)
-    }
-}
-
-/// The names in a list of users or groups, by their numbers. A name that has no room in an archive is none.
-fn numbered(list: &str) -> HashMap<u32, String> {
-    let mut names = HashMap::new();
-    for line in list.lines() {
-        let mut fields = line.split(':');
-        if let (Some(name), Some(Ok(number))) = (fields.next(), fields.nth(1).map(str::parse))
-            && name.len() < 32
-        {
-            names.entry(number).or_insert_with(|| name.to_owned());
-        }
-    }
-    names
 }

@@ -153,6 +153,7 @@ mod tests {
             },
             size: 1,
             sparse: false,
+            taken: 1,
             shared: None,
         };
         let mut which = Bits::default();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
+use super::attributes::{self, Attributes};
 use super::manifest::{Kind, Known, Manifest, Precision, Time};
 
 /// What unpacks archives on a node.
@@ -53,10 +54,16 @@ pub struct Survey {
     pub exchange: String,
     /// Whether the user there is the superuser.
     pub superuser: bool,
+    /// The numbers of that user and its group.
+    pub user: Option<(u32, u32)>,
+    /// What is kept of extended attributes there.
+    pub attributes: Attributes,
     /// What stands there.
     pub standing: Standing,
     /// The place without links on the way.
     pub real: String,
+    /// Where the tree is: there, unless a swap was cut short in the instant in which the old tree has another name.
+    pub tree: String,
     /// Whether this user may put something beside it.
     pub writable: bool,
     /// Whether this user may put something into it.
@@ -75,7 +82,6 @@ pub struct Survey {
     pub live: Manifest,
     /// The entries of the latest stage.
     pub staged: Manifest,
-    pub(super) staged_entries: usize,
     /// What is there and can't be carried over, such as sockets and devices.
     pub odd: Vec<Vec<u8>>,
 }
@@ -109,6 +115,8 @@ pub(super) struct Reader {
     live: Manifest,
     staged: Manifest,
     odd: Vec<Vec<u8>>,
+    /// The extended attributes in each of the trees, as they were listed.
+    listed: Vec<(Tree, Vec<u8>)>,
     /// The file system of the tree that is there, and the first folder in it that is on another.
     device: Option<String>,
     elsewhere: Option<Vec<u8>>,
@@ -213,6 +221,16 @@ impl Reader {
     }
 
     fn value(&mut self, part: &[u8]) -> Option<()> {
+        let attributes = [
+            (Tree::Live, &b"attributes of live\n"[..]),
+            (Tree::Staged, b"attributes of staged\n"),
+        ];
+        for (tree, start) in attributes {
+            if let Some(text) = part.strip_prefix(start) {
+                self.listed.push((tree, text.to_vec()));
+                return Some(());
+            }
+        }
         match part {
             b"live" => self.state = State::Attributes(Tree::Live),
             b"staged" => self.state = State::Attributes(Tree::Staged),
@@ -240,10 +258,15 @@ impl Reader {
             }
             self.device.get_or_insert_with(|| device.to_owned());
         }
+        // A node that has told much of one tree may have another: these two are one list.
+        let is_one = self.live.is_empty() || self.staged.is_empty();
         let into = match tree {
             Tree::Live => &mut self.live,
             Tree::Staged => &mut self.staged,
         };
+        if is_one {
+            into.in_turn();
+        }
         into.add(&self.path, target, &known).ok()
     }
 
@@ -268,16 +291,35 @@ impl Reader {
         }
         self.live.settle();
         self.staged.settle();
+        for (tree, text) in std::mem::take(&mut self.listed) {
+            let of = match tree {
+                Tree::Live => &mut self.live,
+                Tree::Staged => &mut self.staged,
+            };
+            for (path, attributes) in attributes::listed(&text) {
+                of.extend(&path, attributes);
+            }
+        }
         let value = |name: &str| self.values.get(name).map(String::as_str);
         let elsewhere = self.elsewhere.as_deref().map(|path| {
             let real = value("real").unwrap_or_default();
             format!("{real}/{}", String::from_utf8_lossy(path))
         });
         let yes = |name: &str| value(name) == Some("yes");
+        let archives = match value("archives")? {
+            "gnu" if value("lists") == Some("find") => Archives::Gnu,
+            _ => Archives::Busybox,
+        };
+        let superuser = value("user") == Some("0");
+        let number = |name: &str| value(name).and_then(|number| number.parse().ok());
         Some(Survey {
-            archives: match value("archives")? {
-                "gnu" if value("lists") == Some("find") => Archives::Gnu,
-                _ => Archives::Busybox,
+            archives,
+            attributes: Attributes {
+                unpacked: archives == Archives::Gnu,
+                listed: yes("attributes"),
+                of_users: yes("user_attributes"),
+                lists: yes("access_lists"),
+                superuser,
             },
             hash: match value("hash")? {
                 "blake2" => HashKind::Blake2,
@@ -294,7 +336,9 @@ impl Reader {
             },
             base: value("base")?.to_owned(),
             exchange: value("exchange")?.to_owned(),
-            superuser: value("user") == Some("0"),
+            superuser,
+            user: number("user").zip(number("group")),
+            tree: value("tree").or(value("real"))?.to_owned(),
             standing: match value("kind")? {
                 "absent" => Standing::Nothing,
                 "folder" => Standing::Folder,
@@ -309,14 +353,11 @@ impl Reader {
                 .map(str::to_owned)
                 .or(elsewhere),
             space: value("space")?.parse::<u64>().ok()?.saturating_mul(1024),
-            inodes: value("inodes")
-                .and_then(|free| free.parse().ok())
-                .filter(|free| *free > 0),
+            inodes: value("inodes").and_then(|free| free.parse().ok()),
             stage: value("stage")
                 .filter(|at| !at.is_empty())
                 .map(str::to_owned),
             live: self.live,
-            staged_entries: self.staged.len(),
             staged: self.staged,
             odd: self.odd,
         })
@@ -367,6 +408,7 @@ fn parse(attributes: &[u8]) -> Option<Option<Known>> {
         changed,
         size,
         sparse: kind == Kind::File && blocks.saturating_mul(512) < size,
+        taken: blocks.saturating_mul(512),
         shared: (names > 1 && kind == Kind::File).then_some(file),
     }))
 }

@@ -42,6 +42,7 @@ many=$(nproc 2>/dev/null || grep -c '^processor' /proc/cpuinfo 2>/dev/null)
 say processes "$((many > 8 ? 8 : many))"
 say exchange "$(exchanger)"
 say user "$(id -u)"
+say group "$(id -g)"
 
 # The number that a list of users or groups has for a name.
 number_of() { # LIST NAME
@@ -86,6 +87,12 @@ if [ -d "$to" ]; then
     real=${real%??}
 elif exists "$to"; then
     kind=other
+    at=$(readlink -f -- "$to" 2>/dev/null && echo .)
+    at=${at%??}
+    [ -z "$at" ] || exists "$at" || {
+        tree_of "$at"
+        [ "$tree" = "$at" ] || kind=absent real=$at
+    }
 fi
 parent=${real%/*}
 parent=${parent:-/}
@@ -96,26 +103,58 @@ parent=$(readlink -f -- "$parent" && echo .)
 parent=${parent%??}
 [ "$parent" != / ] || parent=
 real=$parent/${real##*/}
+tree=$real
+if [ "$kind" = absent ]; then
+    tree_of "$real"
+    [ "$tree" = "$real" ] || kind=folder
+fi
+say tree "$tree"
 say kind "$kind"
 say real "$real"
 writable=no
 ! [ -w "$parent/" ] || writable=yes
 say writable "$writable"
 inside=no
-! [ -w "$real/" ] || inside=yes
+! [ -w "$tree/" ] || inside=yes
 say inside "$inside"
 mounted=no
-! is_mounted "$real" || mounted=yes
+! is_mounted "$tree" || mounted=yes
 say mounted "$mounted"
-[ "$kind" != folder ] || say mounts "$(mounted_in "$real" below)"
+[ "$kind" != folder ] || say mounts "$(mounted_in "$tree" below)"
 # Where a stage is on the same file system as the place: beside it, else in it.
 base=$parent
-if [ "$kind" = folder ] && { [ "$mounted" = yes ] || [ "$writable" = no ]; }; then
+if [ "$kind $tree" = "folder $real" ] && { [ "$mounted" = yes ] || [ "$writable" = no ]; }; then
     base=$real
 fi
 say base "$base"
 say space "$(df -Pk -- "$base/" | { read -r _; read -r _ _ _ free _; echo "$free"; })"
-say inodes "$(df -Pi -- "$base/" 2>/dev/null | { read -r _; read -r _ _ _ free _; echo "$free"; })"
+say inodes "$(df -Pi -- "$base/" 2>/dev/null | {
+    # A file system that counts none says that it has none.
+    read -r _ && read -r _ all _ free _ && [ "$all" != 0 ] && echo "$free"
+})"
+
+# Which extended attributes are kept, as far as that can be told: without `getfattr` it can't.
+has_names() {
+    case $(getfattr -h --only-values -n "$1" -- "$base/" 2>&1) in
+    *'not supported'*) echo no ;;
+    *) echo yes ;;
+    esac
+}
+attributes=no
+if [ "$lists $archives" = 'find gnu' ] && has getfattr; then
+    attributes=yes
+    say user_attributes "$(has_names user.clusterctl)"
+    say access_lists "$(has_names system.posix_acl_default)"
+fi
+say attributes "$attributes"
+
+# attributes_of NAME FOLDER: the extended attributes in a folder.
+attributes_of() (
+    [ "$attributes" = yes ] && cd -P -- "$2" || exit 0
+    printf 'attributes of %s\n' "$1"
+    getfattr -R -P -h -d -e hex -m '^(user|trusted)\.|^system\.posix_acl_|^security\.capability$' . 2>/dev/null
+    printf '\0'
+)
 
 # The entries of a folder.
 list() (
@@ -124,11 +163,25 @@ list() (
         exec find . -printf '%y %m %U %G %T@ %s %n %D:%i %b\0%P\0%l\0'
     fi
     # One `stat` for many, which gives a line each; then their names, which may have lines in them. What `find` can't
-    # read is no empty folder: nothing can be where this path leads, so `stat` fails.
-    { find . -print0 || printf '/dev/null/unreadable\0'; } | xargs -0 -n256 /bin/sh -c '
-        printf "batch\\0"
-        stat -c "%F/%a %u %g %Y %s %h %d:%i %b" -- "$@" || exit 255
-        printf "\\0"
+    # read is no empty folder: nothing can be where this path leads, so `stat` fails. What went since is left out.
+    {
+        { said=$(find . -print0 2>&1 >&4) || only_gone "$said" || printf '/dev/null/unreadable\0'; } 4>&1
+    } | xargs -0 -n256 /bin/sh -c '
+        looks=0
+        until lines=$(stat -c "%F/%a %u %g %Y %s %h %d:%i %b" -- "$@" 2>/dev/null); do
+            looks=$((looks + 1))
+            said=$(stat -c "" -- "$@" 2>&1 | grep -v -e "^$" -e ": No such file or directory$")
+            if [ -n "$said" ] || [ $looks -gt 9 ]; then
+                printf "%s\\n" "${said:-files come and go all the time}" >&2
+                exit 255
+            fi
+            for at; do
+                shift
+                ! [ -e "$at" ] && ! [ -L "$at" ] || set -- "$@" "$at"
+            done
+            [ $# -gt 0 ] || exit 0
+        done
+        printf "batch\\0%s\\n\\0" "$lines"
         for at; do
             printf "%s\\0" "$at"
             if [ -L "$at" ]; then readlink -n -- "$at"; fi
@@ -136,10 +189,17 @@ list() (
         done' sh
 )
 
-if [ "$kind" = folder ]; then
-    printf 'live\0'
-    { said=$(list "$real" 2>&1 >&3) || blame "$real can't be read" "$said"; } 3>&1
+# read_tree NAME FOLDER: the entries of a folder, and its attributes. That something went meanwhile is no error: what
+# matters of it is missed later.
+read_tree() {
+    printf '%s\0' "$1"
+    { said=$(list "$2" 2>&1 >&3) || only_gone "$said" || blame "$2 can't be read" "$said"; } 3>&1
     printf '\0'
+}
+
+if [ "$kind" = folder ]; then
+    read_tree live "$tree"
+    attributes_of live "$tree"
 fi
 stage=
 if [ "$own" != - ]; then
@@ -154,8 +214,9 @@ if [ "$own" != - ]; then
 fi
 say stage "$stage"
 if [ -n "$stage" ]; then
-    printf 'staged\0'
-    { said=$(list "$stage" 2>&1 >&3) || blame "$stage can't be read" "$said"; } 3>&1
-    printf '\0'
+    # Who is not root may be kept out of what an earlier run finished.
+    [ "$(id -u)" = 0 ] || (cd -P -- "$stage" && open_up)
+    read_tree staged "$stage"
+    attributes_of staged "$stage"
 fi
 printf 'whole\0'

@@ -21,7 +21,6 @@ pub(super) struct Head<'a> {
     pub(super) kind: Kind,
     pub(super) mode: u16,
     pub(super) owner: (u32, u32),
-    pub(super) names: (&'a str, &'a str),
     pub(super) changed: Time,
     pub(super) size: u64,
     /// What a link names, or the other name of a file.
@@ -91,6 +90,8 @@ fn with_pax(head: &Head<'_>, mut name: Vec<u8>) -> Vec<u8> {
         }
     }
     for (key, value) in head.extended {
+        // What separates a keyword from its value is written as GNU tar reads it.
+        let key = key.replace('%', "%25").replace('=', "%3D");
         pax(&format!("SCHILY.xattr.{key}"), value);
     }
     let mut out = Vec::new();
@@ -128,7 +129,7 @@ fn with_long_names(head: &Head<'_>, name: &[u8]) -> Vec<u8> {
     out
 }
 
-fn plain<'a>(head: &Head<'a>, size: u64) -> Plain<'a> {
+fn plain(head: &Head<'_>, size: u64) -> Plain {
     let typeflag = match head.kind {
         Kind::Folder => b'5',
         Kind::Link => b'2',
@@ -141,7 +142,6 @@ fn plain<'a>(head: &Head<'a>, size: u64) -> Plain<'a> {
         size: if typeflag == b'0' { size } else { 0 },
         mode: head.mode,
         owner: head.owner,
-        names: head.names,
         seconds: head.changed.seconds,
     }
 }
@@ -187,16 +187,15 @@ fn sparse_map(parts: &[(u64, u64)]) -> Vec<u8> {
 
 /// The header that every tar knows.
 #[derive(Default)]
-struct Plain<'a> {
+struct Plain {
     typeflag: u8,
     size: u64,
     mode: u16,
     owner: (u32, u32),
-    names: (&'a str, &'a str),
     seconds: i64,
 }
 
-impl Plain<'_> {
+impl Plain {
     fn write(&self, name: &[u8], target: &[u8], out: &mut Vec<u8>) {
         let mut header = [0_u8; RECORD];
         let mut text = |at: usize, most: usize, value: &[u8]| {
@@ -214,8 +213,6 @@ impl Plain<'_> {
                 b"ustar\x0000"
             },
         );
-        text(265, 31, self.names.0.as_bytes());
-        text(297, 31, self.names.1.as_bytes());
         header[156] = self.typeflag;
         let small = |number: u32| {
             if number > 0o777_7777 {

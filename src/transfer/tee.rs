@@ -2,10 +2,11 @@
 //!
 //! Lanes that are to get the same tree say so ([`Meetings::expect`]) before they look at their nodes, and
 //! [join](Seat::join) when they know what they need. The reading begins when all have come, or failed, or when the
-//! first has waited long enough; who comes later gets a reading of its own. A target whose buffer stays full while
-//! others could go on gets one, too, from where it stands.
+//! first has waited long enough; who comes later gets a reading of its own. A target whose full buffer keeps others
+//! waiting for more than a second, and for more than a twentieth of the time, gets one, too, from where it stands.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -16,14 +17,16 @@ use super::read::{Block, Findings, Reading};
 use super::source::Source;
 use super::survey::HashKind;
 
-/// How many blocks a target may lag behind: 4 MiB.
-const BUFFER: usize = 16;
+/// How many blocks a target may lag behind: 2 MiB.
+const BUFFER: usize = 8;
 
 /// How long the first waits for the others.
 const GATHER: Duration = Duration::from_secs(3);
 
-/// How long all others wait for a target whose buffer is full, before it has to read by itself.
+/// How long all others wait for a target whose buffer is full, before it has to read by itself; and how large a part of
+/// the time that may be at the least.
 const LAG: Duration = Duration::from_secs(1);
+const LAG_PART: u32 = 20;
 
 /// How often a full buffer is looked at.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -55,6 +58,32 @@ struct Guest {
     verify: Bits,
     hash: HashKind,
     to: SyncSender<Arc<Block>>,
+    /// How many blocks it has not taken yet.
+    waiting: Arc<AtomicUsize>,
+    /// How long others had nothing to do because of it.
+    blame: Duration,
+}
+
+impl Guest {
+    fn offer(&self, block: &Arc<Block>) -> Result<(), TrySendError<Arc<Block>>> {
+        // Counted first, so that it is never taken before it is counted.
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let offered = self.to.try_send(Arc::clone(block));
+        if offered.is_err() {
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
+        }
+        offered
+    }
+
+    /// Waits until it has room; whether it is still there.
+    fn give(&self, block: Arc<Block>) -> bool {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        self.to.send(block).is_ok()
+    }
+
+    fn has_nothing_to_do(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) == 0
+    }
 }
 
 /// A place at a reading that is to begin.
@@ -69,8 +98,59 @@ pub struct Seat<'a> {
 /// What a target gets.
 #[derive(Debug)]
 pub(super) struct Stream {
-    pub(super) blocks: Receiver<Arc<Block>>,
+    pub(super) blocks: Blocks,
     pub(super) findings: Arc<Findings>,
+}
+
+/// Blocks as they are read.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    from: Option<Receiver<Arc<Block>>>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Blocks {
+    /// Blocks that never come.
+    pub(super) fn none() -> Self {
+        Self {
+            from: None,
+            waiting: Arc::default(),
+        }
+    }
+
+    /// The next block, waited for; none when all were read.
+    pub(super) fn next(&mut self) -> Option<Arc<Block>> {
+        let block = self.from.as_ref()?.recv().ok()?;
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        Some(block)
+    }
+}
+
+/// Room for a target's blocks.
+fn guest(send: Bits, verify: Bits, hash: HashKind) -> (Guest, Blocks) {
+    let (to, from) = sync_channel(BUFFER);
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let blocks = Blocks {
+        from: Some(from),
+        waiting: Arc::clone(&waiting),
+    };
+    let guest = Guest {
+        send,
+        verify,
+        hash,
+        to,
+        waiting,
+        blame: Duration::ZERO,
+    };
+    (guest, blocks)
+}
+
+/// A reading for one target alone.
+pub(super) fn alone(source: &Arc<Source>, send: Bits, verify: Bits, hash: HashKind) -> Stream {
+    let (guest, blocks) = guest(send, verify, hash);
+    let findings: Arc<Findings> = Arc::default();
+    begin(source, vec![guest], &findings);
+    Stream { blocks, findings }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -114,13 +194,7 @@ impl Seat<'_> {
         hash: HashKind,
     ) -> Stream {
         self.joined = true;
-        let (to, blocks) = sync_channel(BUFFER);
-        let guest = Guest {
-            send,
-            verify,
-            hash,
-            to,
-        };
+        let (guest, blocks) = guest(send, verify, hash);
         let mut state = lock(&self.meeting.state);
         if state.begun {
             // Too late: a reading of its own.
@@ -214,50 +288,73 @@ fn read_for(source: &Arc<Source>, guests: Vec<Guest>, findings: &Arc<Findings>) 
         findings,
     };
     let hashes = !(blake2_bits.is_none() && sha256_bits.is_none());
-    let mut guests = guests;
+    let mut company = Company {
+        source,
+        findings,
+        guests,
+        begun: Instant::now(),
+    };
     reading.run(super::read::Position::default(), &mut |block| {
-        pass(source, &mut guests, &block, findings);
+        company.pass(&block);
         // Fingerprints are wanted even when nobody gets anything any more.
-        !guests.is_empty() || hashes
+        !company.guests.is_empty() || hashes
     });
 }
 
-/// Gives a block to all, and sends those off that keep the others waiting.
-fn pass(
-    source: &Arc<Source>,
-    guests: &mut Vec<Guest>,
-    block: &Arc<Block>,
-    findings: &Arc<Findings>,
-) {
-    let mut full = Vec::new();
-    let all = std::mem::take(guests);
-    let alone = all.len() == 1;
-    for guest in all {
-        match guest.to.try_send(Arc::clone(block)) {
-            Ok(()) => guests.push(guest),
-            Err(TrySendError::Full(_)) => full.push(guest),
-            Err(TrySendError::Disconnected(_)) => {}
+/// Those who share a reading.
+struct Company<'a> {
+    source: &'a Arc<Source>,
+    findings: &'a Arc<Findings>,
+    guests: Vec<Guest>,
+    begun: Instant,
+}
+
+impl Company<'_> {
+    /// Gives a block to all, and sends those off that keep the others waiting.
+    fn pass(&mut self, block: &Arc<Block>) {
+        if let [guest] = &self.guests[..] {
+            // Nobody else waits.
+            if !guest.give(Arc::clone(block)) {
+                self.guests.clear();
+            }
+            return;
+        }
+        let all = std::mem::take(&mut self.guests);
+        let mut full = self.offer(all, block);
+        let mut since = Instant::now();
+        while !full.is_empty() {
+            thread::sleep(PAUSE);
+            let now = Instant::now();
+            // Those who have something to do are not kept waiting.
+            if self.guests.iter().any(Guest::has_nothing_to_do) {
+                for guest in &mut full {
+                    guest.blame += now - since;
+                }
+            }
+            since = now;
+            full = self.offer(full, block);
+            let elapsed = self.begun.elapsed();
+            let (slow, others): (Vec<_>, Vec<_>) = full
+                .into_iter()
+                .partition(|guest| guest.blame > LAG && guest.blame * LAG_PART > elapsed);
+            full = others;
+            for guest in slow {
+                own_reading(self.source, guest, block, self.findings);
+            }
         }
     }
-    if alone {
-        // Nobody else waits.
-        full.retain(|guest| guest.to.send(Arc::clone(block)).is_ok());
-        guests.append(&mut full);
-        return;
-    }
-    let since = Instant::now();
-    while !full.is_empty() && since.elapsed() < LAG {
-        thread::sleep(PAUSE);
-        for guest in std::mem::take(&mut full) {
-            match guest.to.try_send(Arc::clone(block)) {
-                Ok(()) => guests.push(guest),
+
+    /// Those who have no room; who has gone is forgotten.
+    fn offer(&mut self, to: Vec<Guest>, block: &Arc<Block>) -> Vec<Guest> {
+        let mut full = Vec::new();
+        for guest in to {
+            match guest.offer(block) {
+                Ok(()) => self.guests.push(guest),
                 Err(TrySendError::Full(_)) => full.push(guest),
                 Err(TrySendError::Disconnected(_)) => {}
             }
         }
-    }
-    for guest in full {
-        own_reading(source, guest, block, findings);
+        full
     }
 }
 
@@ -274,6 +371,82 @@ fn own_reading(source: &Arc<Source>, guest: Guest, block: &Arc<Block>, findings:
                 verify: [(HashKind::Blake2, &none), (HashKind::Sha256, &none)],
                 findings: &findings,
             };
-            reading.run(start, &mut |block| guest.to.send(block).is_ok());
+            reading.run(start, &mut |block| guest.give(block));
         });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::super::rules::Rules;
+    use super::*;
+
+    /// Takes all blocks, and counts them.
+    fn take_all(mut blocks: Blocks) -> usize {
+        let mut count = 0;
+        while blocks.next().is_some() {
+            count += 1;
+        }
+        count
+    }
+
+    fn source(folder: &std::path::Path, mib: usize) -> (Arc<Source>, Bits) {
+        std::fs::write(folder.join("file"), vec![7; mib << 20]).unwrap();
+        let source = Source::read(folder, &Rules::new(&[]).unwrap()).unwrap();
+        let mut send = Bits::default();
+        send.add(source.manifest.find(b"file").unwrap());
+        (Arc::new(source), send)
+    }
+
+    #[test]
+    fn one_that_takes_a_block_now_and_then_falls_behind_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, send) = source(folder.path(), 16);
+        let meetings = Meetings::default();
+        let (told, done) = channel::<()>();
+        let (fast, slow) = (meetings.expect("k", 2), meetings.expect("k", 2));
+        let join =
+            |seat: Seat<'_>| seat.join(&source, send.clone(), Bits::default(), HashKind::Blake2);
+        let (taken, whole) = thread::scope(|scope| {
+            let join = &join;
+            let slow = scope.spawn(move || {
+                let mut blocks = join(slow).blocks;
+                let mut taken = 0;
+                // One each quarter of a second, until the other has all.
+                while done.recv_timeout(Duration::from_millis(250)).is_err() {
+                    taken += usize::from(blocks.next().is_some());
+                }
+                (taken, taken + take_all(blocks))
+            });
+            let count = take_all(join(fast).blocks);
+            assert_eq!(count, 64);
+            told.send(()).unwrap();
+            slow.join().unwrap()
+        });
+        assert!(taken < 32, "it was waited for: {taken} of 64");
+        assert_eq!(whole, 64);
+    }
+
+    #[test]
+    fn those_who_keep_up_share_one_reading() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, send) = source(folder.path(), 8);
+        let meetings = Meetings::default();
+        let seats = [(); 3].map(|()| meetings.expect("k", 3));
+        thread::scope(|scope| {
+            let threads = seats.map(|seat| {
+                scope.spawn(|| {
+                    let stream =
+                        seat.join(&source, send.clone(), Bits::default(), HashKind::Sha256);
+                    let mut blocks = stream.blocks;
+                    let first = blocks.next().unwrap();
+                    assert_eq!(take_all(blocks), 31);
+                    first
+                })
+            });
+            let firsts = threads.map(|thread| thread.join().unwrap());
+            assert!(firsts.iter().all(|block| Arc::ptr_eq(block, &firsts[0])));
+        });
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::wording;
+use super::{Moved, wording};
 use crate::config::NodeName;
 use crate::engine::{Direction, Event, Happening};
 use crate::plan::StepId;
@@ -38,6 +38,8 @@ pub(super) struct Running {
     pub(super) since: Duration,
     /// What it waits for, in words, and how far that is.
     pub(super) waiting: Option<Waiting>,
+    /// How far what it brings to its node has come.
+    pub(super) moved: Option<Moved>,
 }
 
 /// What a step waits for.
@@ -59,6 +61,7 @@ impl Running {
             direction,
             since: now,
             waiting: None,
+            moved: None,
         }
     }
 }
@@ -113,6 +116,11 @@ impl Board {
                     good: None,
                 },
             ),
+            Happening::StepMoved { step, moved, of } => {
+                let running = self.running.iter_mut().find(|r| r.step == *step)?;
+                running.moved = Some(Moved::new(*moved, *of, running.since, now));
+                None
+            }
             Happening::StepDone {
                 step, direction, ..
             } => {
@@ -154,6 +162,7 @@ impl Board {
             direction,
             since: now,
             waiting: None,
+            moved: None,
         };
         self.running.retain(|other| other.step != *step);
         self.running.push(running.clone());

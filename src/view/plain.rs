@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::brief::{brief, growing};
-use super::{Board, Line, Painter, Quiet, Running, Tone, wording};
+use super::{Board, Line, Painter, Quiet, Running, Tone, moved, wording};
 use crate::config::NodeName;
 use crate::engine::{Direction, Event, Fault, Happening, How};
 use crate::plan::printable::count;
@@ -20,11 +20,15 @@ pub(super) struct Plain<W: Write> {
     heartbeat: Duration,
     /// When it said something last.
     spoke: Duration,
+    /// When it said last how far things have come.
+    told: Option<Duration>,
 }
 
 impl<W: Write> Plain<W> {
     /// How many steps a sign of life names one by one.
     const NAMED: usize = 8;
+    /// How often it says how far things have come.
+    const PROGRESS: Duration = Duration::from_secs(5);
 
     pub(super) fn new(out: W, colour: bool, stamped: bool, heartbeat: Duration) -> Self {
         Self {
@@ -34,6 +38,7 @@ impl<W: Write> Plain<W> {
             stamped,
             heartbeat,
             spoke: Duration::ZERO,
+            told: None,
         }
     }
 
@@ -69,6 +74,7 @@ impl<W: Write> Plain<W> {
                 vec![said(&step.node, Tone::Usual, word, &step.title)]
             }
             (Happening::StepWaiting { .. }, Some(before)) => self.waits(&before),
+            (Happening::StepMoved { .. }, _) => self.moves(now),
             (
                 Happening::StepDone {
                     how, took, leaves, ..
@@ -147,6 +153,37 @@ impl<W: Write> Plain<W> {
         vec![said(&before.node, Tone::Usual, "waiting", &what)]
     }
 
+    /// How far things have come, from time to time: in one line, however many nodes there are.
+    fn moves(&mut self, now: Duration) -> Vec<Line> {
+        if self.told.is_some_and(|at| now < at + Self::PROGRESS) {
+            return Vec::new();
+        }
+        let running = self.board.running.iter();
+        let moved = || running.clone().filter_map(|step| step.moved.as_ref());
+        let line = match (
+            moved::together(moved()),
+            self.board.running.iter().find(|r| r.moved.is_some()),
+        ) {
+            (Some(all), _) => Line::new().say(all),
+            (
+                None,
+                Some(Running {
+                    node,
+                    moved: Some(moved),
+                    ..
+                }),
+            ) => said(
+                node,
+                Tone::Usual,
+                &format!("{} %", moved.part()),
+                &moved.in_words(),
+            ),
+            (None, _) => return Vec::new(),
+        };
+        self.told = Some(now);
+        vec![line]
+    }
+
     fn summary(&self, event: &Event) -> Vec<Line> {
         let Happening::RunEnded {
             exit,
@@ -188,6 +225,7 @@ impl<W: Write> Plain<W> {
             .take(Self::NAMED)
             .map(|step| {
                 let why = step.waiting.as_ref().map(wording::waiting);
+                let why = why.or_else(|| step.moved.map(|moved| moved.in_words()));
                 let why = why.map(|why| format!("; {why}")).unwrap_or_default();
                 let word = format!("running for {}", since(step.since));
                 said(

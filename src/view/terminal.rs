@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::brief::{brief, growing};
 use super::line::padded;
-use super::{Board, Line, Marks, Painter, Running, Screen, Tone, plain, wording};
+use super::{Board, Line, Marks, Moved, Painter, Running, Screen, Tone, moved, plain, wording};
 use crate::config::NodeName;
 use crate::engine::{Direction, Event, Fault, Happening};
 use crate::plan::printable::count;
@@ -123,6 +123,7 @@ impl Terminal {
             (
                 Happening::StepStarted { .. }
                 | Happening::StepWaiting { .. }
+                | Happening::StepMoved { .. }
                 | Happening::HookRan { problem: None, .. }
                 | Happening::StepDone { .. }
                 | Happening::StepFailed { .. },
@@ -232,13 +233,22 @@ impl Terminal {
         let (width, height) = self.screen.size();
         let (width, height) = (usize::from(width), usize::from(height));
         let running = &self.board.running;
-        let rows_each = if running.len() * 2 + 3 > height { 1 } else { 2 };
-        let most = (height.saturating_sub(3) / rows_each).clamp(1, Self::MOST_BARS);
+        let all = moved::together(running.iter().filter_map(|step| step.moved.as_ref()));
+        let below = if all.is_some() { 4 } else { 3 };
+        let rows_each = if running.len() * 2 + below > height {
+            1
+        } else {
+            2
+        };
+        let most = (height.saturating_sub(below) / rows_each).clamp(1, Self::MOST_BARS);
         let mut lines = Vec::new();
         for step in running.iter().take(most) {
             lines.push(self.bar(step, width, now));
             if let (Some(waiting), 2) = (&step.waiting, rows_each) {
                 lines.push(self.below().and(Tone::Faint, wording::waiting(waiting)));
+            }
+            if let (Some(moved), 2) = (&step.moved, rows_each) {
+                lines.push(self.load(moved));
             }
         }
         if let Some(more @ 1..) = running.len().checked_sub(most) {
@@ -246,6 +256,9 @@ impl Terminal {
                 Tone::Faint,
                 format!("and {} more in flight", count(more, "step")),
             ));
+        }
+        if let Some(all) = all {
+            lines.push(self.below().and(Tone::Faint, all));
         }
         lines.push(self.whole(now));
         lines
@@ -265,6 +278,16 @@ impl Terminal {
             .say(title)
             .cut(width.saturating_sub(time.len()), self.marks.cut)
             .and(Tone::Faint, time)
+    }
+
+    /// The bar of what a step brings to its node.
+    fn load(&self, moved: &Moved) -> Line {
+        let part = usize::try_from(moved.part()).unwrap_or(100);
+        let full = Self::BAR * part / 100;
+        self.below()
+            .and(Tone::Good, self.marks.full.repeat(full))
+            .and(Tone::Faint, self.marks.empty.repeat(Self::BAR - full))
+            .and(Tone::Faint, format!("  {}", moved.in_words()))
     }
 
     /// The bar of the whole run.

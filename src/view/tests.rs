@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::NodeName;
-use crate::engine::{Direction, EVENT_FORMAT, Event, Fault, FaultKind, Happening, How};
+use crate::engine::{Amount, Direction, EVENT_FORMAT, Event, Fault, FaultKind, Happening, How};
 use crate::plan::{Condition, Millis, Probe, Reading, Sha256, StepId};
 
 /// A writer whose content can be looked at afterwards.
@@ -597,15 +597,73 @@ fn a_log_that_cannot_be_read_says_why() {
         error.to_string()
     };
     let good = log(&night()[..1]);
-    let newer = good.replace("\"format\":1", "\"format\":2");
+    let newer = good.replace("\"format\":2", "\"format\":3");
     assert_eq!(
         told(&(good.clone() + &newer)),
-        "line 2 of the log has event format 2, and this clusterctl knows formats up to 1\nhint: show it with the clusterctl that recorded it, or with a newer one"
+        "line 2 of the log has event format 3, and this clusterctl knows formats up to 2\nhint: show it with the clusterctl that recorded it, or with a newer one"
     );
     assert_eq!(
         told(&format!("{good}{{\"format\":1}}\n{good}")),
         "line 2 of the log is not an event"
     );
+}
+
+/// What two nodes get, second by second: one has half of it after ten.
+fn moves() -> Vec<Event> {
+    let stage = |on: &str| started(on, "stage", "Stage the tree", Direction::Do);
+    let mut events = vec![
+        event(0, run_started(0)),
+        event(0, stage("ucd1")),
+        event(0, stage("ucd2")),
+    ];
+    for second in 1..=12_u32 {
+        for (on, rate) in [("ucd1", 50_000_000), ("ucd2", 25_000_000)] {
+            let amount = |bytes| Amount {
+                bytes,
+                files: bytes / 1_000_000,
+            };
+            let what = Happening::StepMoved {
+                step: step(on, "stage"),
+                moved: amount(u64::from(second) * rate),
+                of: amount(1_000_000_000),
+            };
+            events.push(event(second.into(), what));
+        }
+    }
+    events
+}
+
+#[test]
+fn what_comes_is_told_in_one_line_every_few_seconds() {
+    let text = replayed(&moves(), &Manner::new(plain_look()));
+    let told: Vec<_> = text.lines().filter(|line| line.contains("MB/s")).collect();
+    assert_eq!(
+        told,
+        [
+            "ucd1: 5 %: 50.0 MB of 1.0 GB, 50 of 1000 files, 50.0 MB/s, 19s left",
+            "2 nodes: 21 %, 425.0 MB of 2.0 GB, 425 of 2000 files, 75.0 MB/s, 35s left",
+            "2 nodes: 40 %, 800.0 MB of 2.0 GB, 800 of 2000 files, 75.0 MB/s, 30s left",
+        ],
+        "{text}"
+    );
+}
+
+#[test]
+fn a_terminal_shows_what_comes_for_each_node_and_for_all() {
+    let mut live = Live::new(24, 100);
+    for event in moves() {
+        let now = Duration::try_from(event.at.duration_since(moves()[0].at)).unwrap();
+        live.painter.show(&event, now);
+        live.painter.tick(now);
+    }
+    let shown = live.term.contents();
+    for row in [
+        "600.0 MB of 1.0 GB, 600 of 1000 files, 50.0 MB/s, 8s left",
+        "300.0 MB of 1.0 GB, 300 of 1000 files, 25.0 MB/s, 28s left",
+        "2 nodes: 45 %, 900.0 MB of 2.0 GB, 900 of 2000 files, 75.0 MB/s, 28s left",
+    ] {
+        assert!(shown.contains(row), "{shown}");
+    }
 }
 
 /// Text such as a hostile server would send.
@@ -674,6 +732,17 @@ fn happening() -> impl Strategy<Value = Happening> {
                 found: Reading::text(a.clone()),
                 good: few,
                 wanted: 3,
+            },
+            Happening::StepMoved {
+                step: at.clone(),
+                moved: Amount {
+                    bytes: number / 2,
+                    files: few.into(),
+                },
+                of: Amount {
+                    bytes: number,
+                    files: 7,
+                },
             },
             Happening::StepDone {
                 step: at.clone(),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::trouble::ends_the_connection;
 use crate::config::NodeName;
-use crate::remote::{Exit, Host, Line, Patience, RemoteError, Streams};
+use crate::remote::{Bulk, Exit, Host, Line, Patience, RemoteError, Streams};
 
 /// Makes connections to nodes.
 pub trait Connect: Send + Sync {
@@ -15,6 +15,18 @@ pub trait Connect: Send + Sync {
         node: &NodeName,
         patience: &Patience<'_>,
     ) -> Result<Arc<dyn Host>, RemoteError>;
+
+    /// Connections for a stream of so many bytes to a node that is connected to already, where others than that one
+    /// bring it over faster.
+    fn connect_for_bulk(
+        &self,
+        _node: &NodeName,
+        _host: &Arc<dyn Host>,
+        _bytes: u64,
+        _patience: &Patience<'_>,
+    ) -> Bulk {
+        Bulk::Same
+    }
 }
 
 /// One kept connection for each node.
@@ -33,6 +45,24 @@ impl Connections {
         Self {
             connector,
             kept: nodes.into_iter().map(none).collect(),
+        }
+    }
+
+    /// Takes a connection over that somebody has made already.
+    pub(super) fn take_over(&self, node: &NodeName, host: Arc<dyn Host>) {
+        if let Some(kept) = self.kept.get(node) {
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(host);
+        }
+    }
+
+    /// Connections for a stream of so many bytes.
+    pub(super) fn bulk(&self, node: &NodeName, bytes: u64, patience: &Patience<'_>) -> Bulk {
+        match self.host(node, patience) {
+            Ok(host) => self
+                .connector
+                .connect_for_bulk(node, &host, bytes, patience),
+            // Whoever sends by it is told what is wrong.
+            Err(_) => Bulk::Same,
         }
     }
 

@@ -205,10 +205,20 @@ pub(super) fn guard(node: &Node<'_>, run: &RunId, epoch: Epoch) -> Result<(), Fa
 
 /// Adds lines to the node's copy of the journal, unless another runner has the node.
 pub(super) fn keep(node: &Node<'_>, holding: &Holding, lines: &[u8]) -> Result<(), Fault> {
+    write(node, holding, "more", lines)
+}
+
+/// Replaces the node's copy of the journal, unless another runner has the node.
+pub(super) fn keep_anew(node: &Node<'_>, holding: &Holding, lines: &[u8]) -> Result<(), Fault> {
+    write(node, holding, "anew", lines)
+}
+
+fn write(node: &Node<'_>, holding: &Holding, how: &str, lines: &[u8]) -> Result<(), Fault> {
     let mut arguments = vec![
         node.folder.path().display().to_string(),
         holding.run.to_string(),
         holding.epoch.0.to_string(),
+        how.to_owned(),
     ];
     let lines = lines.strip_suffix(b"\n").unwrap_or(lines);
     for (first, count) in rows(lines) {

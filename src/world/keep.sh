@@ -3,13 +3,15 @@
 #   folder   the node's folder
 #   run      the run, and
 #   epoch    the epoch with which it must hold the node
+#   how      `more` to add them; `anew` when they are all that the copy shall
+#            say: then JOURNAL.damaged keeps what it said
 #   ...      the numbers of the lines: FIRST COUNT for each row of them
 #
 # Reads the lines, their end, and a dot that shows that all of them have
 # arrived. Those up to the last that is there already are not added again.
 
-folder=$1 run=$2 epoch=$3
-shift 3
+folder=$1 run=$2 epoch=$3 how=$4
+shift 4
 
 lines=$(cat)
 case $lines in
@@ -29,6 +31,13 @@ journal=$own/journal.jsonl
 if ! [ -d "$own" ]; then
     mkdir -p "$own" || exit 73
     sync_path "$folder/runs"
+fi
+if [ "$how" = anew ]; then
+    put "$journal.anew" "$lines$newline" || exit 73
+    [ ! -e "$journal" ] || cp -p "$journal" "$journal.damaged" || exit 73
+    mv -f "$journal.anew" "$journal" || exit 73
+    sync_path "$own"
+    exit 0
 fi
 fresh=
 [ -e "$journal" ] || fresh=yes

@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 
 use super::files;
 use super::kept::Kept;
-use super::names::is_aside;
+use super::names::{is_aside, with_ending};
 use super::node::Node;
 use super::parts::{Parts, cut_short, word};
 use super::survey;
 use super::watch::Watch;
 use crate::engine::{Fault, FaultKind};
 use crate::plan::RunId;
+
+/// How the name ends that an old tree has for an instant of a swap.
+const BETWEEN: &str = ".old";
 
 /// What a run left on a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,7 +40,10 @@ pub(super) fn leftovers(
     let mut paths = Vec::new();
     while !parts.is_empty() {
         if let Some(Kept::Aside { at }) = survey::kept(parts.next()?, &own)? {
-            paths.push(at.path());
+            let at = at.path();
+            // A swap that was cut short leaves the old tree under the name that it has in between.
+            paths.push(with_ending(&at, BETWEEN));
+            paths.push(at);
         }
     }
     paths.push(own);
@@ -52,6 +58,20 @@ pub(super) fn clear(node: &Node<'_>, run: &RunId, watch: &Watch<'_>) -> Result<L
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         **path != own && !is_aside(&name, run)
     };
+    // In the instant between the two renames of a swap both trees are there, and the place is empty.
+    let is_live = |path: &&PathBuf| {
+        let shown = path.to_string_lossy();
+        let other = shown.strip_suffix(BETWEEN);
+        other.is_some_and(|other| left.paths.iter().any(|it| it.as_os_str() == other))
+    };
+    if let Some(path) = left.paths.iter().find(is_live) {
+        let what = format!(
+            "a swap was cut short, and {} is the tree that was live: nothing was removed",
+            path.display()
+        );
+        return Err(Fault::new(FaultKind::Failed, what)
+            .hint("go on with that run by `clusterctl resume`, or push again, first"));
+    }
     if let Some(path) = left.paths.iter().find(strange) {
         let what = format!(
             "{} was not put aside by run {run}, and stays",

@@ -27,6 +27,7 @@ use crate::engine::{
     World,
 };
 use crate::plan::{Action, Millis, Probe, Reading, RemotePath, RunId, ServiceState, Target};
+use crate::remote::Host;
 
 /// How long a node may take to find or remove what a run left.
 const CLEANING: Millis = Millis::secs(3600);
@@ -36,9 +37,11 @@ pub struct Nodes {
     places: BTreeMap<NodeName, Place>,
     vault: Vault,
     trees: Trees,
-    /// For looks and effects.
+    /// For looks and effects, and for what comes before and after them: taking the node, its journal, letting go. No
+    /// two of these happen to a node at once.
     work: Connections,
-    /// For holding the node and its journal: an effect that takes its time does not keep a lease from being renewed.
+    /// For the heartbeat: an effect that takes its time does not keep a lease from being renewed. A run that is over
+    /// before that is due makes no second connection.
     beats: Connections,
 }
 
@@ -71,6 +74,15 @@ impl Nodes {
             work: Connections::new(Arc::clone(&connector), targets.keys()),
             beats: Connections::new(connector, targets.keys()),
         }
+    }
+
+    /// The same, with connections to nodes that were made already.
+    #[must_use]
+    pub fn with_connections(self, made: BTreeMap<NodeName, Arc<dyn Host>>) -> Self {
+        for (node, host) in made {
+            self.work.take_over(&node, host);
+        }
+        self
     }
 
     /// What a run left on a node for its undo.
@@ -208,7 +220,7 @@ impl World for Nodes {
     }
 
     fn claim(&self, node: &NodeName, claim: &Claim) -> Result<Epoch, ClaimError> {
-        let (node, place) = self.node(node, &self.beats).map_err(ClaimError::Fault)?;
+        let (node, place) = self.node(node, &self.work).map_err(ClaimError::Fault)?;
         hold::claim(&node, &place.last_seen, claim)
     }
 
@@ -218,7 +230,7 @@ impl World for Nodes {
     }
 
     fn release(&self, node: &NodeName, holding: &Holding, release: &Release) -> Result<(), Fault> {
-        let (node, place) = self.node(node, &self.beats)?;
+        let (node, place) = self.node(node, &self.work)?;
         hold::release(&node, &place.last_seen, holding, release)
     }
 
@@ -227,7 +239,11 @@ impl World for Nodes {
     }
 
     fn keep(&self, node: &NodeName, holding: &Holding, lines: &[u8]) -> Result<(), Fault> {
-        hold::keep(&self.node(node, &self.beats)?.0, holding, lines)
+        hold::keep(&self.node(node, &self.work)?.0, holding, lines)
+    }
+
+    fn keep_anew(&self, node: &NodeName, holding: &Holding, lines: &[u8]) -> Result<(), Fault> {
+        hold::keep_anew(&self.node(node, &self.beats)?.0, holding, lines)
     }
 
     fn kept(&self, node: &NodeName, run: &RunId) -> Result<Vec<u8>, Fault> {

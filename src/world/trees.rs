@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::backup::Backup;
@@ -17,11 +19,11 @@ use super::parts::cut_short;
 use super::trouble::{Asked, fault};
 use super::watch::Watch;
 use crate::config::NodeName;
-use crate::engine::{Call, Fault, FaultKind, Look};
+use crate::engine::{Amount, Call, Fault, FaultKind, Look, Teller};
 use crate::plan::{Action, BackupRef, Probe, Reading, RemotePath, RunId, Sha256, StepId, Tree};
 use crate::remote::{Input, Line, Output, Patience, RemoteError, Streams};
 use crate::transfer::{
-    self, Delta, Exec, LandError, Landing, Meetings, Names, Rules, Source, Standing, Wanted,
+    self, Delta, Exec, Lack, LandError, Landing, Meetings, Names, Rules, Source, Standing, Wanted,
 };
 
 /// The trees that a runner brings to nodes.
@@ -208,7 +210,7 @@ fn said(
     let line = Line::script(script, name, words.iter().cloned()).map_err(|error| {
         RemoteError::new(crate::remote::RemoteErrorKind::Here, error.to_string())
     })?;
-    let (mut out, mut err) = (Output::at_most(1 << 10), Output::at_most(1 << 10));
+    let (mut out, mut err) = (Output::at_most(1 << 20), Output::at_most(1 << 10));
     let streams = Streams {
         input: Input::Nothing,
         out: &mut out,
@@ -232,8 +234,38 @@ struct Brought {
     stage: String,
     /// What was there, as records say it.
     was: String,
+    /// What whoever takes the swap back has to know.
+    known: Known,
     orders: Vec<u8>,
     archives: transfer::Archives,
+}
+
+/// Tells how far a tree has come, from time to time.
+struct Told<'a> {
+    teller: Teller<'a>,
+    of: Amount,
+    so_far: Mutex<(Amount, Instant)>,
+}
+
+/// How often that is told, at the most.
+const TOLD: Duration = Duration::from_secs(1);
+
+impl<'a> Told<'a> {
+    fn new(teller: Teller<'a>, of: Amount) -> Self {
+        let so_far = Mutex::new((Amount::default(), Instant::now()));
+        Self { teller, of, so_far }
+    }
+
+    fn add(&self, bytes: u64, files: u64) {
+        let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        let (moved, told) = &mut *so_far;
+        moved.bytes = moved.bytes.saturating_add(bytes);
+        moved.files = moved.files.saturating_add(files);
+        if told.elapsed() >= TOLD {
+            *told = Instant::now();
+            self.teller.tell(*moved, self.of);
+        }
+    }
 }
 
 struct Work<'a> {
@@ -256,6 +288,7 @@ impl Work<'_> {
                 &shown(self.own),
                 bring.becomes.as_str(),
                 &brought.was,
+                &brought.known.line(),
             ],
         ))
     }
@@ -298,6 +331,11 @@ impl Work<'_> {
             hidden: hidden.map_or(own.clone(), |(before, _)| before.to_owned()),
             own,
         };
+        let broken_off = || self.watch.is_broken_off();
+        let bulk = |bytes| {
+            let patience = self.watch.patience(&broken_off);
+            self.node.connections.bulk(self.node.name, bytes, &patience)
+        };
         with_exec(self.node, self.watch, |exec, patience| {
             if !rules.are_none() && !bring.in_place {
                 transfer::note(exec, to.as_str(), &shown(self.own), patience)?;
@@ -324,6 +362,11 @@ impl Work<'_> {
                 return Err(LandError::Changed(what));
             }
             survey.forget_entries();
+            let of = Amount {
+                bytes: delta.bytes,
+                files: delta.files,
+            };
+            let progress = Told::new(self.call.teller, of);
             let stage = survey.beside(&names.own);
             let kept = Kept::Aside {
                 at: Bytes::of(&stage),
@@ -331,6 +374,8 @@ impl Work<'_> {
             let record = kept.record(Path::new(&stage));
             let landing = Landing {
                 exec,
+                bulk: &bulk,
+                moved: &|bytes, files| progress.add(bytes, files),
                 patience,
                 source: &source,
                 survey: &survey,
@@ -341,18 +386,32 @@ impl Work<'_> {
                 rate: tree.rate,
                 link_unchanged: tree.link_unchanged,
             };
-            if bring.in_place {
-                landing.bring_in_place(seat)?;
+            let landed = if bring.in_place {
+                landing.bring_in_place(seat)
             } else {
-                landing.stage(seat)?;
-            }
+                landing.stage(seat)
+            };
+            landed.map_err(|error| {
+                let rest = || {
+                    let survey =
+                        transfer::survey(exec, to.as_str(), Some(&names), owner, patience).ok()?;
+                    Delta::between(&source.manifest, &survey, &rules, wanted).lack(&survey)
+                };
+                no_room(error, to, rest)
+            })?;
+            let known = Known {
+                was: Sha256::from_raw(&delta.was),
+                becomes: bring.becomes.clone(),
+                exclude: tree.exclude.clone(),
+            };
             let was = match survey.standing {
-                Standing::Folder => Sha256::from_raw(&delta.was).as_str().to_owned(),
+                Standing::Folder => known.was.as_str().to_owned(),
                 _ => ABSENT.to_owned(),
             };
             Ok(Brought {
                 stage,
                 was,
+                known,
                 archives: survey.archives,
                 orders: delta.into_orders(),
             })
@@ -406,6 +465,11 @@ impl Work<'_> {
             }
         };
         let other = aside(&self.place(to)?, self.call.run);
+        let known = self.known(of.folder())?;
+        let is_as_it_was = match &known {
+            Some(known) if old != "-" => self.is_still(&old, known)?,
+            _ => false,
+        };
         // The two trees change places.
         let goes_to = if old == "-" { &other } else { Path::new(&old) };
         let kept = Kept::Aside {
@@ -421,8 +485,30 @@ impl Work<'_> {
                 &shown(&other),
                 &shown(self.own),
                 &String::from_utf8_lossy(&kept.record(to.local())),
+                if is_as_it_was { "as-it-was" } else { "unknown" },
+                &known.map_or_else(String::new, |known| known.reversed().line()),
             ],
         ))
+    }
+
+    /// What a swap, or what took one back, noted down of the trees; nothing where an older program did it.
+    fn known(&self, kept: &Path) -> Result<Option<Known>, Fault> {
+        const READ: &str = "cat -- \"$1/known\" 2>/dev/null || :";
+        let said = with_exec(self.node, self.watch, |exec, patience| {
+            said(exec, READ, "clusterctl-known", &[shown(kept)], patience)
+        })?;
+        Ok(serde_json::from_str(&said).ok())
+    }
+
+    /// Whether the old tree is what it was, without what the rules leave out: a log that is still written there does
+    /// not count.
+    fn is_still(&self, old: &str, known: &Known) -> Result<bool, Fault> {
+        let rules = rules(&known.exclude)?;
+        let survey = with_exec(self.node, self.watch, |exec, patience| {
+            transfer::survey(exec, old, None, None, patience)
+        })?;
+        Ok(survey.standing == Standing::Folder
+            && Sha256::from_raw(&survey.digest(&rules)) == known.was)
     }
 
     fn place(&self, to: &RemotePath) -> Result<transfer::Place, Fault> {
@@ -439,6 +525,46 @@ fn aside(place: &transfer::Place, run: &RunId) -> PathBuf {
         Some(name) if place.mounted => Path::new(&place.real).join(name),
         _ => beside,
     }
+}
+
+/// What is noted down of the two trees of a swap, for whoever takes it back.
+#[derive(Debug, Serialize, Deserialize)]
+struct Known {
+    /// The fingerprint of the tree that went, without what the rules leave out.
+    was: Sha256,
+    /// The one of the tree that came.
+    becomes: Sha256,
+    /// The rules.
+    exclude: Vec<String>,
+}
+
+impl Known {
+    fn line(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The same of what takes it back.
+    fn reversed(self) -> Self {
+        Self {
+            was: self.becomes,
+            becomes: self.was,
+            ..self
+        }
+    }
+}
+
+/// Says where things stand when the disk was full; `lack` finds what is missing for the rest.
+fn no_room(error: LandError, to: &RemotePath, lack: impl FnOnce() -> Option<Lack>) -> LandError {
+    let Some(said) = error.says_full() else {
+        return error;
+    };
+    let rest = match lack() {
+        Some(lack) => format!("; for the rest, {lack}"),
+        None => String::new(),
+    };
+    LandError::NoRoom(format!(
+        "{said}; {to} is as it was, and what arrived stays for the next push{rest}"
+    ))
 }
 
 /// Where a tree is staged for a place.
@@ -500,7 +626,9 @@ fn with_exec<T>(
         LandError::Changed(what) => Fault::new(FaultKind::Stale, what).hint("push it again"),
         LandError::Broken(what) => Fault::new(FaultKind::Failed, what),
         LandError::NoRoom(what) => {
-            Fault::new(FaultKind::DiskFull, what).hint("make room on that file system")
+            let hint = "make room on that file system, for example with `clusterctl cleanup`, and push again: \
+                        what has arrived is not sent again";
+            Fault::new(FaultKind::DiskFull, what).hint(hint)
         }
     })
 }

@@ -363,6 +363,10 @@ impl World for Meddled<'_> {
         }
     }
 
+    fn keep_anew(&self, node: &NodeName, holding: &Holding, lines: &[u8]) -> Result<(), Fault> {
+        self.world.keep_anew(node, holding, lines)
+    }
+
     fn kept(&self, node: &NodeName, run: &RunId) -> Result<Vec<u8>, Fault> {
         self.world.kept(node, run)
     }

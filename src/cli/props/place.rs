@@ -1,5 +1,6 @@
 //! Which file, on which nodes, and which definition of a key.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -155,6 +156,7 @@ pub(super) fn edit(
     let secrets = Secrets {
         store: secrets,
         unsaved,
+        hosts: BTreeMap::new(),
     };
     decide(context, &cluster, changing, &plan, secrets, None)
 }

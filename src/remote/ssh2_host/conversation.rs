@@ -33,9 +33,13 @@ pub(super) struct Broken {
 /// Opens a channel for a command.
 pub(super) fn open(link: &mut Link, patience: &Patience<'_>) -> Result<Channel, RemoteError> {
     link.listen_from_now();
+    let asked = Instant::now();
     let opened = link.drive(None, "the command", patience, |session| {
         session.channel_session()
     });
+    if opened.is_ok() {
+        link.answered(asked);
+    }
     opened.map_err(|stop| match stop {
         Stop::Told(error) if number(&error) == -21 => RemoteError::new(
             RemoteErrorKind::NoSession,
@@ -138,7 +142,11 @@ impl Conversation<'_, '_> {
             patience,
             ..
         } = self;
+        let asked = Instant::now();
         let begun = link.drive(None, "the command", patience, |_| channel.exec(command));
+        if begun.is_ok() {
+            link.answered(asked);
+        }
         begun.map_err(|stop| match stop {
             Stop::Told(error) if number(&error) == -22 => RemoteError::new(
                 RemoteErrorKind::Shell,
@@ -368,11 +376,11 @@ impl<'s> Feed<'s> {
 
     /// Gets the next piece; whether there is one.
     fn fill(&mut self) -> Result<bool, RemoteError> {
-        self.piece.clear();
         self.done = 0;
         match &mut self.input {
-            Input::Nothing => {}
+            Input::Nothing => self.piece.clear(),
             Input::Bytes(bytes) => {
+                self.piece.clear();
                 let (piece, rest) = bytes.split_at(bytes.len().min(CHUNK));
                 self.piece.extend_from_slice(piece);
                 *bytes = rest;

@@ -25,6 +25,8 @@ pub(super) struct Link {
     /// Whether the connection was seen to end with nothing before it that was still to be read.
     cut: bool,
     keep_alive: KeepAlive,
+    /// The shortest time in which something that was asked was answered.
+    quickest: Option<Duration>,
 }
 
 /// When the other side is asked whether it lives, and when it is given up.
@@ -59,6 +61,7 @@ impl Link {
             heard: Instant::now(),
             cut: false,
             keep_alive,
+            quickest: None,
         })
     }
 
@@ -119,6 +122,17 @@ impl Link {
             self.session.block_directions(),
             BlockDirections::Outbound | BlockDirections::Both
         )
+    }
+
+    /// Notes that something was answered that was asked then. No answer comes faster than the line is long.
+    pub(super) fn answered(&mut self, asked: Instant) {
+        let took = asked.elapsed();
+        self.quickest = Some(self.quickest.map_or(took, |quickest| quickest.min(took)));
+    }
+
+    /// How long the line is there and back, as far as that is known.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.quickest
     }
 
     /// Asks the other side whether it lives when it was silent for long; whether it still may.

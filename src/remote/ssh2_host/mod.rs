@@ -21,6 +21,7 @@ mod turns;
 mod wire;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::ahead::Ahead;
@@ -81,6 +82,8 @@ impl Way {
 pub(super) struct Ssh2Host {
     way: Way,
     link: Turns<Option<Link>>,
+    /// How long the line is there and back, in microseconds.
+    round_trip: AtomicU64,
 }
 
 impl Ssh2Host {
@@ -90,6 +93,7 @@ impl Ssh2Host {
         Ok(Self {
             way,
             link: Turns::new(Some(link)),
+            round_trip: AtomicU64::new(u64::MAX),
         })
     }
 
@@ -151,6 +155,10 @@ impl Host for Ssh2Host {
         };
         match conversation::hold(&mut session, channel, &told.text, &mark, streams, patience) {
             Ok(exit) => {
+                if let Some(round_trip) = session.round_trip() {
+                    let micros = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
+                    self.round_trip.fetch_min(micros, Ordering::Relaxed);
+                }
                 *kept = Some(session);
                 Ok(exit)
             }
@@ -170,6 +178,11 @@ impl Host for Ssh2Host {
 
     fn back_end(&self) -> BackEnd {
         BackEnd::Ssh2
+    }
+
+    fn round_trip(&self) -> Option<Duration> {
+        let shortest = self.round_trip.load(Ordering::Relaxed);
+        (shortest != u64::MAX).then(|| Duration::from_micros(shortest))
     }
 }
 

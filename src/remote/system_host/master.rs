@@ -15,6 +15,7 @@ use super::askpass::Askpass;
 use super::folder::Folder;
 use super::mux::Mux;
 use super::{SystemWay, read_and_remove, wording};
+use crate::remote::bulk;
 use crate::remote::process::Process;
 use crate::remote::{Exit, Input, Output, Patience, RemoteError, RemoteErrorKind, Streams};
 
@@ -26,6 +27,10 @@ const CONNECT: u64 = 10;
 
 /// After how many seconds of silence the server is asked whether it lives, if nobody says.
 const ALIVE: u32 = 15;
+
+/// What comes first of what `ssh` offers anyway, where a large stream is to be brought over.
+const FAST_CIPHERS: &str = "Ciphers=^aes128-gcm@openssh.com";
+const FAST_KEY_EXCHANGES: &str = "KexAlgorithms=^curve25519-sha256";
 
 /// How long it has to end once it was asked to.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -117,6 +122,12 @@ impl Master {
         let usual = way.config.connect_timeout.is_none().then_some(CONNECT);
         if let Some(limit) = asked_for.map(|limit| limit.as_secs().max(1)).or(usual) {
             ssh.args(["-o", &format!("ConnectTimeout={limit}")]);
+        }
+        if way.fast && way.config.ciphers.as_written().is_none() && bulk::knows_aes() {
+            ssh.args(["-o", FAST_CIPHERS]);
+        }
+        if way.fast && way.config.kex_algorithms.as_written().is_none() {
+            ssh.args(["-o", FAST_KEY_EXCHANGES]);
         }
         if way.config.server_alive_interval.is_zero() {
             ssh.args(["-o", &format!("ServerAliveInterval={ALIVE}")]);

@@ -58,6 +58,8 @@ pub(super) struct SystemWay {
     /// The program that answers when `ssh` asks: this one, see [`answer_ssh`].
     pub(super) program: PathBuf,
     pub(super) approach: Approach,
+    /// Whether it is for a large stream, and what is fast is asked for where the user's files ask for nothing.
+    pub(super) fast: bool,
 }
 
 impl SystemWay {

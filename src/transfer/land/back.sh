@@ -6,8 +6,10 @@
 #   other    the name that the tree gets which goes where there was none; else it gets the one of the old tree
 #   kept     the folder for what must be known to take this back
 #   record   the record for that
+#   judged   `as-it-was` where the old tree was looked at, and only what does not count differs from what it was
+#   known    what has to be known of the trees to take this back in turn, in a line; or nothing
 
-to=$1 old=$2 of=$3 other=$4 kept=$5 record=$6
+to=$1 old=$2 of=$3 other=$4 kept=$5 record=$6 judged=$7 known=$8
 
 real_of "$to"
 if [ "$old" != - ] && is_mounted "$real"; then
@@ -26,10 +28,16 @@ if [ "$old" = - ]; then
     exit 0
 fi
 read -r its_fingerprint _ its_identity 2>/dev/null <"$of/old" || stop $EX_STALE "what the old tree of $to was is not known any more"
+[ -z "$known" ] || put "$kept/known" "$known"
+# A swap that was cut short before its last rename left the old tree under the name that it has in between.
+if ! exists "$old" && [ "$(identity "$old.old")" = "$its_identity" ]; then
+    said=$(mv -T -- "$old.old" "$old" 2>&1) || blame "$old.old can't be moved" "$said"
+fi
 # The old tree keeps its name until it gets back its place: whoever comes after one that was cut short finds it there.
 if [ "$(identity "$real")" != "$its_identity" ]; then
     [ "$(identity "$old")" = "$its_identity" ] || stop $EX_STALE "$old, where the old tree of $to was kept, is gone"
-    now=$(fingerprint "$old")
+    now=$its_fingerprint
+    [ "$judged" = as-it-was ] || now=$(fingerprint "$old")
     [ "${now%% *}" = "$its_fingerprint" ] ||
         stop $EX_STALE "somebody wrote into $old, where the old tree of $to is kept; it was left as it is"
     without_mounts "$old"

@@ -97,6 +97,7 @@ swap_inside() {
         waits=$stage
         mkdir -p -- "$kept" || exit $EX_FAILED
         carry_again
+        ! [ -f "$staged/known" ] || put "$kept/known" "$(cat -- "$staged/known")"
         put "$kept/kept.json" "$aside"
         # From here on the place may contain some of both.
         put "$kept/begun" "$its_was $digest"
@@ -107,7 +108,7 @@ swap_inside() {
     exists "$other" || moved "$stage" "$other"
     exchange_entries "$other"
     put "$kept/old" "$(fingerprint "$other") $(identity "$other")"
-    rm -f -- "$staged/staged" "$staged/kept.json" "$staged/live" "$staged/own" "$staged/time"
+    rm -f -- "$staged/staged" "$staged/kept.json" "$staged/live" "$staged/own" "$staged/known" "$staged/time"
 }
 
 # Gives such a place its old tree back.
@@ -117,10 +118,12 @@ back_inside() {
     if ! [ -f "$kept/entries" ]; then
         read -r its_fingerprint _ its_identity 2>/dev/null <"$of/old" || stop $EX_STALE "what the old tree of $to was is not known any more"
         [ "$(identity "$old")" = "$its_identity" ] || stop $EX_STALE "$old, where the old tree of $to was kept, is gone"
-        now=$(fingerprint "$old")
+        now=$its_fingerprint
+        [ "$judged" = as-it-was ] || now=$(fingerprint "$old")
         [ "${now%% *}" = "$its_fingerprint" ] ||
             stop $EX_STALE "somebody wrote into $old, where the old tree of $to is kept; it was left as it is"
         read -r its_was its_digest <"$of/begun" || stop $EX_STALE "what the old tree of $to was is not known any more"
+        [ -z "$known" ] || put "$kept/known" "$known"
         put "$kept/begun" "$its_digest $its_was"
         note_entries "$old" "$real"
     fi

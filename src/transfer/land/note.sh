@@ -9,9 +9,11 @@ what=$1 to=$2 kept=$3
 
 said=$(mkdir -p -- "$kept" 2>&1) || blame "$kept can't be made" "$said"
 if [ "$what" = own ]; then
-    tr '\n\0' '\001\n' >"$kept/own" || stop $EX_FAILED "$kept/own can't be written"
+    said=$({ tr '\n\0' '\001\n' >"$kept/own"; } 2>&1) || blame "$kept/own can't be written" "$said"
     exit 0
 fi
 real_of "$to"
+tree_of "$real"
 rm -f -- "$kept/live"
-! [ -d "$real" ] || listing "$real" >"$kept/live" || stop $EX_FAILED "$kept/live can't be written"
+[ -d "$tree" ] || exit 0
+said=$({ listing "$tree" >"$kept/live"; } 2>&1) || blame "$kept/live can't be written" "$said"

@@ -23,8 +23,8 @@ fi
 cd -P -- "$stage" || exit $EX_FAILED
 alone "$stage"
 without_mounts "$stage"
-# What an earlier run finished may be closed to everybody.
-find . -type d ! -perm -700 -exec chmod u+rwx '{}' + 2>/dev/null
+open_up
+without_lists
 xargs -0 rm -rf -- || stop $EX_FAILED "what an earlier run left in $stage can't be removed"
 # Every link has gone with the rest: nothing that comes is written through one.
 through=$(find . -type l) && [ -z "$through" ] || stop $EX_FAILED "there are links in $stage already: remove that folder"

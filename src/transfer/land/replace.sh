@@ -34,6 +34,7 @@ mkdir -p -- "$kept" || exit $EX_FAILED
 # From here on the place may contain some of both.
 [ -f "$kept/begun" ] || put "$kept/begun" "$was $becomes"
 sync -f -- "$stage" 2>/dev/null || sync
+name_back
 if ! exists "$real"; then
     said=$(mv -T -- "$stage" "$real" 2>&1) || blame "$stage can't become $to" "$said"
     on_disk "${real%/*}/"

@@ -16,7 +16,7 @@ to=$1 stage=$2 other=$3 staged=$4 digest=$5 kept=$6 aside=$7 nothing=$8
 carry_again() {
     [ -f "$staged/live" ] || return 0
     has_not="can't be carried over to the new tree; nothing was swapped: push again"
-    listing "$real" >"$kept/now" || stop $EX_FAILED "$kept/now can't be written"
+    said=$({ listing "$real" >"$kept/now"; } 2>&1) || blame "$kept/now can't be written" "$said"
     comm -13 "$staged/live" "$kept/now" >"$kept/differs" || stop $EX_FAILED 'the node has no program `comm`'
     while IFS= read -r line <&8; do
         path=${line#* * * * }
@@ -31,12 +31,16 @@ carry_again() {
         exists "$from" || continue
         folder=${into%/*}
         [ "$(cd -P -- "$folder" 2>/dev/null && pwd -P)" = "$folder" ] || stop $EX_STALE "$from is new, and $has_not"
+        closed=
+        [ -w "$folder" ] || closed=$(stat -c %a -- "$folder")
+        [ -z "$closed" ] || chmod u+w "$folder"
         if [ -d "$from" ] && ! [ -L "$from" ]; then
             said=$(mkdir -- "$into" 2>&1 && chmod "$(stat -c %a -- "$from")" "$into" 2>&1 &&
                 { [ "$(id -u)" != 0 ] || chown "$(stat -c %u:%g -- "$from")" "$into" 2>&1; })
         else
             said=$(rm -f -- "$into" 2>&1 && cp -a -- "$from" "$into" 2>&1)
-        fi || stop $EX_STALE "$from changed, and $has_not ($said)"
+        fi || ! exists "$from" || stop $EX_STALE "$from changed, and $has_not ($said)"
+        [ -z "$closed" ] || chmod "$closed" "$folder"
     done 8<"$kept/differs"
     comm -23 "$staged/live" "$kept/now" >"$kept/differs"
     while IFS= read -r line <&8; do
@@ -55,6 +59,7 @@ if is_mounted "$real"; then
 fi
 read -r its_digest its_identity _ 2>/dev/null <"$staged/staged" || stop $EX_STALE "no whole tree is staged for $to"
 [ "$its_digest" = "$digest" ] || stop $EX_STALE "what is staged for $to is another tree"
+exists "$other.old" || name_back
 if [ "$(identity "$real")" != "$its_identity" ]; then
     mkdir -p -- "$kept" || exit $EX_FAILED
     waits=$other
@@ -70,6 +75,7 @@ if [ "$(identity "$real")" != "$its_identity" ]; then
         without_mounts "$real"
         carry_again
         # All that takes its time comes before anything has another name.
+        ! [ -f "$staged/known" ] || put "$kept/known" "$(cat -- "$staged/known")"
         put "$kept/old" "$(fingerprint "$real") $(identity "$real")"
         put "$kept/kept.json" "$aside"
         [ "$waits" = "$other" ] || said=$(mv -T -- "$stage" "$other" 2>&1) || blame "$stage can't be moved" "$said"
@@ -82,4 +88,4 @@ if [ "$(identity "$real")" != "$its_identity" ]; then
 elif exists "$other.old"; then
     change_places "$real" "$other"
 fi
-rm -f -- "$staged/kept.json" "$staged/live" "$staged/own"
+rm -f -- "$staged/kept.json" "$staged/live" "$staged/own" "$staged/known"

@@ -24,13 +24,52 @@ stop() {
 
 # Ends with the reason that a program gave.
 blame() {
-    case $2 in
-    *'No space left on device'* | *'uota exceeded'* | *'File too large'*) stop $EX_FULL "$1: ${2##*: }" ;;
-    *'Read-only file system'* | *'ermission denied'* | *'peration not permitted'*)
-        stop $EX_DENIED "$1: ${2##*: } (as user $(id -u))"
-        ;;
-    *) stop $EX_FAILED "$1: $2" ;;
-    esac
+    for reason in 'No space left on device' 'uota exceeded' 'File too large'; do
+        case $2 in *"$reason"*) stop $EX_FULL "$1: $(reason_in "$2" "$reason")" ;; esac
+    done
+    for reason in 'Read-only file system' 'ermission denied' 'peration not permitted'; do
+        case $2 in *"$reason"*) stop $EX_DENIED "$1: $(reason_in "$2" "$reason") (as user $(id -u))" ;; esac
+    done
+    stop $EX_FAILED "$1: $2"
+}
+
+# The end of the first line that has these words.
+reason_in() {
+    line=$(printf '%s\n' "$1" | grep -F -e "$2" | head -n 1)
+    printf '%s\n' "${line##*: }"
+}
+
+# Runs a program and keeps the first lines of what it says, in `said`. One that finds the disk full is ended at once: all
+# that follows would fail one by one, and take its time.
+heard() {
+    said=$({
+        /bin/sh -c 'echo "$$"; exec "$@" 2>&1' sh "$@"
+        echo "ended $?"
+    } 2>/dev/null | {
+        read -r pid
+        many=0 code=1
+        while IFS= read -r line; do
+            case $line in
+            'ended '[0-9]*)
+                code=${line#ended }
+                continue
+                ;;
+            *'No space left on device'* | *'uota exceeded'*)
+                [ -z "$pid" ] || kill "$pid" 2>/dev/null
+                [ -z "$pid" ] || printf '%s\n' "$line"
+                pid=
+                ;;
+            *) [ "$many" -ge 20 ] || printf '%s\n' "$line" ;;
+            esac
+            many=$((many + 1))
+        done
+        exit "$code"
+    })
+}
+
+# Whether nothing else is wrong than that something went while a program looked at it.
+only_gone() {
+    [ -n "$1" ] && ! printf '%s\n' "$1" | grep -q -v ': No such file or directory$'
 }
 
 exists() {
@@ -86,10 +125,29 @@ put() {
     mv -f -- "$1.new" "$1" && on_disk "${1%/*}"
 }
 
-# Waits until nobody else works in the stage: a runner that died may still have something there that unpacks.
+# Waits until nobody else works in the stage: a runner that died may still have something there that unpacks. With `-s`,
+# others that have said so, too, may work there at the same time.
 alone() {
     command -v flock >/dev/null || return 0
-    exec 9<"$1" && flock -w 60 9 9<&9 || stop $EX_FAILED "another process still works in $1"
+    exec 9<"$1" && flock ${2-} -w 60 9 9<&9 || stop $EX_FAILED "another process still works in $1"
+}
+
+# Lets who owns the folders of the stage, in which this is, into all of them: what was finished may be closed. Each is
+# opened before it is looked into.
+open_up() {
+    chmod u+rwx . && find . -type d ! -perm -700 -exec chmod u+rwx '{}' ';' 2>/dev/null
+}
+
+# Takes away the access lists that the folders of the stage, in which this is, have from the folder beside which they
+# are or from an earlier tree: nothing that comes must inherit them. Whoever shall have one gets it last.
+without_lists() {
+    if command -v setfacl >/dev/null; then
+        find . -type d -exec setfacl -b -k -- '{}' + 2>/dev/null
+    elif command -v setfattr >/dev/null; then
+        find . -type d -exec setfattr -h -x system.posix_acl_default -- '{}' ';' 2>/dev/null
+        find . -type d -exec setfattr -h -x system.posix_acl_access -- '{}' ';' 2>/dev/null
+    fi
+    chmod u+rwx,go= .
 }
 
 # What can exchange two names at once on this node: `none` where nothing can.
@@ -159,6 +217,32 @@ real_of() {
     fi
 }
 
+# Where the tree of a place stands, in `tree`: there, or beside it under the name that it has in the instant between the two
+# renames of a swap, if that was cut short. The new one waits beside it then.
+tree_of() {
+    tree=$1
+    exists "$1" || for beside in "${1%/*}/.${1##*/}.clusterctl-"*.old; do
+        ! [ -d "$beside" ] || [ -L "$beside" ] || ! [ -d "${beside%.old}" ] || tree=$beside
+    done
+}
+
+# A swap of another run may have been cut short between its two renames: the old tree gets its name back.
+name_back() {
+    tree_of "$real"
+    [ "$tree" != "$real" ] || return 0
+    said=$(mv -T -- "$tree" "$real" 2>&1) || blame "$tree can't become $real again" "$said"
+    on_disk "${real%/*}/"
+}
+
+# A strong fingerprint of standard input, by what the node has.
+strong() {
+    if command -v sha256sum >/dev/null; then
+        sha256sum
+    else
+        b2sum
+    fi
+}
+
 # What a tree contains, in order, a line each: four words that tell whether it changed, and the path. A line end in a
 # name becomes the character 1.
 listing() (
@@ -175,8 +259,8 @@ listing() (
 fingerprint() (
     cd -P -- "$1" || exit 1
     if find . -maxdepth 0 -printf '' 2>/dev/null; then
-        find . -printf '%y %m %s %T@ %P %l\0'
+        find . -printf '%y %m %s %T@ %P %l\0' 2>/dev/null
     else
-        find . -print0 | xargs -0 -n256 stat -c '%f %s %Y %N'
-    fi | sort -z | sha256sum
+        find . -print0 2>/dev/null | xargs -0 -n256 stat -c '%f %s %Y %N' 2>/dev/null
+    fi | sort -z | strong
 )

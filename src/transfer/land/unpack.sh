@@ -5,15 +5,13 @@
 
 stage=$1 how=$2
 
-alone "$stage"
+alone "$stage" -s
 if [ "$how" = gnu ]; then
-    tar --extract --file=- --directory="$stage" --preserve-permissions --delay-directory-restore \
+    heard tar --extract --file=- --directory="$stage" --preserve-permissions --delay-directory-restore \
         --numeric-owner --xattrs --xattrs-include='*' --warning=no-timestamp
 else
-    tar -x -p -f - -C "$stage"
-fi 2>"$stage.said"
+    heard tar -x -p -f - -C "$stage"
+fi
 code=$?
-said=$(tail -c 2000 "$stage.said")
-rm -f -- "$stage.said"
 [ "$code" -eq 0 ] || blame "what was sent can't be unpacked in $stage" "$said"
 [ -z "$said" ] || printf '%s\n' "$said" >&2

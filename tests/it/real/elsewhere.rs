@@ -336,6 +336,51 @@ fn a_damaged_copy_is_no_hindrance_where_the_journal_is_whole() {
     assert!(!written.exists());
 }
 
+#[test]
+fn a_damaged_copy_is_written_anew_by_who_has_the_whole_journal() {
+    let lab = Lab::over_ssh();
+    let cluster = cluster(&lab);
+    let n1 = node("n1");
+    let written = lab.path("tree/written");
+    let plan = lab.save(&plan(
+        &lab.path("nodes"),
+        vec![stage(
+            "go",
+            1,
+            vec![(
+                &n1,
+                vec![
+                    write(&n1, "written", &written),
+                    step(
+                        &n1,
+                        "fails",
+                        run(["test", "-e", lab.path("var/now").to_str().unwrap()]),
+                    ),
+                ],
+            )],
+        )],
+    ));
+    assert_ne!(lab.call(&["apply", &plan]).code, 0);
+    let run = holder_of(&lab, &cluster, "n1");
+    let copy = lab.path("nodes/n1/runs").join(&run).join("journal.jsonl");
+    let text = fs::read_to_string(&copy).unwrap();
+    let damaged = text.replacen("\"rec\"", "\"wreck\"", 1);
+    fs::write(&copy, &damaged).unwrap();
+    let told = lab.call(&["resume", &run]);
+    assert_ne!(told.code, 0);
+    assert!(told.err.contains("is written anew"), "{told:#?}");
+    let beside = copy.with_file_name("journal.jsonl.damaged");
+    assert_eq!(fs::read_to_string(beside).unwrap(), damaged);
+    assert!(fs::read_to_string(&copy).unwrap().starts_with(&text));
+    // Another machine needs nothing but the copy.
+    fs::write(lab.path("var/now"), "").unwrap();
+    lab.call_as("another", &["-c", &cluster, "runs", "fetch", &run])
+        .is(0);
+    let told = lab.call_as("another", &["resume", &run]).is(0);
+    assert!(!told.err.contains("warning"), "{told:#?}");
+    assert!(written.exists());
+}
+
 /// The run that holds this node.
 fn holder_of(lab: &Lab, cluster: &str, name: &str) -> String {
     let words = ["-c", cluster, "lock", "status", "--on", name, "--json"];

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 mod conformance;
+mod far;
 pub(crate) mod lab;
 mod lab_itself;
 pub(crate) mod server;

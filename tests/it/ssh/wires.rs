@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use crate::real::processes::PATIENCE;
 
@@ -115,13 +116,23 @@ struct Flow {
     changed: Condvar,
     /// Bytes from the server to the client.
     carried: AtomicUsize,
+    /// How long everything takes in each direction.
+    length: Duration,
     /// After how many of them the connections that there are break, once.
     breaks_after: Mutex<Option<usize>>,
 }
 
 impl Wire {
     pub(crate) fn to(server: SocketAddr) -> Self {
-        let flow = Arc::new(Flow::default());
+        Self::as_long_as(Duration::ZERO, server)
+    }
+
+    /// A wire on which everything takes so long in each direction.
+    pub(crate) fn as_long_as(length: Duration, server: SocketAddr) -> Self {
+        let flow = Arc::new(Flow {
+            length,
+            ..Flow::default()
+        });
         let shared = Arc::clone(&flow);
         let listener = Listener::new(move |client| {
             let Ok(server) = TcpStream::connect(server) else {
@@ -188,6 +199,7 @@ fn carry(mut from: TcpStream, mut to: TcpStream, flow: &Flow, down: bool) {
             held = flow.changed.wait(held).unwrap();
         }
         drop(held);
+        thread::sleep(flow.length);
         if down {
             // Whoever has read it finds it counted.
             let carried = flow.carried.fetch_add(count, Ordering::SeqCst) + count;

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -43,14 +44,45 @@ impl Trees {
         Self::on(Lab::over_ssh())
     }
 
+    /// Nodes to which throw-away users log in, who may write into the folder `open`; said loudly where none can be made.
+    pub(super) fn as_users() -> Option<Self> {
+        Self::as_users_with(None)
+    }
+
+    /// The same where the programs of busybox are found first.
+    pub(super) fn as_users_on_busybox() -> Option<Self> {
+        let tools = tempfile::tempdir().unwrap();
+        sh(tools.path(), "busybox --install -s .; chmod 755 .");
+        Self::as_users_with(Some(tools))
+    }
+
+    fn as_users_with(tools: Option<tempfile::TempDir>) -> Option<Self> {
+        let path = tools
+            .as_ref()
+            .map(|tools| format!("{}:/usr/bin:/bin", text(tools.path())));
+        let lab = Lab::over_ssh_with(|wishes| match &path {
+            Some(path) => wishes.login_shell("/bin/sh").env("PATH", path),
+            None => wishes.login_shell("/bin/sh"),
+        });
+        lab.servers().server("n1").user()?;
+        sh(
+            lab.folder(),
+            "chmod 755 .; mkdir open; chmod 777 nodes; chmod 777 open",
+        );
+        let mut trees = Self::on(lab);
+        trees.tools = tools;
+        Some(trees)
+    }
+
     fn on(lab: Lab) -> Self {
         let mut text = "name = \"lab\"\n".to_owned();
         for name in ["n1", "n2", "n3"] {
             let address = lab.servers().server(name).address();
+            let user = lab.servers().server(name).user().unwrap_or_default();
             let state = lab.path("nodes").join(name);
             let _ = write!(
                 text,
-                "[nodes.{name}]\naddress = \"{}\"\nport = {}\nstate_dir = \"{}\"\n",
+                "[nodes.{name}]\naddress = \"{}\"\nport = {}\nuser = \"{user}\"\nstate_dir = \"{}\"\n",
                 address.ip(),
                 address.port(),
                 state.display()
@@ -136,6 +168,21 @@ impl Trees {
         self.lab.path(name)
     }
 
+    /// Calls the program where these scripts are found before all other programs.
+    pub(super) fn call_with_programs(&self, programs: &[(&str, &str)], words: &[&str]) -> Told {
+        let bin = self.path("bin");
+        fs::create_dir_all(&bin).unwrap();
+        for (name, script) in programs {
+            let at = bin.join(name);
+            fs::write(&at, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(&at, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let mut command = self.lab.program("runner");
+        let path = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", text(&bin));
+        command.env("PATH", path).args(self.words(words));
+        self.lab.start_command(command).end()
+    }
+
     /// Pushes `src` to a node's folder of this name.
     pub(super) fn push(&self, to: &str, more: &[&str]) -> Told {
         self.push_to(self.node(), to, more)
@@ -199,6 +246,43 @@ impl Trees {
             .collect();
         names.sort();
         names
+    }
+}
+
+/// A small file system of its own, which goes with the value.
+pub(super) struct Small(PathBuf);
+
+impl Small {
+    /// `None`, said loudly, where nothing may be mounted; `what` is what is not tested then.
+    pub(super) fn at(path: PathBuf, options: &str, what: &str) -> Option<Self> {
+        fs::create_dir_all(&path).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "clusterctl-test"])
+            .arg(&path)
+            .status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(Self(path));
+        }
+        println!("NOT TESTED: nothing may be mounted here, so {what}");
+        None
+    }
+
+    /// Leaves no room for another byte.
+    pub(super) fn fill(&self) {
+        let mut file = fs::File::create(self.0.join("ballast")).unwrap();
+        for size in [1 << 20, 4096, 1] {
+            while file.write_all(&vec![b'x'; size]).is_ok() {}
+        }
+    }
+
+    pub(super) fn make_room(&self) {
+        let _ = fs::remove_file(self.0.join("ballast"));
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
 

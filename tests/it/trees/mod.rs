@@ -1,11 +1,17 @@
 //! `push`: trees brought to nodes, judged by a program that is not ours.
 
+mod attributes;
+mod between;
+mod closed;
 mod in_place;
 mod kills;
 mod lab;
 mod landing;
+mod lines;
 mod many;
 mod mounts;
 mod options;
 mod random;
+mod room;
 mod stays;
+mod undone;

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use clusterctl::config::{NodeName, SecretRef, SecretStore};
 use clusterctl::engine::{
-    Call, Cancel, Claim, ClaimError, Direction, Epoch, Fault, Holding, Look, Runner, World as _,
+    Call, Cancel, Claim, ClaimError, Direction, Epoch, Fault, Holding, Look, Runner, Teller,
+    World as _,
 };
 use clusterctl::plan::{
     Action, BackupRef, Millis, Probe, Proof, Reading, RemotePath, RunId, StepId, Target, Value,
@@ -151,6 +152,7 @@ impl Bench {
             proof: &Proof::Stamp,
             timeout,
             cancel: &self.cancel,
+            teller: Teller::NOBODY,
         }
     }
 

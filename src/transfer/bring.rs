@@ -1,0 +1,271 @@
+//! Bringing what is sent to a stage and verifying it, by one connection or several at once.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+
+use super::bits::Bits;
+use super::land::Landing;
+use super::list::List;
+use super::pack::{Pack, Which};
+use super::read::Findings;
+use super::script::{self, LandError};
+use super::split::{Share, portions, split};
+use super::survey::Archives;
+use super::tee::{Blocks, Seat, Stream, alone};
+use super::throttle::{RealClock, Throttle};
+use crate::remote::{
+    Bulk, Exit, Host, Input, Line, Output, Patience, RemoteError, RemoteErrorKind, Streams,
+};
+
+impl Landing<'_> {
+    /// Has everything that is sent unpacked in the stage.
+    pub(super) fn bring(
+        &self,
+        stage: &str,
+        seat: Seat<'_>,
+        bulk: &Bulk,
+    ) -> Result<(String, Vec<Arc<Findings>>), LandError> {
+        let (delta, hash) = (self.delta, self.survey.hash);
+        let further = match bulk {
+            // What makes links last of all can't do so in parts.
+            Bulk::Further(hosts) if self.survey.archives == Archives::Gnu => hosts,
+            _ => {
+                let other = match bulk {
+                    Bulk::Instead(host) => Some(&**host),
+                    _ => None,
+                };
+                let wanted = (delta.send.clone(), delta.verify.clone());
+                let Stream { blocks, findings } = seat.join(self.source, wanted.0, wanted.1, hash);
+                let said = self.unpack(stage, &delta.send, blocks, other)?;
+                return Ok((said, vec![findings]));
+            }
+        };
+        // The others need not wait for one that reads for itself.
+        drop(seat);
+        let shares = split(
+            &self.source.manifest,
+            &delta.send,
+            &delta.verify,
+            further.len() + 1,
+        );
+        // Together they may be as fast as one alone.
+        let many = u64::try_from(shares.len()).unwrap_or(u64::MAX).max(1);
+        let rate = self.rate.map(|rate| rate / many);
+        let streams = shares.into_iter().map(|Share { send, verify, .. }| {
+            (send.clone(), alone(self.source, send, verify, hash))
+        });
+        let mut streams = streams.collect::<Vec<_>>().into_iter();
+        let Some((send, first)) = streams.next() else {
+            return Ok((String::new(), Vec::new()));
+        };
+        let mut all = vec![first.findings];
+        let (at_work, others) = channel();
+        let said = thread::scope(|scope| {
+            let mut threads = Vec::new();
+            for ((send, stream), host) in streams.zip(further) {
+                all.push(stream.findings);
+                let (blocks, at_work) = (stream.blocks, at_work.clone());
+                let work = move || {
+                    let pack = self.pack(send, &delta.fresh, blocks, Which::Part);
+                    let unpacked = self.unpack_one(stage, pack, rate, Some(&**host));
+                    drop(at_work);
+                    unpacked
+                };
+                let thread = thread::Builder::new().name("stream".to_owned());
+                let thread = thread.spawn_scoped(scope, work);
+                threads.push(thread.map_err(|error| no_thread(&error)));
+            }
+            drop(at_work);
+            let pack = self.pack(send, &delta.fresh, first.blocks, Which::All);
+            let mut said = self.unpack_one(stage, pack.after(others), rate, None);
+            for thread in threads {
+                let other =
+                    thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(cut_short())));
+                said = match (said, other) {
+                    (Ok(mut said), Ok(other)) => {
+                        said.push_str(&other);
+                        Ok(said)
+                    }
+                    (Err(error), _) | (Ok(_), Err(error)) => Err(error),
+                };
+            }
+            said
+        })?;
+        Ok((said, all))
+    }
+
+    /// Runs commands by another connection than the usual one, where one is given.
+    pub(super) fn by<'h>(
+        &'h self,
+        by: Option<&'h dyn Host>,
+    ) -> impl Fn(&Line, Streams<'_>, &Patience<'_>) -> Result<Exit, RemoteError> + Sync + 'h {
+        move |line, streams, patience| match by {
+            Some(host) => host.exec(line, streams, patience),
+            None => (self.exec)(line, streams, patience),
+        }
+    }
+
+    /// The archive of these entries, and of the attributes of these folders.
+    pub(super) fn pack(
+        &self,
+        send: Bits,
+        folders: &Bits,
+        blocks: Blocks,
+        which: Which,
+    ) -> Pack<'_> {
+        Pack::new(
+            self.source,
+            (send, folders.clone()),
+            &self.delta.headers,
+            (self.survey.archives, self.survey.owner),
+            blocks,
+            which,
+            self.moved,
+        )
+    }
+
+    /// Has one of several archives unpacked, by the usual connection or another one.
+    fn unpack_one(
+        &self,
+        stage: &str,
+        pack: Pack<'_>,
+        rate: Option<u64>,
+        by: Option<&dyn Host>,
+    ) -> Result<String, LandError> {
+        let mut pack = Throttle::new(pack, rate, RealClock::default());
+        let how = match self.survey.archives {
+            Archives::Gnu => "gnu",
+            Archives::Busybox => "busybox",
+        };
+        let mut out = Output::at_most(1 << 20);
+        let exec = self.by(by);
+        script::run(
+            &exec,
+            script::unpack(),
+            &[stage, how],
+            Input::Reader(&mut pack),
+            &mut out,
+            self.patience,
+        )
+    }
+
+    fn unpack(
+        &self,
+        stage: &str,
+        send: &Bits,
+        blocks: Blocks,
+        by: Option<&dyn Host>,
+    ) -> Result<String, LandError> {
+        // busybox makes links last of all, which changes the times of folders.
+        let which = match self.survey.archives {
+            Archives::Gnu => Which::All,
+            Archives::Busybox => Which::NoFolders,
+        };
+        let fresh = &self.delta.fresh;
+        let first = self.pack(send.clone(), fresh, blocks, which);
+        let said = self.unpack_one(stage, first, self.rate, by)?;
+        if which == Which::All {
+            return Ok(said);
+        }
+        let folders = self.pack(Bits::default(), fresh, Blocks::none(), Which::Folders);
+        let said = self.unpack_one(stage, folders, self.rate, None)?;
+        if !self.survey.superuser {
+            self.set_modes(stage, send)?;
+        }
+        Ok(said)
+    }
+
+    /// Brings files once more of which the stage has other bytes: a power cut may have taken what had arrived.
+    fn mend(&self, stage: &str, wrong: &Bits) -> Result<(), LandError> {
+        let manifest = &self.source.manifest;
+        let mut list = List::new(manifest, wrong, &[]);
+        self.run(script::discard(), &[stage], Input::Reader(&mut list))?;
+        // Other names of these files go with them, and come again.
+        let mut again = wrong.clone();
+        for (at, entry) in manifest.iter() {
+            let first = manifest.first(entry).map(|first| manifest.path(first));
+            let first = first.and_then(|path| manifest.find(path));
+            if first.is_some_and(|first| wrong.has(first)) {
+                again.add(at);
+            }
+        }
+        let Stream { blocks, findings } =
+            alone(self.source, again.clone(), wrong.clone(), self.survey.hash);
+        self.unpack(stage, &again, blocks, None)?;
+        findings.wait();
+        let still = self.verify(stage, wrong, &[findings], None)?;
+        let Some((_, entry)) = manifest.iter().find(|(at, _)| still.has(*at)) else {
+            return Ok(());
+        };
+        let path = String::from_utf8_lossy(manifest.path(entry));
+        let what = format!(
+            "{path} is not what was sent, twice: its fingerprint in {stage} is another than here"
+        );
+        Err(LandError::Broken(what))
+    }
+
+    /// Verifies what is in the files that came over the wire, now or before, and where the stage is a whole tree, all that
+    /// can be seen of it; what was said while it was unpacked is given then. Where there are several connections, at the
+    /// same time.
+    pub(super) fn check(
+        &self,
+        stage: &str,
+        findings: &[Arc<Findings>],
+        bulk: &Bulk,
+        whole: Option<&str>,
+    ) -> Result<(), LandError> {
+        let further: Vec<&dyn Host> = match bulk {
+            Bulk::Same => Vec::new(),
+            Bulk::Instead(host) => vec![&**host],
+            Bulk::Further(hosts) => hosts.iter().map(|host| &**host).collect(),
+        };
+        let manifest = &self.source.manifest;
+        let portions = portions(manifest, &self.delta.verify, further.len() + 1);
+        thread::scope(|scope| {
+            let (own, others) = portions.split_first().unzip();
+            let others = others.unwrap_or_default().iter().zip(further);
+            let threads: Vec<_> = others
+                .map(|(which, host)| {
+                    let work = move || self.verify(stage, which, findings, Some(host));
+                    let thread = thread::Builder::new().name("verify".to_owned());
+                    thread
+                        .spawn_scoped(scope, work)
+                        .map_err(|error| no_thread(&error))
+                })
+                .collect();
+            let compare = || whole.map_or(Ok(()), |said| self.compare(stage, said));
+            let compared = compare();
+            let mut wrong = own.map_or(Ok(Bits::default()), |which| {
+                self.verify(stage, which, findings, None)
+            });
+            for thread in threads {
+                let other =
+                    thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(cut_short())));
+                wrong = match (wrong, other) {
+                    (Ok(mut wrong), Ok(other)) => {
+                        wrong.join(&other);
+                        Ok(wrong)
+                    }
+                    (Err(error), _) | (Ok(_), Err(error)) => Err(error),
+                };
+            }
+            let wrong = wrong?;
+            if wrong.is_none() {
+                return compared;
+            }
+            self.mend(stage, &wrong)?;
+            compare()
+        })
+    }
+}
+
+fn no_thread(error: &io::Error) -> LandError {
+    let what = format!("a thread can't be started: {error}");
+    RemoteError::new(RemoteErrorKind::Here, what).into()
+}
+
+fn cut_short() -> LandError {
+    LandError::Broken("a stream was cut short".to_owned())
+}
