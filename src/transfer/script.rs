@@ -249,7 +249,7 @@ old
 own
 old' ]; [ -L 'l l' ]; ! [ -e new* ]; ! [ -e ../.to.clusterctl-r.old ]; ! [ -e ../../staged/staged ]",
                 );
-                let words = [&to, &other, &kept, &other, &undone, "aside"];
+                let words = [&to, &other, &kept, &other, &undone, "aside", "unknown", ""];
                 run(root, &backward, &words, cut);
                 assert!(run(root, &backward, &words, 99), "{at_once} {cut}");
                 sh(
