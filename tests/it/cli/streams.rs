@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
+use clusterctl::engine::EVENT_FORMAT;
 use clusterctl::exit::Exit;
 
 use super::lab::Lab;
@@ -71,7 +72,11 @@ fn with_json_every_line_is_a_value_with_a_format() {
     ] {
         let said = lab.run(&format!("--json {words}"));
         for value in said.json() {
-            assert_eq!(value["format"], 1, "{said}");
+            let format = match value.get("event") {
+                Some(_) => EVENT_FORMAT,
+                None => 1,
+            };
+            assert_eq!(value["format"], format, "{said}");
         }
         assert!(said.err.is_empty(), "{said}");
     }
