@@ -40,7 +40,14 @@ pub(super) const LOOK: Duration = Duration::from_mins(10);
 /// was there is kept until `clusterctl cleanup`, and `clusterctl undo` swaps it
 /// back. What is only in the old tree is carried over, unless --delete is given.
 /// A copy that was cut short leaves the old tree alone, and the next one goes on
-/// with what had arrived.
+/// with what had arrived. A target at which a file system is mounted is staged in
+/// it, and what is in the two trees changes places one by one: not at once, but no
+/// less sure to come to its end.
+///
+/// With --in-place there is no second tree: what was sent and verified is given its
+/// places file by file, as rsync does it, and what goes with --delete goes last.
+/// Every file is the old one or the new one then, whenever it is cut short, and the
+/// next push goes on; but it can't be taken back. It needs room for what is sent.
 ///
 /// With --from the folder is one of a node, which is only read: what the others lack
 /// goes through this machine without touching its disk. A node that has the folder
@@ -48,15 +55,20 @@ pub(super) const LOOK: Duration = Duration::from_mins(10);
 ///
 /// Kept are modes, links, hard links, holes, times, extended attributes and access
 /// lists, and owners where the user there is root; what a node can't keep is told.
-/// Whether a file is the same is told by its size, its time, its mode and its
-/// extended attributes, not by its content.
+/// Whether a file is the same is told by its size, its time and its extended
+/// attributes, or with --checksum by its content instead of its time.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("tree").required(true).args(["source", "from"])))]
 #[command(after_help = "Examples:
   clusterctl push build/app --on @server --to /opt/app
   clusterctl push /opt/ucd/server --on 'ucd*,!ucd1' --to /opt/ucd/server --exclude '*.log' --exclude /conf/server/ --delete
   clusterctl push build/app --on @server --to /opt/app --dry-run
-  clusterctl push --from ucd1:/opt/ucd/server --on 'ucd*,!ucd1' --to /opt/ucd/server")]
+  clusterctl push --from ucd1:/opt/ucd/server --on 'ucd*,!ucd1' --to /opt/ucd/server
+  clusterctl push content --on @web --to /srv/www --in-place --delete --owner www-data --limit-rate 20M")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(super) struct Push {
     /// The folder on this machine.
     #[arg(
@@ -90,8 +102,63 @@ pub(super) struct Push {
     #[arg(long, conflicts_with_all = ["plan", "out"])]
     dry_run: bool,
 
+    /// Replace files where they are, one by one, and don't swap whole trees; it can't be taken back.
+    #[arg(long)]
+    in_place: bool,
+
+    /// Tell by content (BLAKE2 or SHA-256) which files are the same, and not by size and time; not with --from.
+    #[arg(long, conflicts_with = "from")]
+    checksum: bool,
+
+    /// Let everything belong to this user and group there, names or numbers; without a group, to the user's own.
+    #[arg(long, value_name = "USER[:GROUP]", value_parser = owner)]
+    owner: Option<String>,
+
+    /// Send at most so many bytes a second to each node; k, M and G stand for thousands, millions, billions.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    limit_rate: Option<u64>,
+
+    /// Give unchanged files a second name in the new tree instead of copying them: only for trees in which nothing is
+    /// ever written in place, since both trees, and the undo, then have the same file.
+    #[arg(long, conflicts_with = "in_place")]
+    link_unchanged: bool,
+
     #[command(flatten)]
     changing: Changing,
+}
+
+/// A user, or a user and a group.
+fn owner(text: &str) -> Result<String, String> {
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && !name.starts_with('-')
+            && name
+                .chars()
+                .all(|c| !c.is_whitespace() && !c.is_control() && !"/:".contains(c))
+    };
+    let (user, group) = text.split_once(':').unwrap_or((text, "0"));
+    if is_name(user) && is_name(group) {
+        return Ok(text.to_owned());
+    }
+    Err("write it as `app`, `app:staff` or `1001:1001`".to_owned())
+}
+
+/// A number of bytes a second.
+fn rate(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match &text[digits.len()..] {
+        "" => 1,
+        "k" | "K" => 1_000,
+        "m" | "M" => 1_000_000,
+        "g" | "G" => 1_000_000_000,
+        _ => 0,
+    };
+    let rate = digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit));
+    rate.filter(|rate| *rate > 0)
+        .ok_or_else(|| "write it as `500k`, `10M` or a number of bytes".to_owned())
 }
 
 pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
@@ -143,9 +210,7 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
         source: &source,
         origin: origin.as_ref(),
         rules: &rules,
-        wanted: Wanted {
-            delete: args.delete,
-        },
+        args,
         to: &to,
         on: &args.on,
         reach: &reach,
@@ -233,8 +298,13 @@ fn circumstances(
             digest: Sha256::from_raw(&source.digest()),
             exclude: args.exclude.clone(),
             delete: args.delete,
+            checksum: args.checksum,
+            owner: args.owner.clone(),
+            link_unchanged: args.link_unchanged,
+            rate: args.limit_rate,
         },
         to,
+        in_place: args.in_place,
         made_by: TOOL.to_owned(),
         made_at: jiff::Timestamp::now(),
         hooks: hooks(cluster),
@@ -249,7 +319,7 @@ struct Looking<'a> {
     source: &'a Source,
     origin: Option<&'a Origin>,
     rules: &'a Rules,
-    wanted: Wanted,
+    args: &'a Push,
     to: &'a RemotePath,
     on: &'a Selection,
     reach: &'a Reach,
@@ -305,9 +375,23 @@ impl Looking<'_> {
         let exec = |line: &Line, streams: Streams<'_>, patience: &Patience<'_>| {
             host.exec(line, streams, patience)
         };
-        let survey = transfer::survey(&exec, self.to.as_str(), None, &patience).map_err(told)?;
+        let owner = self.args.owner.as_deref();
+        let survey =
+            transfer::survey(&exec, self.to.as_str(), None, owner, &patience).map_err(told)?;
         self.check(node, target, &survey)?;
-        let delta = Delta::between(&self.source.manifest, &survey, self.rules, self.wanted);
+        let same = if self.args.checksum {
+            let same = transfer::same_content(&exec, self.source, &survey, &patience);
+            Some(same.map_err(told)?)
+        } else {
+            None
+        };
+        let wanted = Wanted {
+            delete: self.args.delete,
+            in_place: self.args.in_place,
+            link_unchanged: self.args.link_unchanged,
+            same: same.as_ref(),
+        };
+        let delta = Delta::between(&self.source.manifest, &survey, self.rules, wanted);
         if let Some(lost) = delta.lost.first() {
             let lost = String::from_utf8_lossy(lost);
             let what = format!(
@@ -335,6 +419,7 @@ impl Looking<'_> {
                 removed: delta.removed,
             },
             at_once: survey.exchange != "none",
+            mounted: survey.mounted,
             losses: if delta.is_none() {
                 Vec::new()
             } else {
@@ -393,11 +478,13 @@ impl Looking<'_> {
             let what = format!("{node}: {to} is not a folder");
             return Err(forbidden(what).hint("move it away first").into());
         }
-        if survey.mounted {
-            let what = format!(
-                "{node}: a file system is mounted at {to}, which can't be swapped as a whole"
-            );
-            return Err(forbidden(what).hint("push to a folder in it").into());
+        if self.args.in_place {
+            if survey.stages_inside() && !survey.writable_inside {
+                let what = format!("{node}: this user may not put anything into {to}");
+                let hint = "see `user` and `sudo` of the node in the cluster file";
+                return Err(forbidden(what).hint(hint).into());
+            }
+            return Ok(());
         }
         if let Some(at) = &survey.holds_mount {
             let what = format!(
@@ -406,12 +493,13 @@ impl Looking<'_> {
             let hint = "unmount it, or push to the folders beside it one by one";
             return Err(forbidden(what).hint(hint).into());
         }
-        if !survey.writable {
+        if !(survey.writable || survey.mounted) {
             let what = format!("{node}: this user may not put anything beside {to}");
-            let hint = "see `user` and `sudo` of the node in the cluster file";
+            let hint =
+                "see `user` and `sudo` of the node in the cluster file, or push with --in-place";
             return Err(forbidden(what).hint(hint).into());
         }
-        let stays = |odd: &&Vec<u8>| !self.wanted.delete || self.rules.leave_out(odd, false);
+        let stays = |odd: &&Vec<u8>| !self.args.delete || self.rules.leave_out(odd, false);
         if let Some(odd) = survey.odd.iter().find(stays) {
             let odd = String::from_utf8_lossy(odd);
             let what =
@@ -480,4 +568,24 @@ fn summarise(context: &Context, found: &[Found]) {
         ]);
     }
     context.io.out.print(&table.render(context.out_look()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_and_owners_are_read_or_refused() {
+        let rates = ["500k", "10M", "1G", "77", "2K"].map(|text| rate(text).unwrap());
+        assert_eq!(rates, [500_000, 10_000_000, 1_000_000_000, 77, 2_000]);
+        for bad in ["", "0", "k", "1.5M", "-1", "10MB", "99999999999G", "ä"] {
+            assert!(rate(bad).is_err(), "{bad}");
+        }
+        for good in ["app", "app:staff", "1001:1001", "a.b@c:d"] {
+            assert_eq!(owner(good).unwrap(), good);
+        }
+        for bad in ["", ":staff", "app:", "-x", "a b", "a/b", "a:b:c"] {
+            assert!(owner(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -53,8 +53,13 @@ impl Halt {
         let text = match self {
             Self::Failed(id, fault) => {
                 let node = node(id);
-                let left = if plan.step(id).is_some_and(|(_, step)| is_seen(step)) {
+                let step = plan.step(id).map(|(_, step)| step);
+                let left = if step.is_some_and(is_seen) {
                     format!("{node} is as it was before this step")
+                } else if step.is_some_and(|step| step.action.goes_on()) {
+                    format!(
+                        "What it may have done by then stays on {node}; doing it again goes on from there"
+                    )
                 } else {
                     format!("Nothing that can be seen shows whether it left anything on {node}")
                 };
@@ -101,7 +106,7 @@ impl Halt {
 
 /// Whether looking can show that a step which failed left nothing.
 pub(super) fn is_seen(step: &Step) -> bool {
-    !step.action.changes() || !step.guards.is_empty()
+    !step.action.changes() || !(step.guards.is_empty() || step.action.goes_on())
 }
 
 /// A sentence without its full stop, to be gone on after.

@@ -175,6 +175,11 @@ impl Session<'_> {
         self.observe(node, &Probe::Stamp { step: step.clone() })
     }
 
+    /// Whether nothing of a step is there that failed, where its guards hold even when it is done in part.
+    pub(super) fn is_untouched(&self, node: &NodeName, step: &Step) -> bool {
+        !step.action.goes_on() || self.stamp(node, &step.id) == Ok(Reading::Absent)
+    }
+
     /// Fails unless every guard of the step holds.
     pub(super) fn check_guards(&self, node: &NodeName, step: &Step) -> Result<(), Halt> {
         match self.failing(node, &step.guards) {

@@ -311,7 +311,11 @@ impl Progress {
                         Direction::Do => "was done",
                         Direction::Undo => "was taken back",
                     };
-                    let words = format!("whether {} {done} is not known", step.id);
+                    let words = if step.action.goes_on() {
+                        format!("and some of what {} does may be there", step.id)
+                    } else {
+                        format!("whether {} {done} is not known", step.id)
+                    };
                     differs.entry(node).or_default().push(words);
                 }
             }

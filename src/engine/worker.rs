@@ -564,12 +564,12 @@ impl Session<'_> {
                     // What can't be taken back leaves the node between two states.
                     (Direction::Undo, _) => Halt::Stuck(id.clone(), fault.clone()),
                 };
-                (
-                    Some(StepResult::Failed {
-                        fault: fault.clone(),
-                    }),
-                    halt,
-                )
+                // What may be done in part stays in doubt, until somebody goes on with it.
+                let result = StepResult::Failed {
+                    fault: fault.clone(),
+                };
+                let whole = direction == Direction::Undo || self.is_untouched(node, step);
+                (whole.then_some(result), halt)
             }
             Verdict::Neither(text) => {
                 let fault = Fault {
@@ -593,7 +593,7 @@ impl Session<'_> {
             return Err(halt);
         }
         let unchanged = matches!(result, Some(StepResult::Failed { .. }))
-            && (direction == Direction::Undo || is_seen(step));
+            && (direction == Direction::Undo || is_seen(step) || step.action.goes_on());
         if let Some(result) = result {
             self.note(
                 node,

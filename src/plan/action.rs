@@ -59,6 +59,17 @@ pub enum Action {
         /// The nodes that get the same tree at the same time, from one reading of it.
         company: Vec<NodeName>,
     },
+    /// Replace the files of a place by those of a tree where they are, one by one. Done again, it goes on.
+    ReplaceFiles {
+        /// The tree.
+        tree: Tree,
+        /// The place.
+        to: RemotePath,
+        /// What will be there: the tree with what stays of the place's own.
+        becomes: Sha256,
+        /// The nodes that get the same tree at the same time, from one reading of it.
+        company: Vec<NodeName>,
+    },
     /// Make a staged tree the one that is at a place; the old one is kept beside it.
     SwapTree {
         /// The place.
@@ -67,6 +78,9 @@ pub enum Action {
         stage: StepId,
         /// What will be there.
         becomes: Sha256,
+        /// Whether what is in the trees changes places one by one, since a file system is mounted at the place.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        one_by_one: bool,
     },
     /// Give a place back the tree that a swap took from it.
     SwapBack {
@@ -74,6 +88,9 @@ pub enum Action {
         to: RemotePath,
         /// The swap.
         swap: BackupRef,
+        /// Whether it was done one by one, and is taken back so.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        one_by_one: bool,
     },
     /// Give a file or folder another name on the same file system.
     MoveTree {
@@ -190,6 +207,7 @@ impl Action {
             Self::WriteFile { .. } => "write-file",
             Self::CopyTree { .. } => "copy-tree",
             Self::StageTree { .. } => "stage-tree",
+            Self::ReplaceFiles { .. } => "replace-files",
             Self::SwapTree { .. } => "swap-tree",
             Self::SwapBack { .. } => "swap-back",
             Self::MoveTree { .. } => "move-tree",
@@ -204,6 +222,16 @@ impl Action {
             Self::Restore { .. } => "restore",
             Self::AskOperator { .. } => "ask-operator",
             Self::Check { .. } => "check",
+        }
+    }
+
+    /// Whether the action may have been done in part by looks that find nothing of it, and goes on from there when it
+    /// is done again.
+    pub fn goes_on(&self) -> bool {
+        match self {
+            Self::ReplaceFiles { .. } => true,
+            Self::SwapTree { one_by_one, .. } | Self::SwapBack { one_by_one, .. } => *one_by_one,
+            _ => false,
         }
     }
 
@@ -224,6 +252,7 @@ impl Action {
             Self::Check { that } => that.iter_mut().flat_map(|c| c.probe.values_mut()).collect(),
             Self::CopyTree { .. }
             | Self::StageTree { .. }
+            | Self::ReplaceFiles { .. }
             | Self::SwapTree { .. }
             | Self::SwapBack { .. }
             | Self::MoveTree { .. }

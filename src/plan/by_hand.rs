@@ -132,8 +132,17 @@ pub(super) fn instructions(action: &Action, place: Place<'_>) -> Vec<Part> {
         } => write_file(path, content, *mode, place),
         Action::CopyTree { from, to, .. } => copy_tree(from, to),
         Action::StageTree { tree, to, .. } => stage_tree(tree, to, place),
+        Action::ReplaceFiles { tree, to, .. } => vec![
+            Part::Say(
+                "On the machine that has the tree, with the node's address for `NODE`:".to_owned(),
+            ),
+            Part::Show(
+                "sh",
+                command(&rsync(tree, &format!("NODE:{to}/"), tree.delete)),
+            ),
+        ],
         Action::SwapTree { to, .. } => swap_tree(to, place),
-        Action::SwapBack { to, swap } => swap_back(to, swap, place),
+        Action::SwapBack { to, swap, .. } => swap_back(to, swap, place),
         Action::MoveTree { from, to } => vec![Part::Type(format!(
             "{} && mv {} {}",
             nothing_at(to.as_str()),
@@ -419,17 +428,8 @@ fn copy_tree(from: &RemotePath, to: &RemotePath) -> Vec<Part> {
 fn stage_tree(tree: &Tree, to: &RemotePath, place: Place<'_>) -> Vec<Part> {
     let has_it = tree.from.node();
     let is_near = has_it.is_some_and(|node| node.as_str() == place.step.id.node());
-    let mut rsync = vec![
-        "rsync".to_owned(),
-        "-aHAX".to_owned(),
-        "--checksum".to_owned(),
-    ];
-    for rule in &tree.exclude {
-        rsync.push(format!("--exclude={rule}"));
-    }
-    rsync.push(format!("{}/", tree.from.path()));
     let at = if is_near { "" } else { "NODE:" };
-    rsync.push(format!("{at}{to}.staged/"));
+    let rsync = rsync(tree, &format!("{at}{to}.staged/"), false);
     let mut parts = vec![Part::Say(format!(
         "What is in {} and shall stay is copied first{}. Nothing may stand at {} yet.",
         code(to.as_str()),
@@ -447,7 +447,7 @@ fn stage_tree(tree: &Tree, to: &RemotePath, place: Place<'_>) -> Vec<Part> {
     )));
     if is_near {
         parts.push(Part::Say("Then the tree itself:".to_owned()));
-        parts.push(Part::Type(command(&Argv::new(rsync))));
+        parts.push(Part::Type(command(&rsync)));
         return parts;
     }
     let machine = match has_it {
@@ -457,8 +457,20 @@ fn stage_tree(tree: &Tree, to: &RemotePath, place: Place<'_>) -> Vec<Part> {
     parts.push(Part::Say(format!(
         "Then the tree itself, {machine}, with the node's address for `NODE`:"
     )));
-    parts.push(Part::Show("sh", command(&Argv::new(rsync))));
+    parts.push(Part::Show("sh", command(&rsync)));
     parts
+}
+
+/// The command that copies a tree.
+fn rsync(tree: &Tree, to: &str, delete: bool) -> Argv {
+    let mut words = ["rsync", "-aHAX", "--checksum"].map(str::to_owned).to_vec();
+    if delete {
+        words.push("--delete".to_owned());
+    }
+    words.extend(tree.owner.iter().map(|owner| format!("--chown={owner}")));
+    words.extend(tree.exclude.iter().map(|rule| format!("--exclude={rule}")));
+    words.extend([format!("{}/", tree.from.path()), to.to_owned()]);
+    Argv::new(words)
 }
 
 fn swap_tree(to: &RemotePath, place: Place<'_>) -> Vec<Part> {

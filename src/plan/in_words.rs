@@ -6,7 +6,30 @@
 use std::fmt;
 
 use super::printable::list;
-use super::{Action, BackupRef, OnTimeout, PropertyEdit, ServiceState, Value, XmlEdit};
+use super::{Action, BackupRef, OnTimeout, PropertyEdit, ServiceState, Tree, Value, XmlEdit};
+
+/// What is wanted of a tree.
+fn wishes(tree: &Tree, old: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if !tree.exclude.is_empty() {
+        write!(f, " but {}", list(&tree.exclude))?;
+    }
+    if tree.delete {
+        write!(f, ", without what only {old} has")?;
+    }
+    if let Some(owner) = &tree.owner {
+        write!(f, ", all of it owned by {owner}")?;
+    }
+    if tree.checksum {
+        f.write_str(", compared by content")?;
+    }
+    if tree.link_unchanged {
+        f.write_str(", what stays the same shared with the old one")?;
+    }
+    if let Some(rate) = tree.rate {
+        write!(f, ", at most {rate} bytes a second")?;
+    }
+    Ok(())
+}
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,21 +53,33 @@ impl fmt::Display for Action {
             Self::CopyTree { from, to, .. } => write!(f, "copy the folder {from} to {to}"),
             Self::StageTree { tree, to, .. } => {
                 write!(f, "stage a copy of {} beside {to}", tree.from)?;
-                if !tree.exclude.is_empty() {
-                    write!(f, " but {}", list(&tree.exclude))?;
-                }
-                if tree.delete {
-                    f.write_str(", without what only the old one has")?;
-                }
-                Ok(())
+                wishes(tree, "the old one", f)
             }
-            Self::SwapTree { to, stage, .. } => {
+            Self::ReplaceFiles { tree, to, .. } => {
                 write!(
                     f,
-                    "make what {stage} staged the tree {to}, and keep the old one beside it"
+                    "replace the files of {to} by those of {}, one by one",
+                    tree.from
+                )?;
+                wishes(tree, "it", f)
+            }
+            Self::SwapTree {
+                to,
+                stage,
+                one_by_one,
+                ..
+            } => {
+                let how = if *one_by_one {
+                    "in it, each of its entries by itself"
+                } else {
+                    "beside it"
+                };
+                write!(
+                    f,
+                    "make what {stage} staged the tree {to}, and keep the old one {how}"
                 )
             }
-            Self::SwapBack { to, swap } => {
+            Self::SwapBack { to, swap, .. } => {
                 write!(f, "make {to} again what it was before {}", swap.step)
             }
             Self::MoveTree { from, to } => write!(f, "move {from} to {to}"),

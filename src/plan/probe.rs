@@ -77,6 +77,9 @@ pub enum Probe {
         /// What is left out: rules as in a `.gitignore`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         exclude: Vec<String>,
+        /// A step of this run: once it has begun to change the tree, what that contained before is meant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<StepId>,
     },
     /// The fingerprint of the tree that a step of this run staged, whole and verified: `Absent` or `Digest`.
     Staged {
@@ -240,10 +243,20 @@ impl fmt::Display for Probe {
                 )
             }
             Self::Tree { path } => write!(f, "the tree {path}"),
-            Self::Contents { path, exclude } if exclude.is_empty() => {
-                write!(f, "what {path} contains")
+            Self::Contents {
+                path,
+                exclude,
+                before,
+            } => {
+                match before {
+                    Some(step) => write!(f, "what {path} contained before {step}")?,
+                    None => write!(f, "what {path} contains")?,
+                }
+                if exclude.is_empty() {
+                    return Ok(());
+                }
+                f.write_str(" (but what is excluded)")
             }
-            Self::Contents { path, .. } => write!(f, "what {path} contains (but what is excluded)"),
             Self::Staged { step, to } => write!(f, "the tree that {step} staged for {to}"),
             Self::Backup { backup } => write!(f, "the backup that {} kept", backup.step),
             Self::AsKept { path, backup } => {

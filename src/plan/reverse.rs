@@ -172,10 +172,18 @@ impl Backwards<'_> {
             Undo::Impossible { because } => return Err(because.clone()),
         };
         let undone = self.settled_proof(&step.proof);
-        let guards = match &undone {
+        let mut guards = match &undone {
             Ok(proof) => tellable(proof.conditions()),
             Err(missing) => return Err(missing.clone()),
         };
+        // What is done one by one may have been begun already when it is done again.
+        if action.goes_on() {
+            for guard in &mut guards {
+                if let Probe::Contents { before, .. } = &mut guard.probe {
+                    *before = Some(self.name(&step.id));
+                }
+            }
+        }
         let undo = match (self.settled_again(step), undone) {
             (Ok(action), Ok(proof)) => Undo::By {
                 action: Box::new(action),
@@ -245,8 +253,9 @@ impl Backwards<'_> {
     fn settled_again(&self, step: &Step) -> Result<Action, String> {
         match &step.action {
             // What had been staged for it is kept by then where the way back put it.
-            Action::SwapTree { to, .. } => Ok(Action::SwapBack {
+            Action::SwapTree { to, one_by_one, .. } => Ok(Action::SwapBack {
                 to: to.clone(),
+                one_by_one: *one_by_one,
                 swap: BackupRef {
                     run: None,
                     step: self.name(&step.id),
@@ -285,7 +294,9 @@ impl Backwards<'_> {
         };
         let settled: Vec<Condition> = conditions
             .iter()
-            .filter(|condition| !matches!(condition.probe, Probe::Stamp { .. }))
+            .filter(|condition| {
+                !matches!(condition.probe, Probe::Stamp { .. } | Probe::Staged { .. })
+            })
             .map(|condition| {
                 let mut condition = condition.clone();
                 for value in condition.probe.values_mut() {

@@ -590,7 +590,9 @@ impl Action {
             | Self::BackUp { path }
             | Self::Restore { path, .. } => vec![path],
             Self::CopyTree { from, to, .. } | Self::MoveTree { from, to } => vec![from, to],
-            Self::StageTree { tree, to, .. } => vec![tree.from.path(), to],
+            Self::StageTree { tree, to, .. } | Self::ReplaceFiles { tree, to, .. } => {
+                vec![tree.from.path(), to]
+            }
             Self::SwapTree { to, .. } | Self::SwapBack { to, .. } => vec![to],
             Self::Run { dir, .. } => dir.iter().collect(),
             Self::Service { .. }

@@ -22,6 +22,18 @@ pub struct Tree {
     /// Whether what it does not have goes on the other side.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub delete: bool,
+    /// Whether content, and not size and time, tells which files are the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub checksum: bool,
+    /// Whom everything shall belong to on the other side: `user:group` or `user`, names or numbers there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Whether files that stay the same are not copied into a stage, but get another name there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub link_unchanged: bool,
+    /// How many bytes a second go out to a node at the most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u64>,
 }
 
 /// Where a tree is.

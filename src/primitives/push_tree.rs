@@ -1,4 +1,4 @@
-//! Bringing a tree to nodes: staged beside its place on all of them, then swapped.
+//! Bringing a tree to nodes: staged beside its place on all of them, then swapped; or file by file where it is.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -36,6 +36,8 @@ pub struct Found {
     pub summary: Summary,
     /// Whether the node can exchange two trees at once.
     pub at_once: bool,
+    /// Whether a file system is mounted at the place, so that what is in it has to be exchanged one by one.
+    pub mounted: bool,
     /// What of the tree the node can't keep.
     pub losses: Vec<String>,
 }
@@ -71,6 +73,8 @@ pub struct Circumstances {
     pub origin: Option<Target>,
     /// Where it shall be.
     pub to: RemotePath,
+    /// Whether files are replaced where they are.
+    pub in_place: bool,
     /// The program that makes the plan.
     pub made_by: String,
     /// When.
@@ -87,7 +91,11 @@ pub fn plan(found: &[Found], given: &Circumstances) -> Plan {
         .iter()
         .map(|one| Lane {
             node: one.node.clone(),
-            steps: vec![stage(one, &company, given), swap(one, given)],
+            steps: if given.in_place {
+                vec![replace(one, &company, given)]
+            } else {
+                vec![stage(one, &company, given), swap(one, given)]
+            },
         })
         .collect();
     let many = u32::try_from(lanes.len()).unwrap_or(u32::MAX);
@@ -124,6 +132,11 @@ pub fn plan(found: &[Found], given: &Circumstances) -> Plan {
         made_at: given.made_at,
         starts_as: if differ.is_empty() {
             format!("{} is as it should be everywhere", given.to)
+        } else if given.in_place {
+            format!(
+                "every file of {} is as it was found, or as it shall be",
+                given.to
+            )
         } else {
             format!("{} is as it was found", given.to)
         },
@@ -149,14 +162,73 @@ fn why() -> Why {
 
 /// What the tree there is now.
 fn as_found(one: &Found, given: &Circumstances) -> Condition {
-    let is = one.is.clone().map_or(Reading::Absent, Reading::Digest);
-    Condition::is(contents(given), is)
+    Condition::is(contents(given), was(one))
+}
+
+fn was(one: &Found) -> Reading {
+    one.is.clone().map_or(Reading::Absent, Reading::Digest)
 }
 
 fn contents(given: &Circumstances) -> Probe {
+    contents_before(given, None)
+}
+
+/// What the place contains, or contained before a step that changes it one by one.
+fn contents_before(given: &Circumstances, before: Option<StepId>) -> Probe {
     Probe::Contents {
         path: given.to.clone(),
         exclude: given.tree.exclude.clone(),
+        before,
+    }
+}
+
+/// Brings what differs and gives it its places one by one: done again, it goes on where it was cut short.
+fn replace(one: &Found, company: &[NodeName], given: &Circumstances) -> Step {
+    let id = StepId::new(VERB, &one.node, "replace");
+    let before = contents_before(given, Some(id.clone()));
+    let done = Probe::Stamp { step: id.clone() };
+    let becomes = Reading::Digest(one.becomes.clone());
+    let words = in_words(&one.summary);
+    let (title, class, undo) = if one.is.is_some() {
+        let undo = Undo::Impossible {
+            because: "Each file is replaced where it is, and no copy of the old one is kept."
+                .to_owned(),
+        };
+        let title = format!("Replace the files that differ, one by one: {words}");
+        (title, Class::Disrupt, undo)
+    } else {
+        let undo = Undo::By {
+            action: Box::new(Action::Remove {
+                path: given.to.clone(),
+            }),
+            proof: Proof::Holds(vec![as_found(one, given)]),
+        };
+        (format!("Bring the tree: {words}"), Class::Stage, undo)
+    };
+    Step {
+        title,
+        why: why(),
+        class,
+        action: Action::ReplaceFiles {
+            tree: given.tree.clone(),
+            to: given.to.clone(),
+            becomes: one.becomes.clone(),
+            company: company.to_vec(),
+        },
+        guards: vec![Condition::is(before, was(one))],
+        // What it contains may look the same before and after: then the stamp tells.
+        proof: Proof::Holds(vec![
+            Condition::is(contents(given), becomes),
+            Condition::is(done, Reading::text("done")),
+        ]),
+        outputs: BTreeMap::new(),
+        undo,
+        timeout: STAGE_TIMEOUT,
+        leaves: format!("{} has the new files", given.to),
+        temporary: None,
+        ends: None,
+        preview: None,
+        id,
     }
 }
 
@@ -165,6 +237,7 @@ fn source_stage(node: &NodeName, path: &RemotePath, given: &Circumstances) -> St
     let contents = Probe::Contents {
         path: path.clone(),
         exclude: given.tree.exclude.clone(),
+        before: None,
     };
     let as_read = Condition::is(contents, Reading::Digest(given.tree.digest.clone()));
     let step = Step {
@@ -245,14 +318,13 @@ fn swap(one: &Found, given: &Circumstances) -> Step {
         to: given.to.clone(),
     };
     let becomes = Reading::Digest(one.becomes.clone());
-    let mut proof = vec![Condition::is(contents(given), becomes.clone())];
-    if one.is.as_ref() == Some(&one.becomes) {
-        // Only what a fingerprint leaves out differs, such as times of folders: then that nothing waits any more tells
-        // that the trees were swapped.
-        proof.push(Condition::is(staged.clone(), Reading::Absent));
-    }
     let (title, class) = match (&one.is, one.at_once) {
         (None, _) => ("Give the new tree its name".to_owned(), Class::Stage),
+        (Some(_), _) if one.mounted => {
+            let title = "Swap what is in the trees, one by one, and keep the old; a file system is mounted there, so \
+                         for a moment there is some of both";
+            (title.to_owned(), Class::Disrupt)
+        }
         (Some(_), true) => (
             "Swap the trees, and keep the old one".to_owned(),
             Class::Disrupt,
@@ -271,9 +343,22 @@ fn swap(one: &Found, given: &Circumstances) -> Step {
             to: given.to.clone(),
             stage: staged_by,
             becomes: one.becomes.clone(),
+            one_by_one: one.mounted,
         },
-        guards: vec![as_found(one, given), Condition::is(staged, becomes)],
-        proof: Proof::Holds(proof),
+        guards: vec![
+            // What was begun one by one and cut short is gone on with.
+            Condition::is(
+                contents_before(given, one.mounted.then(|| id.clone())),
+                was(one),
+            ),
+            Condition::is(staged.clone(), becomes.clone()),
+        ],
+        // Trees may look the same before and after, when only what a fingerprint leaves out differs, such as times of
+        // folders; then it tells that what was staged is no longer where it waited.
+        proof: Proof::Holds(vec![
+            Condition::is(contents(given), becomes),
+            Condition::is(staged, Reading::Absent),
+        ]),
         outputs: BTreeMap::new(),
         undo: Undo::By {
             action: Box::new(Action::SwapBack {
@@ -282,6 +367,7 @@ fn swap(one: &Found, given: &Circumstances) -> Step {
                     run: None,
                     step: id.clone(),
                 },
+                one_by_one: one.mounted,
             }),
             proof: Proof::Holds(vec![as_found(one, given)]),
         },
@@ -327,6 +413,7 @@ mod tests {
                 ..Summary::default()
             },
             at_once: true,
+            mounted: false,
             losses: Vec::new(),
         }
     }
@@ -341,7 +428,12 @@ mod tests {
                 digest: Sha256::of("tree"),
                 exclude: vec!["*.log".to_owned()],
                 delete: true,
+                checksum: false,
+                owner: None,
+                link_unchanged: false,
+                rate: None,
             },
+            in_place: false,
             to: RemotePath::new("/opt/app"),
             made_by: "test".to_owned(),
             made_at: jiff::Timestamp::UNIX_EPOCH,
@@ -401,6 +493,27 @@ mod tests {
         let alone = super::plan(&[found("a", None, 1)], &given);
         assert!(alone.nodes.len() == 2 && alone.changed().len() == 1);
         assert!(super::plan(&[found("a", None, 0)], &given).is_empty());
+    }
+
+    #[test]
+    fn what_is_replaced_in_place_cannot_be_taken_back() {
+        let given = Circumstances {
+            in_place: true,
+            ..given()
+        };
+        let plan = plan(&[found("a", None, 1), found("c", Some("y"), 2)], &given);
+        assert_eq!(plan.problems(), []);
+        let steps: Vec<_> = plan.steps().map(|(_, step)| step).collect();
+        let of = |step: &Step| {
+            (
+                step.class,
+                matches!(step.undo, Undo::Impossible { .. }),
+                step.action.goes_on(),
+            )
+        };
+        assert_eq!(of(steps[0]), (Class::Stage, false, true));
+        assert_eq!(of(steps[1]), (Class::Disrupt, true, true));
+        assert_eq!(steps.len(), 2);
     }
 
     #[test]

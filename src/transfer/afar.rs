@@ -10,9 +10,9 @@ use super::bits::Bits;
 use super::list::List;
 use super::manifest::{Entry, Kind};
 use super::origin::Afar;
+use super::own::Own;
 use super::read::{Hashers, Out, Part, Position, Reading, Sink, fresh};
 use super::script::{self, LandError};
-use super::sums::Own;
 use super::survey::{Archives, HashKind};
 use super::untar::{Member, Taker, Untar};
 use crate::remote::{Input, Patience, RemoteError, RemoteErrorKind};
@@ -324,9 +324,9 @@ mod tests {
         let blocks = Blocks::from(blocks);
         let mut pack = Pack::new(
             &source,
-            send,
+            (send, Bits::default()),
             &[],
-            Archives::Gnu,
+            (Archives::Gnu, None),
             blocks,
             Which::All,
             &moved,

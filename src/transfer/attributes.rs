@@ -48,6 +48,12 @@ impl Attributes {
         self.compared(one).eq(self.compared(other))
     }
 
+    /// Whether the first entry has all that the second has of those that can be compared.
+    pub(super) fn has_all(self, one: (&Manifest, &Entry), other: (&Manifest, &Entry)) -> bool {
+        let there: Vec<&(String, Vec<u8>)> = self.compared(one).collect();
+        self.compared(other).all(|wanted| there.contains(&wanted))
+    }
+
     /// The names that the first entry has and the second does not, of those that can be compared, access lists aside.
     pub(super) fn has_more(self, one: (&Manifest, &Entry), other: (&Manifest, &Entry)) -> bool {
         let there: Vec<&str> = self.compared(other).map(|(name, _)| &name[..]).collect();

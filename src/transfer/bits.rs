@@ -25,6 +25,21 @@ impl Bits {
         self.0.iter().all(|word| *word == 0)
     }
 
+    /// Takes the numbers of another set away.
+    pub(crate) fn take_away(&mut self, other: &Self) {
+        for (own, other) in self.0.iter_mut().zip(&other.0) {
+            *own &= !other;
+        }
+    }
+
+    /// Keeps only the numbers that another set has, too.
+    pub(crate) fn keep_common(&mut self, other: &Self) {
+        self.0.truncate(other.0.len());
+        for (own, other) in self.0.iter_mut().zip(&other.0) {
+            *own &= other;
+        }
+    }
+
     /// Adds all numbers of another set.
     pub(crate) fn join(&mut self, other: &Self) {
         if self.0.len() < other.0.len() {
@@ -48,5 +63,10 @@ mod tests {
         assert!(a.has(3) && !a.has(200) && !a.has(4));
         a.join(&b);
         assert!(a.has(3) && a.has(200) && !a.has(199) && !a.has(100_000));
+        let mut c = a.clone();
+        c.take_away(&b);
+        assert!(c.has(3) && !c.has(200));
+        a.keep_common(&b);
+        assert!(!a.has(3) && a.has(200));
     }
 }

@@ -14,6 +14,7 @@ use super::script::{self, LandError};
 use super::split::{Share, portions, split};
 use super::survey::Archives;
 use super::tee::{Blocks, Seat, Stream, alone};
+use super::throttle::{RealClock, Throttle};
 use crate::remote::{
     Bulk, Exit, Host, Input, Line, Output, Patience, RemoteError, RemoteErrorKind, Streams,
 };
@@ -72,6 +73,9 @@ impl Landing<'_> {
             &delta.verify,
             further.len() + 1,
         );
+        // Together they may be as fast as one alone.
+        let many = u64::try_from(shares.len()).unwrap_or(u64::MAX).max(1);
+        let rate = self.rate.map(|rate| rate / many);
         let streams = shares.into_iter().map(|Share { send, verify, .. }| {
             (send.clone(), alone(self.source, send, verify, hash))
         });
@@ -88,8 +92,8 @@ impl Landing<'_> {
                 waits.push(stream.waits);
                 let (blocks, at_work) = (stream.blocks, at_work.clone());
                 let work = move || {
-                    let pack = self.pack(send, blocks, Which::Part);
-                    let unpacked = self.unpack_one(stage, pack, Some(&**host));
+                    let pack = self.pack(send, &delta.fresh, blocks, Which::Part);
+                    let unpacked = self.unpack_one(stage, pack, rate, Some(&**host));
                     drop(at_work);
                     unpacked
                 };
@@ -98,8 +102,8 @@ impl Landing<'_> {
                 threads.push(thread.map_err(|error| no_thread(&error)));
             }
             drop(at_work);
-            let pack = self.pack(send, first.blocks, Which::All).after(others);
-            let mut said = self.unpack_one(stage, pack, None);
+            let pack = self.pack(send, &delta.fresh, first.blocks, Which::All);
+            let mut said = self.unpack_one(stage, pack.after(others), rate, None);
             for thread in threads {
                 let other =
                     thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(cut_short())));
@@ -144,19 +148,35 @@ impl Landing<'_> {
         }
     }
 
-    fn pack(&self, send: Bits, blocks: Blocks, which: Which) -> Pack<'_> {
-        let (headers, archives) = (&self.delta.headers, self.survey.archives);
-        let moved = self.moved;
-        Pack::new(self.source, send, headers, archives, blocks, which, moved).within(self.patience)
+    /// The archive of these entries, and of the attributes of these folders.
+    pub(super) fn pack(
+        &self,
+        send: Bits,
+        folders: &Bits,
+        blocks: Blocks,
+        which: Which,
+    ) -> Pack<'_> {
+        Pack::new(
+            self.source,
+            (send, folders.clone()),
+            &self.delta.headers,
+            (self.survey.archives, self.survey.owner),
+            blocks,
+            which,
+            self.moved,
+        )
+        .within(self.patience)
     }
 
     /// Has one of several archives unpacked, by the usual connection or another one.
     fn unpack_one(
         &self,
         stage: &str,
-        mut pack: Pack<'_>,
+        pack: Pack<'_>,
+        rate: Option<u64>,
         by: Option<&dyn Host>,
     ) -> Result<String, LandError> {
+        let mut pack = Throttle::new(pack, rate, RealClock::default());
         let how = match self.survey.archives {
             Archives::Gnu => "gnu",
             Archives::Busybox => "busybox",
@@ -185,13 +205,14 @@ impl Landing<'_> {
             Archives::Gnu => Which::All,
             Archives::Busybox => Which::NoFolders,
         };
-        let first = self.pack(send.clone(), blocks, which);
-        let said = self.unpack_one(stage, first, by)?;
+        let fresh = &self.delta.fresh;
+        let first = self.pack(send.clone(), fresh, blocks, which);
+        let said = self.unpack_one(stage, first, self.rate, by)?;
         if which == Which::All {
             return Ok(said);
         }
-        let folders = self.pack(Bits::default(), Blocks::none(), Which::Folders);
-        let said = self.unpack_one(stage, folders, None)?;
+        let folders = self.pack(Bits::default(), fresh, Blocks::none(), Which::Folders);
+        let said = self.unpack_one(stage, folders, self.rate, None)?;
         if !self.survey.superuser {
             self.set_modes(stage, send)?;
         }
@@ -234,14 +255,15 @@ impl Landing<'_> {
         Err(LandError::Broken(what))
     }
 
-    /// Verifies the stage: all that can be seen of it, and what is in the files that came over the wire, now or before.
-    /// Where there are several connections, at the same time.
+    /// Verifies what is in the files that came over the wire, now or before, and where the stage is a whole tree, all that
+    /// can be seen of it; what was said while it was unpacked is given then. Where there are several connections, at the
+    /// same time.
     pub(super) fn check(
         &self,
         stage: &str,
         findings: &[Arc<Findings>],
         bulk: &Bulk,
-        said: &str,
+        whole: Option<&str>,
     ) -> Result<(), LandError> {
         let further: Vec<&dyn Host> = match bulk {
             Bulk::Same => Vec::new(),
@@ -262,7 +284,8 @@ impl Landing<'_> {
                         .map_err(|error| no_thread(&error))
                 })
                 .collect();
-            let compared = self.compare(stage, said);
+            let compare = || whole.map_or(Ok(()), |said| self.compare(stage, said));
+            let compared = compare();
             let mut wrong = own.map_or(Ok(Bits::default()), |which| {
                 self.verify(stage, which, findings, None)
             });
@@ -282,7 +305,7 @@ impl Landing<'_> {
                 return compared;
             }
             self.mend(stage, &wrong)?;
-            self.compare(stage, said)
+            compare()
         })
     }
 }

@@ -4,16 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::attributes::Attributes;
 use super::bits::Bits;
+use super::checksum::SameContent;
+use super::likeness::{Likeness, Sight};
 use super::manifest::{Entry, Kind, Manifest, Marks, Precision};
 use super::room::Room;
 use super::rules::Rules;
-use super::survey::{Archives, Survey};
+use super::survey::Survey;
 
 /// What is wanted of a copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
     /// Whether what the source does not have goes.
     pub delete: bool,
+    /// Whether files are replaced where they are, one by one.
+    pub in_place: bool,
+    /// Whether files that stay the same get another name instead of being copied.
+    pub link_unchanged: bool,
+    /// The files that have the same content on both sides, where that and not their time tells whether they are the same.
+    pub same: Option<&'a SameContent>,
 }
 
 /// An entry of the target's tree that is not copied but needs its header in the stream.
@@ -36,6 +44,14 @@ pub struct Delta {
     pub(super) verify: Bits,
     /// Files of the source that are copied into the stage on the node, since it has them.
     pub(super) carry: Bits,
+    /// Files of the source that the target has, and whose mode, owner or time it has not.
+    pub(super) adjust: Bits,
+    /// Folders of the source whose attributes are sent; in a stage those of all are.
+    pub(super) fresh: Bits,
+    /// Of files that are replaced in place: folders that get their attributes when all files have their places.
+    pub(super) folders: Bits,
+    /// Of files that are replaced in place: what is done to the live tree, in the words of `land/replace.sh`.
+    pub(super) orders: Vec<u8>,
     /// What of the target's own is copied there: paths as programs on the node take them, each with a zero byte.
     pub(super) extra: Vec<u8>,
     /// What an earlier stage has that does not belong there, in the same form.
@@ -66,28 +82,36 @@ pub struct Delta {
     pub was: [u8; 32],
 }
 
-struct Work<'a> {
-    source: &'a Manifest,
-    survey: &'a Survey,
-    rules: &'a Rules,
+pub(super) struct Work<'a> {
+    pub(super) source: &'a Manifest,
+    pub(super) survey: &'a Survey,
+    pub(super) rules: &'a Rules,
+    pub(super) wanted: Wanted<'a>,
     precision: Precision,
     attributes: Attributes,
     /// Whether the times of folders that differ alone are a difference.
     folder_times: bool,
     /// Whether an earlier stage is of any use.
     stage_is_fit: bool,
-    delta: Delta,
+    pub(super) delta: Delta,
     /// The paths that the stage shall have, of those that it has.
-    staged: Bits,
+    pub(super) staged: Bits,
+    /// Of files that are replaced in place: what of the source is there already and stays the file that it is.
+    pub(super) stays: Bits,
+    /// Of these: further names of files that stay.
+    pub(super) relink: Bits,
+    /// Of these: what of the target's own goes.
+    pub(super) removed: Bits,
 }
 
 impl Delta {
     /// What has to be done so that the tree that was surveyed becomes as the source.
-    pub fn between(source: &Manifest, survey: &Survey, rules: &Rules, wanted: Wanted) -> Self {
+    pub fn between(source: &Manifest, survey: &Survey, rules: &Rules, wanted: Wanted<'_>) -> Self {
         let mut work = Work {
             source,
             survey,
             rules,
+            wanted,
             precision: survey.precision(),
             attributes: survey.attributes,
             // What is left out, or only there, comes and goes, and changes the times of folders.
@@ -95,6 +119,9 @@ impl Delta {
             stage_is_fit: stage_is_fit(source, survey),
             delta: Self::default(),
             staged: Bits::default(),
+            stays: Bits::default(),
+            relink: Bits::default(),
+            removed: Bits::default(),
         };
         work.folder_times &= wanted.delete || !work.has_own();
         let mut becomes = Marks::default();
@@ -102,10 +129,18 @@ impl Delta {
             becomes.add(source.mark(entry, work.precision));
             work.of_source(at, entry);
         }
-        work.of_target(wanted, &mut becomes);
+        work.of_target(&mut becomes);
         work.sweep();
+        if wanted.in_place {
+            work.order();
+        }
         work.delta.becomes = becomes.digest();
         work.delta
+    }
+
+    /// What is done to a live tree whose files are replaced where they are, for [`replace`](super::replace).
+    pub fn into_orders(self) -> Vec<u8> {
+        self.orders
     }
 
     /// Whether there is nothing to do.
@@ -117,50 +152,77 @@ impl Delta {
 impl Work<'_> {
     fn of_source(&mut self, at: usize, entry: &Entry) {
         let path = self.source.path(entry);
-        let live = self
-            .survey
-            .live
-            .find(path)
-            .and_then(|at| self.survey.live.get(at));
-        let is_kept = live.is_some_and(|live| self.is_same(entry, &self.survey.live, live));
-        if !is_kept {
+        let sight = Sight {
+            source: self.source,
+            survey: self.survey,
+            precision: self.precision,
+            folder_times: self.folder_times,
+            in_place: self.wanted.in_place,
+        };
+        let live = &self.survey.live;
+        let found = live.find(path).and_then(|at| live.get(at));
+        let file = self.source.first_at(entry).unwrap_or(at);
+        let same = self.wanted.same.map(|same| same.has(file));
+        let likeness = found.map_or(Likeness::Other, |it| sight.likeness(entry, live, it, same));
+        if likeness != Likeness::Same {
             self.delta.changed += 1;
         }
         let staged = self.survey.staged.find(path).filter(|_| self.stage_is_fit);
-        let in_stage = staged
-            .and_then(|at| self.survey.staged.get(at))
-            .is_some_and(|staged| self.is_same(entry, &self.survey.staged, staged));
+        let there = staged.and_then(|at| self.survey.staged.get(at));
+        let in_stage = there.is_some_and(|it| {
+            sight.likeness(entry, &self.survey.staged, it, None) == Likeness::Same
+        });
         // What has another kind goes: what is unpacked must never follow a link that an earlier stage has.
-        let same_kind = staged
-            .and_then(|at| self.survey.staged.get(at))
-            .is_some_and(|staged| staged.kind == entry.kind);
+        let same_kind = there.is_some_and(|staged| staged.kind == entry.kind);
         let is_content = entry.kind == Kind::File && self.source.first(entry).is_none();
         let room = Room::of(entry, self.source.target(entry), self.survey.archives);
         if entry.kind == Kind::Folder {
+            let is_fresh = !self.wanted.in_place || found.is_none_or(|it| it.kind != Kind::Folder);
+            if is_fresh {
+                self.delta.fresh.add(at);
+            }
             if let Some(staged) = staged.filter(|_| same_kind) {
                 self.staged.add(staged);
-            } else {
+            } else if is_fresh {
                 self.delta.needs.add(room);
             }
             return;
         }
         if !is_content {
-            // These cost little, and a stage that has them gets them again.
-            self.delta.send.add(at);
-            if self.source.first(entry).is_none() {
+            if self.wanted.in_place {
+                self.without_content(at, entry, likeness);
+            } else {
+                // These cost little, and a stage that has them gets them again.
+                self.delta.send.add(at);
+            }
+            if self.delta.send.has(at) && self.source.first(entry).is_none() {
                 self.delta.needs.add(room);
             }
             return;
         }
-        // A file that shall have attributes which can't be seen from here is brought again with the rest.
+        // A file that shall have attributes which can't be seen from here is brought again with the rest; and so is one
+        // that would lose them with another owner.
         let are_unknown = self.attributes.are_unknown((self.source, entry));
-        if let Some(live) = live.filter(|_| is_kept && !are_unknown) {
+        let is_kept = match likeness {
+            Likeness::Same => !are_unknown,
+            Likeness::Content => self.source.extended(entry).is_empty(),
+            Likeness::Other => false,
+        };
+        if let Some(found) = found.filter(|_| is_kept) {
             self.delta.kept += 1;
-            // Whatever the stage has of it was never compared with anything: it is copied again.
-            self.delta.carry.add(at);
-            self.delta
-                .needs
-                .add(Room::of(live, b"", self.survey.archives));
+            if self.wanted.in_place {
+                self.stays.add(at);
+            } else {
+                // Whatever the stage has of it was never compared with anything: it is copied again.
+                self.delta.carry.add(at);
+                if !(self.wanted.link_unchanged && likeness == Likeness::Same) {
+                    let room = Room::of(found, b"", self.survey.archives);
+                    self.delta.needs.add(room);
+                }
+            }
+            if likeness == Likeness::Content {
+                self.delta.adjust.add(at);
+            }
             return;
         }
         if entry.size > 0 {
@@ -177,35 +239,6 @@ impl Work<'_> {
         }
     }
 
-    /// Whether an entry of another tree is as one of the source, as far as its attributes tell.
-    fn is_same(&self, entry: &Entry, other_tree: &Manifest, other: &Entry) -> bool {
-        let owners = !self.survey.superuser || (entry.uid, entry.gid) == (other.uid, other.gid);
-        if entry.kind != other.kind
-            || !owners
-            || !self
-                .attributes
-                .are_same((self.source, entry), (other_tree, other))
-        {
-            return false;
-        }
-        let same_time = self.precision.same(entry.changed, other.changed);
-        // The programs of busybox keep no times of links and pipes.
-        let same_if_kept = same_time || self.survey.archives == Archives::Busybox;
-        match entry.kind {
-            Kind::Link => same_if_kept && self.source.target(entry) == other_tree.target(other),
-            Kind::Folder => entry.mode == other.mode && (same_time || !self.folder_times),
-            Kind::Pipe => entry.mode == other.mode && same_if_kept,
-            Kind::File => {
-                let path =
-                    |tree: &Manifest, entry| tree.first(entry).map(|it| tree.path(it).to_vec());
-                entry.mode == other.mode
-                    && entry.size == other.size
-                    && same_time
-                    && path(self.source, entry) == path(other_tree, other)
-            }
-        }
-    }
-
     /// Whether the target has anything that the source does not have.
     fn has_own(&self) -> bool {
         let live = &self.survey.live;
@@ -214,7 +247,8 @@ impl Work<'_> {
     }
 
     /// What of the target's own the source does not have.
-    fn of_target(&mut self, wanted: Wanted, becomes: &mut Marks) {
+    fn of_target(&mut self, becomes: &mut Marks) {
+        let wanted = self.wanted;
         let live = &self.survey.live;
         let mut was = Marks::default();
         let mut needed: BTreeSet<&[u8]> = BTreeSet::new();
@@ -229,7 +263,7 @@ impl Work<'_> {
             }
         }
         let mut extra = Vec::new();
-        for (_, entry) in live.iter() {
+        for (at, entry) in live.iter() {
             let path = live.path(entry);
             let is_excluded = excluded(entry);
             if !is_excluded {
@@ -245,6 +279,7 @@ impl Work<'_> {
                 extra.push((entry, is_excluded));
             } else {
                 self.delta.removed += 1;
+                self.removed.add(at);
             }
         }
         // Of a file with several names, the first that is carried over is copied, and the others become its names.
@@ -257,7 +292,9 @@ impl Work<'_> {
             }
             let path = live.path(entry);
             let file = live.first(entry).map_or(path, |first| live.path(first));
-            let first = if shared.contains(file) {
+            let first = if self.stays_there(file) {
+                Some(file)
+            } else if shared.contains(file) {
                 Some(*copied.entry(file).or_insert(path)).filter(|first| *first != path)
             } else {
                 None
@@ -265,21 +302,22 @@ impl Work<'_> {
             if !is_excluded {
                 becomes.add(live.mark_as(entry, self.precision, first));
             }
-            self.carry(entry, first);
+            if !wanted.in_place {
+                self.carry(entry, first);
+            }
         }
         self.delta.was = was.digest();
+    }
+
+    /// Whether a path is a file that is there already and stays the one that it is.
+    fn stays_there(&self, path: &[u8]) -> bool {
+        self.source.find(path).is_some_and(|at| self.stays.has(at))
     }
 
     /// Whether the source has something else where the folder of an entry was.
     fn is_blocked(&mut self, entry: &Entry, is_excluded: bool) -> bool {
         let path = self.survey.live.path(entry);
-        let blocked = memchr::memchr_iter(b'/', path).any(|at| {
-            let above = self
-                .source
-                .find(&path[..at])
-                .and_then(|at| self.source.get(at));
-            above.is_some_and(|above| above.kind != Kind::Folder)
-        });
+        let blocked = self.is_replaced(path);
         if blocked {
             if is_excluded {
                 self.delta.lost.push(path.to_vec());
@@ -288,6 +326,17 @@ impl Work<'_> {
             }
         }
         blocked
+    }
+
+    /// Whether the source has something else where a folder was that a path leads through.
+    pub(super) fn is_replaced(&self, path: &[u8]) -> bool {
+        memchr::memchr_iter(b'/', path).any(|at| {
+            let above = self
+                .source
+                .find(&path[..at])
+                .and_then(|at| self.source.get(at));
+            above.is_some_and(|above| above.kind != Kind::Folder)
+        })
     }
 
     fn carry(&mut self, entry: &Entry, first: Option<&[u8]>) {
@@ -402,6 +451,10 @@ mod tests {
         Survey {
             archives: Archives::Gnu,
             hash: HashKind::Blake2,
+            hasher: "b2sum".to_owned(),
+            processes: 1,
+            owner: None,
+            base: "/".to_owned(),
             exchange: "perl".to_owned(),
             superuser: true,
             user: Some((0, 0)),
@@ -410,6 +463,7 @@ mod tests {
             standing: Standing::Folder,
             real: "/x".to_owned(),
             writable: true,
+            writable_inside: true,
             mounted: false,
             holds_mount: None,
             space: 0,
@@ -437,7 +491,10 @@ mod tests {
             &source,
             &survey(tree(live), tree(staged)),
             &rules,
-            Wanted { delete },
+            Wanted {
+                delete,
+                ..Wanted::default()
+            },
         )
     }
 
@@ -521,5 +578,47 @@ mod tests {
     fn what_is_excluded_is_never_lost_unseen() {
         let live = [("", D, 0), ("a", D, 0), ("a/y.log", F, 1)];
         assert_eq!(delta(&live, &[], true).lost, [b"a/y.log"]);
+    }
+
+    #[test]
+    fn what_is_replaced_in_place_is_ordered_once() {
+        let source = tree(&[
+            ("", D, 0),
+            ("a", D, 0),
+            ("a-b", F, 1),
+            ("a/x", F, 1),
+            ("f", F, 2),
+            ("k", F, 3),
+        ]);
+        let live = tree(&[
+            ("", D, 0),
+            ("f", D, 0),
+            ("f/in", F, 1),
+            ("k", F, 3),
+            ("own", D, 0),
+            ("own/y", F, 1),
+        ]);
+        let rules = Rules::new(&[]).unwrap();
+        let wanted = Wanted {
+            in_place: true,
+            delete: true,
+            ..Wanted::default()
+        };
+        let delta = Delta::between(&source, &survey(live, tree(&[])), &rules, wanted);
+        let words: Vec<_> = delta.orders.split(|byte| *byte == 0).collect();
+        let orders: Vec<_> = words
+            .chunks_exact(5)
+            .map(|order| (order[0], order[1]))
+            .collect();
+        let wanted: [(&[u8], &[u8]); 5] = [
+            (b"R", b"./a"),
+            (b"R", b"./a-b"),
+            (b"X", b"./f"),
+            (b"D", b"./own/y"),
+            (b"F", b"./own"),
+        ];
+        assert_eq!(orders, wanted);
+        assert_eq!((delta.files, delta.kept, delta.removed), (3, 1, 3));
+        assert!(delta.folders.has(0) && !delta.folders.has(1) && delta.fresh.has(1));
     }
 }

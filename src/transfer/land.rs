@@ -1,20 +1,22 @@
 //! Bringing a tree to a node: looked at, staged beside its place, verified.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread;
 
 use super::bits::Bits;
 use super::bring::Brought;
 use super::delta::{Delta, word};
+use super::in_place::adjustments;
 use super::list::List;
 use super::manifest::{Entry, Kind, Manifest, Marks};
-use super::read::{Findings, Hash};
+use super::own::Own;
+use super::pack::Which;
+use super::read::Findings;
 use super::rules::Rules;
 use super::script::{self, Exec, LandError};
 use super::source::Source;
-use super::sums::Own;
-use super::survey::{Archives, HashKind, Reader, Survey};
+use super::sums::sums;
+use super::survey::{HashKind, Reader, Survey};
 use super::tee::{Blocks, Seat};
 use crate::remote::{Bulk, Host, Input, Output, Patience, RemoteError, RemoteErrorKind};
 
@@ -51,6 +53,10 @@ pub struct Landing<'a> {
     pub record: (&'a str, &'a str),
     /// Whether the node itself has the source: it is copied there then, and nothing of it is sent.
     pub is_near: bool,
+    /// How many bytes a second go out to this node at the most.
+    pub rate: Option<u64>,
+    /// Whether files that stay the same are not copied into the stage, but get another name there.
+    pub link_unchanged: bool,
 }
 
 /// Asks a node what stands where a tree shall land, and in the stages for it where `names` are given.
@@ -58,12 +64,13 @@ pub fn survey(
     exec: &Exec<'_>,
     to: &str,
     names: Option<&Names>,
+    owner: Option<&str>,
     patience: &Patience<'_>,
 ) -> Result<Survey, LandError> {
     let mut reader = Reader::default();
     let hidden = names.map_or("-", |names| &names.hidden);
     let own = names.map_or("-", |names| &names.own);
-    let arguments = [to, hidden, own];
+    let arguments = [to, hidden, own, owner.unwrap_or("-")];
     script::run(
         exec,
         script::survey(),
@@ -78,8 +85,17 @@ pub fn survey(
     })
 }
 
-/// Where a place on a node really is: its path without links.
-pub fn place(exec: &Exec<'_>, to: &str, patience: &Patience<'_>) -> Result<String, LandError> {
+/// A place on a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its path without links.
+    pub real: String,
+    /// Whether a file system is mounted there.
+    pub mounted: bool,
+}
+
+/// Where a place on a node really is.
+pub fn place(exec: &Exec<'_>, to: &str, patience: &Patience<'_>) -> Result<Place, LandError> {
     let mut out = Output::at_most(64 << 10);
     script::run(
         exec,
@@ -89,8 +105,13 @@ pub fn place(exec: &Exec<'_>, to: &str, patience: &Patience<'_>) -> Result<Strin
         &mut out,
         patience,
     )?;
-    if let Some((real, "")) = out.text().split_once('\0') {
-        return Ok(real.to_owned());
+    let said = out.text();
+    let parts: Vec<&str> = said.split('\0').collect();
+    if let [real, mounted @ ("yes" | "no"), ""] = parts[..] {
+        return Ok(Place {
+            real: real.to_owned(),
+            mounted: mounted == "yes",
+        });
     }
     let what = format!("what the node said of {to} was cut short or can't be understood");
     Err(RemoteError::new(RemoteErrorKind::Lost, what).into())
@@ -135,12 +156,9 @@ impl Survey {
         self.staged = Manifest::default();
     }
 
-    /// What stands beside the place under this name.
+    /// What stands beside the place under this name, or where stages are made in the place, in it.
     pub fn beside(&self, name: &str) -> String {
-        match self.real.rsplit_once('/') {
-            Some((parent, _)) => format!("{parent}/{name}"),
-            None => name.to_owned(),
-        }
+        format!("{}/{name}", self.base)
     }
 }
 
@@ -149,18 +167,54 @@ impl Landing<'_> {
     pub fn stage(&self, seat: Seat<'_>) -> Result<String, LandError> {
         self.check_room()?;
         let stage = self.survey.beside(self.stage);
-        if self.is_near && self.copies_well() {
+        let prepare = || {
+            self.prepare(&stage)?;
+            let (delta, kept) = (self.delta, self.record.0);
+            if !self.rules.are_none() {
+                let arguments = ["own", &self.survey.real, kept];
+                self.run(script::note(), &arguments, Input::Bytes(&delta.own()))?;
+            }
+            self.carry(&stage)
+        };
+        if self.is_near && self.survey.owner.is_none() && self.copies_well() {
             // Whoever gets the same from afar need not wait for this one.
             drop(seat);
-            self.prepare(&stage)?;
+            prepare()?;
             return self.copy(&stage);
         }
+        self.fetch(&stage, seat, prepare, true)
+    }
+
+    /// Brings what is not there yet to a hidden folder on the same file system, verifies it, and leaves it to the caller
+    /// to give it its places.
+    pub fn bring_in_place(&self, seat: Seat<'_>) -> Result<String, LandError> {
+        self.check_room()?;
+        let stage = self.survey.beside(self.stage);
+        let said = self.fetch(&stage, seat, || self.prepare(&stage), false)?;
+        if !self.delta.folders.is_none() {
+            let (nothing, folders) = (Bits::default(), &self.delta.folders);
+            let mut folders = self.pack(nothing, folders, Blocks::none(), Which::Folders);
+            let at = format!("{stage}.folders");
+            self.run(script::keep(), &[&at], Input::Reader(&mut folders))?;
+        }
+        Ok(said)
+    }
+
+    /// Has a stage prepared, brings to it what is sent, and verifies that; where it shall be the `whole` tree, all that
+    /// can be seen of it, too.
+    fn fetch(
+        &self,
+        stage: &str,
+        seat: Seat<'_>,
+        prepare: impl FnOnce() -> Result<(), LandError>,
+        whole: bool,
+    ) -> Result<String, LandError> {
         // Connecting takes its time, too.
         let (prepared, bulk) = thread::scope(|scope| {
             let bulk = thread::Builder::new()
                 .name("connections".to_owned())
                 .spawn_scoped(scope, || (self.bulk)(self.delta.bytes));
-            let prepared = self.prepare(&stage);
+            let prepared = prepare();
             let bulk = bulk.ok().and_then(|thread| thread.join().ok());
             (prepared, bulk.unwrap_or(Bulk::Same))
         });
@@ -169,10 +223,10 @@ impl Landing<'_> {
             said,
             findings,
             waits,
-        } = self.bring(&stage, seat, &bulk)?;
+        } = self.bring(stage, seat, &bulk)?;
         self.ended(&findings)?;
         drop(waits);
-        self.check(&stage, &findings, &bulk, &said)?;
+        self.check(stage, &findings, &bulk, whole.then_some(said.as_str()))?;
         Ok(said)
     }
 
@@ -249,7 +303,7 @@ impl Landing<'_> {
         own.compute(self.hash(), &which)?;
         let findings = [findings];
         self.unchanged(&findings)?;
-        self.check(stage, &findings, &Bulk::Same, &said)?;
+        self.check(stage, &findings, &Bulk::Same, Some(&said))?;
         Ok(said)
     }
 
@@ -258,7 +312,7 @@ impl Landing<'_> {
         self.source.hash_with(self.survey.hash)
     }
 
-    /// Makes the stage, and copies into it what the node has already.
+    /// Makes the stage, without what an earlier one has and this one does not want.
     fn prepare(&self, stage: &str) -> Result<(), LandError> {
         let found = self.survey.stage.as_deref().unwrap_or("-");
         let (kept, record) = self.record;
@@ -266,21 +320,39 @@ impl Landing<'_> {
             script::prepare(),
             &[stage, found, kept, record],
             Input::Bytes(&self.delta.sweep),
-        )?;
-        let delta = self.delta;
-        if !self.rules.are_none() {
-            let arguments = ["own", &self.survey.real, kept];
-            self.run(script::note(), &arguments, Input::Bytes(&delta.own()))?;
+        )
+        .map(|_| ())
+    }
+
+    /// Copies what the live tree has and stays, and gives it the attributes that it shall have.
+    fn carry(&self, stage: &str) -> Result<(), LandError> {
+        let (delta, manifest) = (self.delta, &self.source.manifest);
+        let mut copied = delta.carry.clone();
+        if self.link_unchanged {
+            copied.keep_common(&delta.adjust);
+            let mut linked = delta.carry.clone();
+            linked.take_away(&delta.adjust);
+            if !linked.is_none() {
+                let mut list = List::new(manifest, &linked, &[]);
+                let arguments = [self.survey.tree.as_str(), stage, "link"];
+                self.run(script::carry(), &arguments, Input::Reader(&mut list))?;
+            }
         }
-        if !(delta.carry.is_none() && delta.extra.is_empty()) {
-            let mut list = List::new(&self.source.manifest, &delta.carry, &delta.extra);
-            self.run(
-                script::carry(),
-                &[&self.survey.tree, stage],
-                Input::Reader(&mut list),
-            )?;
+        if !(copied.is_none() && delta.extra.is_empty()) {
+            let mut list = List::new(manifest, &copied, &delta.extra);
+            let arguments = [self.survey.tree.as_str(), stage, "copy"];
+            self.run(script::carry(), &arguments, Input::Reader(&mut list))?;
         }
-        Ok(())
+        if delta.adjust.is_none() {
+            return Ok(());
+        }
+        let owner = |entry: &Entry| {
+            let owner = self.survey.owner.unwrap_or((entry.uid, entry.gid));
+            self.survey.superuser.then_some(owner)
+        };
+        let orders = adjustments(manifest, &delta.adjust, owner);
+        self.run(script::adjust(), &[stage], Input::Bytes(&orders))
+            .map(|_| ())
     }
 
     pub(super) fn run(
@@ -306,44 +378,37 @@ impl Landing<'_> {
         }
         let manifest = &self.source.manifest;
         let kind = self.hash();
-        let program = kind.program();
-        let has_lines = || {
-            let paths = manifest.iter().filter(|(at, _)| which.has(*at));
-            paths
-                .map(|(_, entry)| manifest.path(entry))
-                .any(|path| path.contains(&b'\n'))
+        let mut wrong = which.clone();
+        let mut right = Bits::default();
+        let mut heard = |at, hash| {
+            let is_right = |it: &Arc<Findings>| it.hash(kind, at) == Some(hash);
+            if findings.iter().any(is_right) {
+                right.add(at);
+            }
         };
-        let each = self.survey.archives == Archives::Busybox && has_lines();
-        let mut sums = Sums {
-            line: Vec::new(),
-            next: 0,
-            wrong: Bits::default(),
-            expected: &mut |at| {
-                let found = manifest.iter().skip(at).find(|(at, _)| which.has(*at));
-                found.map(|(at, _)| (at, findings.iter().find_map(|it| it.hash(kind, at))))
-            },
-        };
-        let mut list = List::new(manifest, which, &[]);
-        let arguments = [stage, program, if each { "each" } else { "-" }];
+        let files = (manifest, which);
         let exec = self.by(by);
-        script::run(
+        let program = if kind == self.survey.hash {
+            &self.survey.hasher
+        } else {
+            kind.program()
+        };
+        sums(
             &exec,
-            script::verify(),
-            &arguments,
-            Input::Reader(&mut list),
-            &mut sums,
             self.patience,
+            self.survey,
+            program,
+            stage,
+            files,
+            &mut heard,
         )?;
-        while let Some((missing, _)) = (sums.expected)(sums.next) {
-            sums.wrong.add(missing);
-            sums.next = missing + 1;
-        }
-        Ok(sums.wrong)
+        wrong.take_away(&right);
+        Ok(wrong)
     }
 
     /// Compares all that can be seen of the staged tree with what it shall be.
     pub(super) fn compare(&self, stage: &str, said: &str) -> Result<(), LandError> {
-        let staged = survey(self.exec, stage, None, self.patience)?;
+        let staged = survey(self.exec, stage, None, None, self.patience)?;
         if staged.digest(self.rules) == self.delta.becomes {
             return self.compare_attributes(&staged, stage, said);
         }
@@ -421,56 +486,4 @@ impl Delta {
         }
         own
     }
-}
-
-/// Which entry comes at or after a number, and its fingerprint.
-type Expected<'a> = dyn FnMut(usize) -> Option<(usize, Option<Hash>)> + Send + 'a;
-
-/// Compares fingerprints as they come, a line each.
-struct Sums<'a> {
-    line: Vec<u8>,
-    next: usize,
-    wrong: Bits,
-    expected: &'a mut Expected<'a>,
-}
-
-impl Write for Sums<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut rest = bytes;
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            self.line.extend_from_slice(&rest[..end]);
-            rest = &rest[end + 1..];
-            let line = std::mem::take(&mut self.line);
-            let Some((at, hash)) = (self.expected)(self.next) else {
-                return Err(io::Error::other("there are more fingerprints than files"));
-            };
-            self.next = at + 1;
-            if hash.is_none_or(|hash| !says(&line, &hash)) {
-                self.wrong.add(at);
-            }
-        }
-        self.line.extend_from_slice(rest);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Whether a line of a program such as `sha256sum` begins with this fingerprint. A backslash marks an odd name.
-fn says(line: &[u8], hash: &Hash) -> bool {
-    let line = line.strip_prefix(b"\\").unwrap_or(line);
-    let digit = |half: u8| {
-        if half < 10 {
-            b'0' + half
-        } else {
-            b'a' + half - 10
-        }
-    };
-    line.len() >= 64
-        && hash
-            .iter()
-            .zip(line.chunks(2))
-            .all(|(byte, digits)| digits == [digit(byte >> 4), digit(byte & 15)])
 }

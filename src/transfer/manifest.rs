@@ -257,7 +257,12 @@ impl Manifest {
 
     /// The entry that is the same file under the first of its names; `None` for one that is the first or the only one.
     pub fn first(&self, entry: &Entry) -> Option<&Entry> {
-        self.entries.get(usize::try_from(entry.first?).ok()?)
+        self.entries.get(self.first_at(entry)?)
+    }
+
+    /// The number of that entry.
+    pub fn first_at(&self, entry: &Entry) -> Option<usize> {
+        usize::try_from(entry.first?).ok()
     }
 
     /// The extended attributes of an entry.

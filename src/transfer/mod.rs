@@ -13,8 +13,9 @@
 //!
 //! Everything on a node is done by scripts for a POSIX shell, through
 //! [`Host`](crate::remote::Host): nothing is installed there. What must not happen
-//! without the right to it ([`seal`], [`swap`], [`back`]) is given to the caller as
-//! a script, to be run under whatever lock it holds. This room knows machines and
+//! without the right to it ([`seal`], [`swap`], [`back`], [`replace`]) is given to the caller as
+//! a script, to be run under whatever lock it holds. Where files are replaced where they are
+//! ([`Landing::bring_in_place`]), what was sent waits in a hidden folder, and [`replace`] gives it its places. This room knows machines and
 //! files; it knows no plan, no run, no lock.
 //!
 //! ```
@@ -29,12 +30,16 @@ mod afar;
 mod attributes;
 mod bits;
 mod bring;
+mod checksum;
 mod delta;
+mod in_place;
 mod land;
+mod likeness;
 mod list;
 mod manifest;
 mod modes;
 mod origin;
+mod own;
 mod pack;
 mod read;
 mod room;
@@ -46,17 +51,19 @@ mod sums;
 mod survey;
 mod tar;
 mod tee;
+mod throttle;
 mod turn;
 mod untar;
 
 pub use attributes::{Attributes, losses};
+pub use checksum::{SameContent, same_content};
 pub use delta::{Delta, Wanted};
-pub use land::{Landing, Names, note, place, survey};
+pub use land::{Landing, Names, Place, note, place, survey};
 pub use manifest::{Entry, Kind, Known, Manifest, Marks, Precision, Time, TooMuch};
 pub use origin::{Far, Origin};
 pub use room::{Lack, Room};
 pub use rules::{BadRule, Rules};
-pub use script::{Exec, LandError, Script, back, seal, swap};
+pub use script::{Exec, LandError, Script, back, replace, seal, swap};
 pub use source::{Source, SourceError};
 pub use survey::{Archives, HashKind, Standing, Survey};
 pub use tee::{Meetings, Seat};

@@ -24,6 +24,9 @@ impl Landing<'_> {
         };
         for (at, entry) in manifest.iter().rev() {
             let is_folder = entry.kind == Kind::Folder;
+            if is_folder && !self.delta.fresh.has(at) {
+                continue;
+            }
             let is_sent = sent.has(at) && entry.kind != Kind::Link;
             if is_folder || is_sent {
                 add(manifest.path(entry), entry.mode, is_folder);

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::manifest::{Marks, Precision};
 use super::rules::Rules;
@@ -103,6 +103,7 @@ impl Source {
                 precision,
                 origin,
             }),
+            fingerprints: Mutex::default(),
             root,
         })
     }

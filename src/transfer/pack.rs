@@ -26,8 +26,12 @@ const BATCH: usize = 64 << 10;
 pub(super) struct Pack<'a> {
     source: Arc<Source>,
     send: Bits,
+    /// The folders whose attributes are sent.
+    folders: Bits,
     headers: &'a [Header],
     archives: Archives,
+    /// Whom everything belongs to, whoever it belongs to here.
+    owner: Option<(u32, u32)>,
     blocks: Blocks,
     /// The block that is under way, and which part of it comes next.
     block: Option<(Arc<Block>, usize)>,
@@ -96,9 +100,9 @@ enum Folder {
 impl<'a> Pack<'a> {
     pub(super) fn new(
         source: &Arc<Source>,
-        send: Bits,
+        (send, folders): (Bits, Bits),
         headers: &'a [Header],
-        archives: Archives,
+        (archives, owner): (Archives, Option<(u32, u32)>),
         blocks: Blocks,
         which: Which,
         moved: &'a Moved<'a>,
@@ -106,8 +110,10 @@ impl<'a> Pack<'a> {
         Self {
             source: Arc::clone(source),
             send,
+            folders,
             headers,
             archives,
+            owner,
             blocks,
             block: None,
             others: None,
@@ -250,7 +256,7 @@ impl<'a> Pack<'a> {
                 path: manifest.path(entry),
                 kind: entry.kind,
                 mode: entry.mode,
-                owner: (entry.uid, entry.gid),
+                owner: self.owner.unwrap_or((entry.uid, entry.gid)),
                 changed: entry.changed,
                 size: entry.size,
                 target: first.map_or_else(|| manifest.target(entry), |first| manifest.path(first)),
@@ -300,7 +306,7 @@ impl<'a> Pack<'a> {
         let manifest = &self.source.manifest;
         let of_source = manifest
             .iter()
-            .filter(|(_, entry)| entry.kind == Kind::Folder)
+            .filter(|(at, entry)| entry.kind == Kind::Folder && self.folders.has(*at))
             .map(|(at, _)| Folder::Source(at));
         let own = self.headers.iter().enumerate();
         let own = own
@@ -486,12 +492,13 @@ mod tests {
             left_out: Vec::new(),
             attributes_unknown: false,
             afar: None,
+            fingerprints: std::sync::Mutex::default(),
         });
-        let archives = Archives::Gnu;
+        let archives = (Archives::Gnu, None);
         let moved: &Moved<'_> = &|_, _| {};
         let mut pack = Pack::new(
             &source,
-            send,
+            (send, Bits::default()),
             &[],
             archives,
             Blocks::none(),

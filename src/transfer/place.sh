@@ -13,3 +13,6 @@ else
     real=$real/${to##*/}
 fi
 printf '%s\0' "$real"
+mounted=no
+! is_mounted "$real" || mounted=yes
+printf '%s\0' "$mounted"

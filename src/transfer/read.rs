@@ -6,6 +6,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use rustix::fs::OFlags;
 use sha2::Digest as _;
@@ -147,6 +148,49 @@ pub(super) struct Reading<'a> {
     pub(super) findings: &'a Findings,
     /// Whether anybody still waits for it.
     pub(super) wanted: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// The fingerprints of some files, computed on all processors. What changed since it was listed, or can't be read, has
+/// none.
+pub(super) fn fingerprints(
+    source: &Source,
+    kind: HashKind,
+    which: &Bits,
+) -> HashMap<(HashKind, usize), Hash> {
+    let many = thread::available_parallelism().map_or(1, usize::from);
+    let mut shares: Vec<(u64, Bits)> = vec![(0, Bits::default()); many];
+    for (at, entry) in source.manifest.iter().filter(|(at, _)| which.has(*at)) {
+        if let Some(least) = shares.iter_mut().min_by_key(|(bytes, _)| *bytes) {
+            // Opening a file takes as long as reading a little.
+            least.0 += entry.size + (32 << 10);
+            least.1.add(at);
+        }
+    }
+    let findings = Findings::default();
+    let none = Bits::default();
+    thread::scope(|scope| {
+        for (_, share) in &shares {
+            let reading = Reading {
+                source,
+                send: &none,
+                verify: [(kind, share), (kind, &none)],
+                findings: &findings,
+                wanted: &|| true,
+            };
+            scope.spawn(move || reading.run(Position::default(), &mut |_| true));
+        }
+    });
+    let changed = findings.changed();
+    let mut found = std::mem::take(&mut *lock(&findings.hashes));
+    if !changed.is_empty() {
+        let is_as_it_was = |at: usize| {
+            let entry = source.manifest.get(at);
+            let place = entry.map(|entry| source.place(source.manifest.path(entry)));
+            place.is_some_and(|place| changed.binary_search(&place).is_err())
+        };
+        found.retain(|(_, at), _| is_as_it_was(*at));
+    }
+    found
 }
 
 /// A receiver of blocks; it says whether more are wanted.

@@ -18,11 +18,11 @@ pub struct Script {
 }
 
 macro_rules! script {
-    ($(#[$doc:meta])* $seen:vis $name:ident, $file:literal) => {
+    ($(#[$doc:meta])* $seen:vis $name:ident, $($file:literal),+) => {
         $(#[$doc])*
         $seen fn $name() -> Script {
             static TEXT: LazyLock<String> =
-                LazyLock::new(|| joined(&[include_str!("land/tools.sh"), include_str!($file)]));
+                LazyLock::new(|| joined(&[include_str!("land/tools.sh"), $(include_str!($file)),+]));
             Script { name: concat!("clusterctl-", stringify!($name)), text: &TEXT }
         }
     };
@@ -40,17 +40,23 @@ script!(pub(super) content, "from/content.sh");
 script!(pub(super) sums, "from/sums.sh");
 script!(pub(super) discard, "land/discard.sh");
 script!(pub(super) modes, "land/modes.sh");
+script!(pub(super) keep, "land/keep.sh");
+script!(pub(super) adjust, "land/obey.sh", "land/adjust.sh");
+script!(
+    /// Gives what was sent its places, file by file. It has to be run under the node's lock.
+    pub replace, "land/obey.sh", "land/replace.sh"
+);
 script!(
     /// Says that a staged tree is whole. It has to be run under the node's lock.
     pub seal, "land/seal.sh"
 );
 script!(
     /// Makes a staged tree the live one. It has to be run under the node's lock.
-    pub swap, "land/swap.sh"
+    pub swap, "land/entries.sh", "land/swap.sh"
 );
 script!(
     /// Gives a place its old tree back. It has to be run under the node's lock.
-    pub back, "land/back.sh"
+    pub back, "land/entries.sh", "land/back.sh"
 );
 
 /// Several texts as one script. The comments are for who reads them here, and don't travel.
@@ -158,6 +164,9 @@ mod tests {
             sums(),
             discard(),
             modes(),
+            keep(),
+            adjust(),
+            replace(),
             seal(),
             swap(),
             back(),
@@ -175,6 +184,94 @@ mod tests {
                     .status()
                     .unwrap();
                 assert!(checked.success(), "{}: {shell:?}", script.name);
+            }
+        }
+    }
+
+    /// Cut short at each of its renames, with and without a call that exchanges two names at once, a swap of entries is
+    /// brought to its end by whoever comes next; so is the way back.
+    #[test]
+    fn entries_change_places_whenever_that_is_cut_short() {
+        use std::fs;
+        use std::os::unix::fs::PermissionsExt as _;
+        use std::path::Path;
+        use std::process::Command;
+
+        let sh = |root: &Path, commands: &str| {
+            let done = Command::new("sh")
+                .args(["-ec", commands])
+                .current_dir(root)
+                .output()
+                .unwrap();
+            assert!(done.status.success(), "{commands}: {done:?}");
+        };
+        let prepare = |root: &Path| {
+            sh(
+                root,
+                "mkdir -p to/d bin state staged to/.to.clusterctl-r.stage/d; cd to; echo old >a; echo old >d/in; echo own >only; echo old >kind; ln -s a 'l l'
+                 cd .to.clusterctl-r.stage; echo new >a; echo new >d/in; mkdir kind; echo new >kind/in; echo new >'new
+line'; chmod 750 .; touch -d 2001-01-01 .; cd ../..
+                 printf '#!/bin/sh\\nread -r left <left\\n[ \"$left\" != 0 ] || exit 9\\necho $((left - 1)) >left\\nPATH=/usr/bin:/bin\\nexec mv \"$@\"\\n' >bin/mv
+                 echo digest $(stat -c %d:%i to/.to.clusterctl-r.stage) was >staged/staged",
+            );
+            let mode = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(root.join("bin/mv"), mode).unwrap();
+        };
+        for at_once in [true, false] {
+            let text = |script: Script| {
+                let text = script.text.replace("is_mounted \"$real\"", "true");
+                if at_once {
+                    return text;
+                }
+                text.replace("exchange \"$there\"", "false \"$there\"")
+            };
+            let (forward, backward) = (text(swap()), text(back()));
+            let run = |root: &Path, text: &str, words: &[&str], left: u32| {
+                fs::write(root.join("left"), format!("{left}\n")).unwrap();
+                let path = format!("{}:/usr/bin:/bin", root.join("bin").display());
+                let mut command = Command::new("sh");
+                command.args(["-c", text, "swap"]).args(words);
+                command.current_dir(root).env("PATH", path);
+                command.status().unwrap().success()
+            };
+            for cut in 0..40 {
+                let folder = tempfile::tempdir().unwrap();
+                let root = folder.path();
+                prepare(root);
+                let at = |name: &str| root.join(name).display().to_string();
+                let other = at("to/.to.clusterctl-r");
+                let (to, stage, staged) = (at("to"), format!("{other}.stage"), at("staged"));
+                let (kept, undone) = (at("state/1"), at("state/2"));
+                let words = [&to, &stage, &other, &staged, "digest", &kept, "a", "n"];
+                let cut_short = !run(root, &forward, &words, cut);
+                assert!(run(root, &forward, &words, 99), "{at_once} {cut}");
+                assert!(run(root, &forward, &words, 99));
+                sh(
+                    root,
+                    "cd to; [ \"$(cat a d/in kind/in 'new
+line')\" = 'new
+new
+new
+new' ]; ! [ -e only ] && ! [ -L 'l l' ]; [ \"$(stat -c '%a %Y' .)\" = \"750 $(date -d 2001-01-01 +%s)\" ]
+                     cd .to.clusterctl-r; [ \"$(cat a d/in only kind)\" = 'old
+old
+own
+old' ]; [ -L 'l l' ]; ! [ -e new* ]; ! [ -e ../.to.clusterctl-r.old ]; ! [ -e ../../staged/staged ]",
+                );
+                let words = [&to, &other, &kept, &other, &undone, "aside", "unknown", ""];
+                run(root, &backward, &words, cut);
+                assert!(run(root, &backward, &words, 99), "{at_once} {cut}");
+                sh(
+                    root,
+                    "cd to; [ \"$(cat a d/in only kind)\" = 'old
+old
+own
+old' ]; [ -L 'l l' ]; ! [ -e new* ]; [ \"$(stat -c %a .)\" = 755 ]; [ -e .to.clusterctl-r/new* ]",
+                );
+                if !cut_short {
+                    break;
+                }
+                assert!(cut < 39, "it never came to its end");
             }
         }
     }

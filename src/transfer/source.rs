@@ -1,14 +1,19 @@
 //! The tree that is copied: here, on this machine; what is on another one is asked for in `origin.rs`.
 
+use std::collections::HashMap;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::bits::Bits;
 use super::manifest::{Kind, Known, Manifest, Time};
 use super::origin::Afar;
+use super::read::Hash;
 use super::rules::Rules;
+use super::survey::HashKind;
 
 /// Attributes that a kernel or its guards compute or give by themselves.
 pub(super) const NOT_CARRIED: [&str; 3] = ["security.ima", "security.evm", "security.selinux"];
@@ -29,7 +34,12 @@ pub struct Source {
     pub attributes_unknown: bool,
     /// The machine that has it, when that is another one.
     pub(super) afar: Option<Afar>,
+    /// What was found of contents so far, for all that ask for it.
+    pub(super) fingerprints: Mutex<Arc<Fingerprints>>,
 }
+
+/// Fingerprints of files, by their kind and the number of the file.
+pub(super) type Fingerprints = HashMap<(HashKind, usize), Hash>;
 
 /// The tree can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +79,7 @@ impl Source {
             left_out: Vec::new(),
             attributes_unknown: false,
             afar: None,
+            fingerprints: Mutex::default(),
         };
         source.add(b"", &root, &found, Kind::Folder)?;
         let mut folders: Vec<Vec<u8>> = vec![Vec::new()];
@@ -156,6 +167,27 @@ impl Source {
     /// Where an entry is.
     pub(super) fn place(&self, path: &[u8]) -> PathBuf {
         self.root.join(std::ffi::OsStr::from_bytes(path))
+    }
+
+    /// The fingerprints of these files, and perhaps of more. Whoever asks while they are computed waits.
+    pub(super) fn fingerprints(&self, kind: HashKind, which: &Bits) -> Arc<Fingerprints> {
+        let mut known = self
+            .fingerprints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut missing = Bits::default();
+        for (at, _) in self.manifest.iter() {
+            if which.has(at) && !known.contains_key(&(kind, at)) {
+                missing.add(at);
+            }
+        }
+        if !missing.is_none() {
+            let found = super::read::fingerprints(self, kind, &missing);
+            let mut all = Fingerprints::clone(&known);
+            all.extend(found);
+            *known = Arc::new(all);
+        }
+        Arc::clone(&known)
     }
 
     /// How many bytes all files have together.

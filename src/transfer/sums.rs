@@ -1,144 +1,92 @@
-//! What a machine says of the files of a tree that it has: their fingerprints, and whether they are as they were.
+//! Fingerprints of files on a node, as it writes them: a line each.
 
 use std::io::{self, Write};
 
 use super::bits::Bits;
 use super::list::List;
-use super::read::{Findings, Hash};
+use super::manifest::Manifest;
+use super::read::Hash;
 use super::script::{self, Exec, LandError};
-use super::source::Source;
-use super::survey::{Archives, HashKind, time};
-use crate::remote::{Input, Patience, RemoteError, RemoteErrorKind};
+use super::survey::Survey;
+use crate::remote::{Input, Patience};
 
-/// How many files are told of at once: as many as `from/sums.sh` says.
-const BATCH: usize = 256;
-
-/// A tree where it is.
-pub(super) struct Own<'a> {
-    pub(super) exec: &'a Exec<'a>,
-    pub(super) source: &'a Source,
-    /// What the machine is like.
-    pub(super) archives: Archives,
-    pub(super) patience: &'a Patience<'a>,
-    pub(super) findings: &'a Findings,
+/// Has a node compute the fingerprints of some files of a tree; they are told in any order.
+pub(super) fn sums(
+    exec: &Exec<'_>,
+    patience: &Patience<'_>,
+    survey: &Survey,
+    program: &str,
+    folder: &str,
+    (manifest, which): (&Manifest, &Bits),
+    heard: &mut (dyn FnMut(usize, Hash) + Send),
+) -> Result<(), LandError> {
+    // Only GNU's programs mark what is odd in a name.
+    let has_lines = || {
+        let paths = manifest.iter().filter(|(at, _)| which.has(*at));
+        paths
+            .map(|(_, entry)| manifest.path(entry))
+            .any(|path| path.contains(&b'\n') || path.contains(&b'\r') || path.contains(&b'\\'))
+    };
+    let each = !survey.marks_odd_names() && has_lines();
+    let mut sums = Sums {
+        line: Vec::new(),
+        manifest,
+        which,
+        next: each.then_some(0),
+        heard,
+    };
+    let mut list = List::new(manifest, which, &[]);
+    let many = survey.processes.to_string();
+    let arguments = [folder, program, &many, if each { "each" } else { "-" }];
+    script::run(
+        exec,
+        script::verify(),
+        &arguments,
+        Input::Reader(&mut list),
+        &mut sums,
+        patience,
+    )
+    .map(|_| ())
 }
 
-impl HashKind {
-    /// The program that computes it.
-    pub(super) fn program(self) -> &'static str {
-        match self {
-            Self::Blake2 => "b2sum",
-            Self::Sha256 => "sha256sum",
-        }
-    }
-}
-
-impl Own<'_> {
-    /// Has the machine compute the fingerprints of these files.
-    pub(super) fn compute(&self, kind: HashKind, which: &Bits) -> Result<(), LandError> {
-        if which.is_none() {
-            return Ok(());
-        }
-        let manifest = &self.source.manifest;
-        let mut paths = manifest.iter().filter(|(at, _)| which.has(*at));
-        let each = self.archives == Archives::Busybox
-            && paths.any(|(_, entry)| manifest.path(entry).contains(&b'\n'));
-        let mut list = List::new(manifest, which, &[]);
-        let root = self.source.root.to_string_lossy();
-        let arguments = [&*root, kind.program(), if each { "each" } else { "-" }];
-        let mut told = Told {
-            own: self,
-            kind,
-            which,
-            line: Vec::new(),
-            next: 0,
-            batch: Vec::new(),
-            seen: None,
-        };
-        let ended = script::run(
-            self.exec,
-            script::sums(),
-            &arguments,
-            Input::Reader(&mut list),
-            &mut told,
-            self.patience,
-        );
-        match ended {
-            Ok(_) if told.coming().is_none() && told.batch.is_empty() => Ok(()),
-            Ok(_) => {
-                let what = "the fingerprints of the source were cut short";
-                Err(RemoteError::new(RemoteErrorKind::Lost, what).into())
-            }
-            Err(LandError::Said { said, .. }) => {
-                let first = said.lines().next().unwrap_or_default().to_owned();
-                let what = format!("the source can't be read any more: {first}");
-                Err(LandError::Changed(what))
-            }
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// Reads what is told, as it comes.
-struct Told<'a> {
-    own: &'a Own<'a>,
-    kind: HashKind,
-    which: &'a Bits,
+/// Hears fingerprints as they come.
+struct Sums<'a> {
     line: Vec<u8>,
-    next: usize,
-    /// Those whose fingerprints are known, and whose sizes and times come.
-    batch: Vec<usize>,
-    /// How many of these have told theirs, once the batch is full.
-    seen: Option<usize>,
+    manifest: &'a Manifest,
+    which: &'a Bits,
+    /// The file that comes next, where lines have no names.
+    next: Option<usize>,
+    heard: &'a mut (dyn FnMut(usize, Hash) + Send),
 }
 
-impl Told<'_> {
-    /// The file whose fingerprint comes next.
-    fn coming(&self) -> Option<usize> {
-        let entries = self.own.source.manifest.len();
-        (self.next..entries).find(|at| self.which.has(*at))
-    }
-
+impl Sums<'_> {
     fn hear(&mut self, line: &[u8]) -> Option<()> {
-        if let Some(seen) = self.seen {
-            let at = *self.batch.get(seen)?;
-            self.compare(at, std::str::from_utf8(line).ok()?)?;
-            self.seen = Some(seen + 1).filter(|seen| *seen < self.batch.len());
-            if self.seen.is_none() {
-                self.batch.clear();
-            }
-            return Some(());
-        }
-        let at = self.coming()?;
-        self.next = at + 1;
-        let source = self.own.source;
-        let place = source.place(source.manifest.path(source.manifest.get(at)?));
-        self.own.findings.agree(self.kind, at, hash(line)?, &place);
-        self.batch.push(at);
-        if self.batch.len() == BATCH || self.coming().is_none() {
-            self.seen = Some(0);
-        }
-        Some(())
-    }
-
-    /// Whether a file still has the size and the time that it had; a time in whole seconds says no more than that.
-    fn compare(&self, at: usize, line: &str) -> Option<()> {
-        let source = self.own.source;
-        let entry = source.manifest.get(at)?;
-        let (size, changed) = line.split_once(' ')?;
-        let now = time(changed)?;
-        let is_same = size.parse() == Ok(entry.size)
-            && now.seconds == entry.changed.seconds
-            && (!changed.contains('.') || now.nanos == entry.changed.nanos);
-        if !is_same {
-            let place = source.place(source.manifest.path(entry));
-            self.own.findings.has_changed(place);
-        }
+        let (marked, line) = match line.strip_prefix(b"\\") {
+            Some(rest) => (true, rest),
+            None => (false, line),
+        };
+        let end = memchr::memchr(b' ', line)?;
+        let hash = hash(&line[..end])?;
+        let at = if let Some(next) = self.next {
+            let at = (next..self.manifest.len()).find(|at| self.which.has(*at))?;
+            self.next = Some(at + 1);
+            at
+        } else {
+            // ` ./path` or `*./path`.
+            let path = line.get(end + 1..)?.get(1..)?.strip_prefix(b"./")?;
+            let at = if marked {
+                self.manifest.find(&unmarked(path))
+            } else {
+                self.manifest.find(path)
+            };
+            at.filter(|at| self.which.has(*at))?
+        };
+        (self.heard)(at, hash);
         Some(())
     }
 }
 
-impl Write for Told<'_> {
+impl Write for Sums<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut rest = bytes;
         while let Some(end) = memchr::memchr(b'\n', rest) {
@@ -146,7 +94,7 @@ impl Write for Told<'_> {
             rest = &rest[end + 1..];
             let line = std::mem::take(&mut self.line);
             self.hear(&line)
-                .ok_or_else(|| io::Error::other("a list of fingerprints can't be understood"))?;
+                .ok_or_else(|| io::Error::other("a fingerprint of a file can't be understood"))?;
         }
         self.line.extend_from_slice(rest);
         Ok(bytes.len())
@@ -157,13 +105,91 @@ impl Write for Told<'_> {
     }
 }
 
-/// The fingerprint that a line begins with. A backslash marks an odd name.
-fn hash(line: &[u8]) -> Option<Hash> {
-    let line = line.strip_prefix(b"\\").unwrap_or(line);
-    let digits = std::str::from_utf8(line.get(..64)?).ok()?;
-    let mut hash = Hash::default();
+/// The first 32 bytes of a fingerprint in digits.
+pub(super) fn hash(digits: &[u8]) -> Option<Hash> {
+    let digits = std::str::from_utf8(digits.get(..64)?).ok()?;
+    let mut hash = [0; 32];
     for (at, byte) in hash.iter_mut().enumerate() {
         *byte = u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok()?;
     }
     Some(hash)
+}
+
+/// A name as it was before its odd characters were marked.
+fn unmarked(path: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(path.len());
+    let mut bytes = path.iter();
+    while let Some(byte) = bytes.next() {
+        plain.push(match (byte, byte == &b'\\') {
+            (_, true) => match bytes.next() {
+                Some(b'n') => b'\n',
+                Some(b'r') => b'\r',
+                _ => b'\\',
+            },
+            (other, false) => *other,
+        });
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::manifest::{Kind, Known, Time};
+    use super::*;
+
+    fn heard(lines: &str, each: bool) -> Option<Vec<usize>> {
+        let mut manifest = Manifest::default();
+        let known = Known {
+            kind: Kind::File,
+            mode: 0o644,
+            owner: (0, 0),
+            changed: Time {
+                seconds: 0,
+                nanos: 0,
+            },
+            size: 1,
+            sparse: false,
+            taken: 1,
+            shared: None,
+        };
+        let mut which = Bits::default();
+        for (at, name) in [&b"a b"[..], b"c\nd\\", b"e"].iter().enumerate() {
+            manifest.add(name, b"", &known).unwrap();
+            which.add(at);
+        }
+        manifest.settle();
+        let mut found = Vec::new();
+        let mut sums = Sums {
+            line: Vec::new(),
+            manifest: &manifest,
+            which: &which,
+            next: each.then_some(0),
+            heard: &mut |at, hash| {
+                assert_eq!(hash[0], 0x1f);
+                found.push(at);
+            },
+        };
+        let done = lines
+            .as_bytes()
+            .chunks(7)
+            .try_for_each(|part| sums.write_all(part));
+        done.ok().map(|()| found)
+    }
+
+    #[test]
+    fn fingerprints_are_heard_in_any_order_with_any_name() {
+        let digits = "1f".repeat(64);
+        let lines = format!("{digits}  ./e\n\\{digits}  ./c\\nd\\\\\n{digits} *./a b\n");
+        assert_eq!(heard(&lines, false), Some(vec![2, 1, 0]));
+        let lines = format!("{digits}  -\n{digits} *stdin\n");
+        assert_eq!(heard(&lines, true), Some(vec![0, 1]));
+    }
+
+    #[test]
+    fn what_is_no_fingerprint_of_a_file_is_refused() {
+        let digits = "1f".repeat(32);
+        for bad in ["", "x", &digits, &format!("{digits}  ./other")] {
+            assert_eq!(heard(&format!("{bad}\n"), false), None, "{bad}");
+        }
+    }
 }

@@ -41,8 +41,16 @@ pub enum Standing {
 pub struct Survey {
     /// What unpacks archives.
     pub archives: Archives,
-    /// What computes fingerprints.
+    /// What fingerprints are compared.
     pub hash: HashKind,
+    /// The program that computes them, with its options.
+    pub(super) hasher: String,
+    /// How many of it may run at once.
+    pub(super) processes: u32,
+    /// Whom files shall belong to, as numbers of this node.
+    pub owner: Option<(u32, u32)>,
+    /// The folder in which a stage is made: the one that the place is in, or where that can't be, the place itself.
+    pub(super) base: String,
     /// By what two folders change places at once; `none` where nothing can do so.
     pub exchange: String,
     /// Whether the user there is the superuser.
@@ -57,8 +65,10 @@ pub struct Survey {
     pub real: String,
     /// Where the tree is: there, unless a swap was cut short in the instant in which the old tree has another name.
     pub tree: String,
-    /// Whether something can be put beside it.
+    /// Whether this user may put something beside it.
     pub writable: bool,
+    /// Whether this user may put something into it.
+    pub writable_inside: bool,
     /// Whether a file system is mounted at the place.
     pub mounted: bool,
     /// Where something is mounted in the tree that is there.
@@ -84,6 +94,16 @@ impl Survey {
             Archives::Gnu => Precision::Nanos,
             Archives::Busybox => Precision::Seconds,
         }
+    }
+
+    /// Whether the program that computes fingerprints marks names in which there are odd characters.
+    pub(super) fn marks_odd_names(&self) -> bool {
+        self.archives == Archives::Gnu && self.hasher.ends_with("sum")
+    }
+
+    /// Whether stages are made in the place itself.
+    pub fn stages_inside(&self) -> bool {
+        self.base == self.real
     }
 }
 
@@ -236,10 +256,10 @@ impl<'a> Reader<'a> {
 
     fn add(&mut self, tree: Tree, attributes: &[u8], target: &[u8]) -> Option<()> {
         let is_folder = attributes.starts_with(b"d");
-        if self
+        let is_left_out = self
             .rules
-            .is_some_and(|rules| rules.leave_out(&self.path, is_folder))
-        {
+            .is_some_and(|rules| rules.leave_out(&self.path, is_folder));
+        if is_left_out || (tree == Tree::Live && self.is_hidden()) {
             return Some(());
         }
         let Some(known) = parse(attributes)? else {
@@ -263,6 +283,20 @@ impl<'a> Reader<'a> {
             into.in_turn();
         }
         into.add(&self.path, target, &known).ok()
+    }
+
+    /// Whether an entry belongs to a stage or to an old tree that is kept in the place itself, or to a file system that
+    /// is mounted there.
+    fn is_hidden(&self) -> bool {
+        let is_mounted = self.values.get("mounted").is_some_and(|it| it == "yes");
+        if is_mounted && (self.path == b"lost+found" || self.path.starts_with(b"lost+found/")) {
+            return true;
+        }
+        let real = self.values.get("real").map_or("", String::as_str);
+        let name = real.rsplit_once('/').map_or(real, |(_, name)| name);
+        let rest = self.path.strip_prefix(b".");
+        let rest = rest.and_then(|rest| rest.strip_prefix(name.as_bytes()));
+        !name.is_empty() && rest.is_some_and(|rest| rest.starts_with(b".clusterctl-"))
     }
 
     /// All that was said; `None` when it was cut short.
@@ -306,6 +340,16 @@ impl<'a> Reader<'a> {
                 "blake2" => HashKind::Blake2,
                 _ => HashKind::Sha256,
             },
+            hasher: value("hasher")?.to_owned(),
+            processes: value("processes")?.parse().ok()?,
+            owner: match value("owner") {
+                None => None,
+                Some(owner) => {
+                    let (user, group) = owner.split_once(':')?;
+                    Some((user.parse().ok()?, group.parse().ok()?))
+                }
+            },
+            base: value("base")?.to_owned(),
             exchange: value("exchange")?.to_owned(),
             superuser,
             user: number("user").zip(number("group")),
@@ -317,6 +361,7 @@ impl<'a> Reader<'a> {
             },
             real: value("real")?.to_owned(),
             writable: yes("writable"),
+            writable_inside: yes("inside"),
             mounted: yes("mounted"),
             holds_mount: value("mounts")
                 .filter(|at| !at.is_empty())
@@ -409,14 +454,14 @@ mod tests {
     use super::*;
 
     const HEAD: &[u8] =
-        b"lists=find\0archives=gnu\0hash=blake2\0exchange=perl\0user=0\0kind=folder\0\
-        real=/opt/a\0writable=yes\0mounted=no\0space=10\0inodes=-\0";
+        b"lists=find\0archives=gnu\0hash=blake2\0hasher=b2sum\0processes=2\0exchange=perl\0user=0\0kind=folder\0\
+        real=/opt/a\0writable=yes\0mounted=no\0base=/opt\0space=10\0inodes=-\0";
 
     #[test]
     fn a_survey_is_read_however_it_arrives() {
         let tree = b"live\0d 755 0 0 1.5000000000 4096 3 1:2 8\0\0\0\
             f 644 1 2 1700000000.1234567890 7 2 1:3 8\0a\nb\0\0\
-            l 777 1 2 -2.7500000000 1 1 1:4 0\0\xff\0t\0s 777 1 2 1.0 1 1 1:4 0\0sock\0\0\0stage=\0whole\0";
+            l 777 1 2 -2.7500000000 1 1 1:4 0\0\xff\0t\0f 644 1 1 1.0 1 1 1:9 8\0.a.clusterctl-x.stage/f\0\0s 777 1 2 1.0 1 1 1:4 0\0sock\0\0\0stage=\0whole\0";
         let all = [HEAD, tree].concat();
         for size in [1, 7, 1000] {
             let mut reader = Reader::default();
@@ -424,6 +469,7 @@ mod tests {
                 .for_each(|chunk| reader.write_all(chunk).unwrap());
             let survey = reader.finish().unwrap();
             assert_eq!(survey.live.len(), 3);
+            assert!(!survey.stages_inside());
             assert_eq!(survey.odd, [b"sock"]);
             let file = survey.live.get(survey.live.find(b"a\nb").unwrap()).unwrap();
             assert_eq!(

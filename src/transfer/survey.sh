@@ -3,12 +3,13 @@
 #   to      where the tree shall be
 #   hidden  how the names of folders begin in which earlier runs have staged trees for the same place
 #   own     the folder that this run stages it in, without which none is looked into
+#   owner   whom files shall belong to, as `user:group`, either of them a name or a number, or `user`; `-` for nobody
 #
 # Writes parts that end with a zero byte. First `name=value` of the node; then, after `live`, the entries of the tree
 # that is there, and after `stage`, those of the latest stage; last `whole`. An entry is three parts: its attributes,
 # its path, and what a link names.
 
-to=$1 hidden=$2 own=$3
+to=$1 hidden=$2 own=$3 owner=$4
 
 say() {
     printf '%s=%s\0' "$1" "$2"
@@ -28,16 +29,56 @@ case $(tar --version 2>&1) in
 *busybox*) archives=busybox ;;
 *) stop $EX_FAILED 'the tar of the node is neither the one of GNU nor that of busybox, and no other is known to keep everything' ;;
 esac
-hash=
-! has sha256sum || hash=sha256
-! has b2sum || hash=blake2
+hash= hasher=
+! has sha256sum || hash=sha256 hasher=sha256sum
+! has b2sum || hash=blake2 hasher=b2sum
 [ -n "$hash" ] || stop $EX_FAILED 'the node has neither b2sum nor sha256sum, by one of which copies are verified'
 say lists "$lists"
 say archives "$archives"
 say hash "$hash"
+say hasher "$hasher"
+many=$(nproc 2>/dev/null || grep -c '^processor' /proc/cpuinfo 2>/dev/null)
+[ "${many:-0}" -gt 1 ] 2>/dev/null || many=1
+say processes "$((many > 8 ? 8 : many))"
 say exchange "$(exchanger)"
 say user "$(id -u)"
 say group "$(id -g)"
+
+# The number that a list of users or groups has for a name.
+number_of() { # LIST NAME
+    case $2 in
+    *[!0-9]*) ;;
+    ?*)
+        echo "$2"
+        return
+        ;;
+    esac
+    { getent "$1" "$2" || grep -F -e "$2:" "/etc/$1"; } 2>/dev/null | while IFS=: read -r name _ number _; do
+        if [ "$name" = "$2" ]; then
+            echo "$number"
+            break
+        fi
+    done
+}
+
+if [ "$owner" != - ]; then
+    [ "$(id -u)" = 0 ] || stop $EX_DENIED "only the superuser can give files to $owner, and this is user $(id -u)"
+    user=${owner%%:*}
+    uid=$(number_of passwd "$user")
+    [ -n "$uid" ] || stop $EX_FAILED "the node has no user $user"
+    case $owner in
+    *:*)
+        group=${owner#*:}
+        gid=$(number_of group "$group")
+        [ -n "$gid" ] || stop $EX_FAILED "the node has no group $group"
+        ;;
+    *)
+        gid=$(id -g -- "$user" 2>/dev/null) ||
+            stop $EX_FAILED "the node knows no group of user $user: give one after a colon"
+        ;;
+    esac
+    say owner "$uid:$gid"
+fi
 
 kind=absent real=$to
 if [ -d "$to" ]; then
@@ -73,21 +114,28 @@ say real "$real"
 writable=no
 ! [ -w "$parent/" ] || writable=yes
 say writable "$writable"
+inside=no
+! [ -w "$tree/" ] || inside=yes
+say inside "$inside"
 mounted=no
-if [ "$kind" = folder ] && [ "$(stat -c %d -- "$tree")" != "$(stat -c %d -- "$parent/")" ]; then
-    mounted=yes
-fi
+! is_mounted "$tree" || mounted=yes
 say mounted "$mounted"
-[ "$kind" != folder ] || say mounts "$(mounted_in "$tree")"
-say space "$(df -Pk -- "$parent/" | { read -r _; read -r _ _ _ free _; echo "$free"; })"
-say inodes "$(df -Pi -- "$parent/" 2>/dev/null | {
+[ "$kind" != folder ] || say mounts "$(mounted_in "$tree" below)"
+# Where a stage is on the same file system as the place: beside it, else in it.
+base=$parent
+if [ "$kind $tree" = "folder $real" ] && { [ "$mounted" = yes ] || [ "$writable" = no ]; }; then
+    base=$real
+fi
+say base "$base"
+say space "$(df -Pk -- "$base/" | { read -r _; read -r _ _ _ free _; echo "$free"; })"
+say inodes "$(df -Pi -- "$base/" 2>/dev/null | {
     # A file system that counts none says that it has none.
     read -r _ && read -r _ all _ free _ && [ "$all" != 0 ] && echo "$free"
 })"
 
 # Which extended attributes are kept, as far as that can be told: without `getfattr` it can't.
 has_names() {
-    case $(getfattr -h --only-values -n "$1" -- "$parent/" 2>&1) in
+    case $(getfattr -h --only-values -n "$1" -- "$base/" 2>&1) in
     *'not supported'*) echo no ;;
     *) echo yes ;;
     esac
@@ -155,10 +203,10 @@ if [ "$kind" = folder ]; then
 fi
 stage=
 if [ "$own" != - ]; then
-    stage=$parent/$own
+    stage=$base/$own
     if ! [ -d "$stage" ]; then
         stage=
-        for found in "$parent/$hidden"*.stage; do
+        for found in "$base/$hidden"*.stage; do
             # The latest is the last.
             ! [ -d "$found" ] || stage=$found
         done

@@ -58,6 +58,7 @@ pub(super) fn job(
         Action::Restore { path, backup } => work.restore(path.local(), backup)?,
         Action::Service { .. }
         | Action::StageTree { .. }
+        | Action::ReplaceFiles { .. }
         | Action::SwapTree { .. }
         | Action::SwapBack { .. }
         | Action::Run { .. }

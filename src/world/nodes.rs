@@ -156,7 +156,10 @@ impl Nodes {
                 success,
                 action.secrets(),
             )),
-            Action::StageTree { .. } | Action::SwapTree { .. } | Action::SwapBack { .. } => {
+            Action::StageTree { .. }
+            | Action::ReplaceFiles { .. }
+            | Action::SwapTree { .. }
+            | Action::SwapBack { .. } => {
                 trees::job(node, call, action, &self.trees, watch)?.ok_or_else(|| no_work(action))
             }
             _ => file_jobs::job(node, call, action, watch)?.ok_or_else(|| no_work(action)),

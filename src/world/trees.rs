@@ -140,9 +140,38 @@ pub(super) fn job(
             to,
             becomes,
             company,
-        } => work.stage(tree, to, becomes, company, trees).map(Some),
-        Action::SwapTree { to, stage, becomes } => work.swap(to, stage, becomes).map(Some),
-        Action::SwapBack { to, swap } => work.back(to, swap).map(Some),
+        } => {
+            let bring = Bring {
+                tree,
+                to,
+                becomes,
+                company,
+                in_place: false,
+            };
+            work.stage(&bring, trees).map(Some)
+        }
+        Action::ReplaceFiles {
+            tree,
+            to,
+            becomes,
+            company,
+        } => {
+            let bring = Bring {
+                tree,
+                to,
+                becomes,
+                company,
+                in_place: true,
+            };
+            work.replace(&bring, trees).map(Some)
+        }
+        Action::SwapTree {
+            to,
+            stage,
+            becomes,
+            one_by_one,
+        } => work.swap(to, stage, becomes, *one_by_one).map(Some),
+        Action::SwapBack { to, swap, .. } => work.back(to, swap).map(Some),
         _ => Ok(None),
     }
 }
@@ -155,10 +184,19 @@ pub(super) fn observe(
     watch: &Watch<'_>,
 ) -> Result<Option<Reading>, Fault> {
     match probe {
-        Probe::Contents { path, exclude } => {
+        Probe::Contents {
+            path,
+            exclude,
+            before,
+        } => {
+            if let Some(step) = before
+                && let Some(was) = as_it_was(node, look.run, step, watch)?
+            {
+                return Ok(Some(was));
+            }
             let rules = rules(exclude)?;
             let survey = with_exec(node, watch, |exec, patience| {
-                transfer::survey(exec, path.as_str(), None, patience)
+                transfer::survey(exec, path.as_str(), None, None, patience)
             })?;
             Ok(Some(match survey.standing {
                 Standing::Nothing => Reading::Absent,
@@ -171,6 +209,25 @@ pub(super) fn observe(
     }
 }
 
+/// What a place contained before a step began to change it; nothing when it has not begun.
+fn as_it_was(
+    node: &Node<'_>,
+    run: &RunId,
+    step: &StepId,
+    watch: &Watch<'_>,
+) -> Result<Option<Reading>, Fault> {
+    const LOOK: &str = "read -r was _ 2>/dev/null <\"$1/begun\" || exit 0\nprintf %s \"$was\"";
+    let kept = node.folder.backup(run, step);
+    let said = with_exec(node, watch, |exec, patience| {
+        said(exec, LOOK, "clusterctl-begun", &[shown(&kept)], patience)
+    })?;
+    match said.as_str() {
+        "" => Ok(None),
+        ABSENT => Ok(Some(Reading::Absent)),
+        digest => digest_of(digest).map(Some),
+    }
+}
+
 /// What the node says of a stage, if that is still there.
 fn staged(
     node: &Node<'_>,
@@ -179,34 +236,72 @@ fn staged(
     to: &RemotePath,
     watch: &Watch<'_>,
 ) -> Result<Reading, Fault> {
-    const LOOK: &str = "read -r digest identity 2>/dev/null <\"$1/staged\" || exit 0\n\
+    const LOOK: &str = "read -r digest identity _ 2>/dev/null <\"$1/staged\" || exit 0\n\
         for at in \"$2\" \"$3\"; do\n\
             [ \"$(stat -c %d:%i -- \"$at\" 2>/dev/null)\" != \"$identity\" ] || { printf %s \"$digest\"; exit 0; }\n\
         done";
     let kept = node.folder.backup(run, step);
     let said = with_exec(node, watch, |exec, patience| {
-        let real = transfer::place(exec, to.as_str(), patience)?;
-        let stage = stage_beside(Path::new(&real), run);
+        let place = transfer::place(exec, to.as_str(), patience)?;
+        let stage = stage_of(&place, run);
         // A swap that was cut short may have given it the name that it gets last.
-        let other = beside(Path::new(&real), run);
+        let other = aside(&place, run);
         let words = [shown(&kept), shown(&stage), shown(&other)];
-        let line = Line::script(LOOK, "clusterctl-staged", words).map_err(|error| {
-            RemoteError::new(crate::remote::RemoteErrorKind::Here, error.to_string())
-        })?;
-        let (mut out, mut err) = (Output::at_most(1 << 10), Output::at_most(1 << 10));
-        let streams = Streams {
-            input: Input::Nothing,
-            out: &mut out,
-            err: &mut err,
-        };
-        exec(&line, streams, patience)?;
-        Ok(out.text())
+        said(exec, LOOK, "clusterctl-staged", &words, patience)
     })?;
     if said.is_empty() {
         return Ok(Reading::Absent);
     }
+    digest_of(&said)
+}
+
+/// How the record of a step says that there was nothing.
+const ABSENT: &str = "absent";
+
+fn digest_of(said: &str) -> Result<Reading, Fault> {
     let digest = serde_json::from_value(said.into()).map_err(|_| cut_short())?;
     Ok(Reading::Digest(digest))
+}
+
+/// What a short script that looks at something says.
+fn said(
+    exec: &Exec<'_>,
+    script: &str,
+    name: &str,
+    words: &[String],
+    patience: &Patience<'_>,
+) -> Result<String, LandError> {
+    let line = Line::script(script, name, words.iter().cloned()).map_err(|error| {
+        RemoteError::new(crate::remote::RemoteErrorKind::Here, error.to_string())
+    })?;
+    let (mut out, mut err) = (Output::at_most(1 << 20), Output::at_most(1 << 10));
+    let streams = Streams {
+        input: Input::Nothing,
+        out: &mut out,
+        err: &mut err,
+    };
+    exec(&line, streams, patience)?;
+    Ok(out.text())
+}
+
+/// A tree that is to be brought.
+struct Bring<'a> {
+    tree: &'a Tree,
+    to: &'a RemotePath,
+    becomes: &'a Sha256,
+    company: &'a [NodeName],
+    in_place: bool,
+}
+
+/// What was brought, and waits.
+struct Brought {
+    stage: String,
+    /// What was there, as records say it.
+    was: String,
+    /// What whoever takes the swap back has to know.
+    known: Known,
+    orders: Vec<u8>,
+    archives: transfer::Archives,
 }
 
 /// Tells how far a tree has come, from time to time.
@@ -247,23 +342,55 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Brings the tree beside its place; what is left is to say that it is whole.
-    fn stage(
-        &self,
-        tree: &Tree,
-        to: &RemotePath,
-        becomes: &Sha256,
-        company: &[NodeName],
-        trees: &Trees,
-    ) -> Result<Job, Fault> {
+    fn stage(&self, bring: &Bring<'_>, trees: &Trees) -> Result<Job, Fault> {
+        let brought = self.bring(bring, trees)?;
+        Ok(files(
+            "seal the staged tree",
+            transfer::seal(),
+            &[
+                &brought.stage,
+                &shown(self.own),
+                bring.becomes.as_str(),
+                &brought.was,
+                &brought.known.line(),
+            ],
+        ))
+    }
+
+    /// Brings what is not there yet; what is left is to give it its places.
+    fn replace(&self, bring: &Bring<'_>, trees: &Trees) -> Result<Job, Fault> {
+        let brought = self.bring(bring, trees)?;
+        let how = match brought.archives {
+            transfer::Archives::Gnu => "gnu",
+            transfer::Archives::Busybox => "busybox",
+        };
+        let mut job = files(
+            "replace-files",
+            transfer::replace(),
+            &[
+                bring.to.as_str(),
+                &brought.stage,
+                &shown(self.own),
+                &brought.was,
+                bring.becomes.as_str(),
+                how,
+            ],
+        );
+        job.input = Zeroizing::new(brought.orders);
+        Ok(job)
+    }
+
+    fn bring(&self, bring: &Bring<'_>, trees: &Trees) -> Result<Brought, Fault> {
+        let Bring { tree, to, .. } = *bring;
         check_has_name(to.local())?;
         let rules = rules(&tree.exclude)?;
         let key = format!("{} {} {}", self.call.run, tree.from, tree.digest);
         // Taken first: the others need not wait for one that fails from here on.
-        let seat = trees.meetings.expect(&key, company.len());
+        let seat = trees.meetings.expect(&key, bring.company.len());
         let source = trees.source(tree, &rules, self.watch)?;
         let is_near = trees.is_near(tree, self.node.name);
         let name = |path: PathBuf| shown(path.file_name().unwrap_or_default().as_ref());
-        let own = name(stage_beside(&self.real(to)?, self.call.run));
+        let own = name(stage_of(&self.place(to)?, self.call.run));
         let hidden = own.rsplit_once(self.call.run.as_str());
         let names = Names {
             hidden: hidden.map_or(own.clone(), |(before, _)| before.to_owned()),
@@ -274,20 +401,28 @@ impl Work<'_> {
             let patience = self.watch.patience(&broken_off);
             self.node.connections.bulk(self.node.name, bytes, &patience)
         };
-        let stage = with_exec(self.node, self.watch, |exec, patience| {
-            if !rules.are_none() {
+        with_exec(self.node, self.watch, |exec, patience| {
+            if !rules.are_none() && !bring.in_place {
                 transfer::note(exec, to.as_str(), &shown(self.own), patience)?;
             }
-            let mut survey = transfer::survey(exec, to.as_str(), Some(&names), patience)?;
+            let owner = tree.owner.as_deref();
+            let mut survey = transfer::survey(exec, to.as_str(), Some(&names), owner, patience)?;
+            if !bring.in_place {
+                check_swaps(&survey, to)?;
+            }
+            let same = if tree.checksum {
+                Some(transfer::same_content(exec, &source, &survey, patience)?)
+            } else {
+                None
+            };
             let wanted = Wanted {
                 delete: tree.delete,
+                in_place: bring.in_place,
+                link_unchanged: tree.link_unchanged,
+                same: same.as_ref(),
             };
-            if let Some(at) = &survey.holds_mount {
-                let what = format!("something is mounted at {at} by now, so {to} can't be swapped");
-                return Err(LandError::Changed(what));
-            }
             let delta = Delta::between(&source.manifest, &survey, &rules, wanted);
-            if Sha256::from_raw(&delta.becomes) != *becomes {
+            if Sha256::from_raw(&delta.becomes) != *bring.becomes {
                 let what = format!("{to} is not as it was when the plan was made");
                 return Err(LandError::Changed(what));
             }
@@ -314,34 +449,57 @@ impl Work<'_> {
                 stage: &names.own,
                 record: (&shown(self.own), &String::from_utf8_lossy(&record)),
                 is_near,
+                rate: tree.rate,
+                link_unchanged: tree.link_unchanged,
             };
-            landing.stage(seat).map_err(|error| {
+            let landed = if bring.in_place {
+                landing.bring_in_place(seat)
+            } else {
+                landing.stage(seat)
+            };
+            landed.map_err(|error| {
                 let rest = || {
                     let survey =
-                        transfer::survey(exec, to.as_str(), Some(&names), patience).ok()?;
+                        transfer::survey(exec, to.as_str(), Some(&names), owner, patience).ok()?;
                     Delta::between(&source.manifest, &survey, &rules, wanted).lack(&survey)
                 };
                 no_room(error, to, rest)
             })?;
-            Ok((stage, Sha256::from_raw(&delta.was)))
-        })?;
-        let (stage, was) = stage;
-        let known = Known {
-            was,
-            becomes: becomes.clone(),
-            exclude: tree.exclude.clone(),
-        };
-        Ok(files(
-            "seal the staged tree",
-            transfer::seal(),
-            &[&stage, &shown(self.own), becomes.as_str(), &known.line()],
-        ))
+            let known = Known {
+                was: Sha256::from_raw(&delta.was),
+                becomes: bring.becomes.clone(),
+                exclude: tree.exclude.clone(),
+            };
+            let was = match survey.standing {
+                Standing::Folder => known.was.as_str().to_owned(),
+                _ => ABSENT.to_owned(),
+            };
+            Ok(Brought {
+                stage,
+                was,
+                known,
+                archives: survey.archives,
+                orders: delta.into_orders(),
+            })
+        })
     }
 
-    fn swap(&self, to: &RemotePath, stage: &StepId, becomes: &Sha256) -> Result<Job, Fault> {
+    fn swap(
+        &self,
+        to: &RemotePath,
+        stage: &StepId,
+        becomes: &Sha256,
+        one_by_one: bool,
+    ) -> Result<Job, Fault> {
         check_has_name(to.local())?;
-        let real = self.real(to)?;
-        let other = beside(&real, self.call.run);
+        let place = self.place(to)?;
+        if place.mounted != one_by_one {
+            let is = if place.mounted { "by now" } else { "no more" };
+            let what =
+                format!("a file system is mounted at {to} {is}, unlike when the plan was made");
+            return Err(Fault::new(FaultKind::Stale, what).hint("push it again"));
+        }
+        let other = aside(&place, self.call.run);
         let kept = Kept::Aside {
             at: Bytes::of(&other),
         };
@@ -351,7 +509,7 @@ impl Work<'_> {
             transfer::swap(),
             &[
                 to.as_str(),
-                &shown(&stage_beside(&real, self.call.run)),
+                &shown(&stage_of(&place, self.call.run)),
                 &shown(&other),
                 &shown(&self.node.folder.backup(self.call.run, stage)),
                 becomes.as_str(),
@@ -372,7 +530,7 @@ impl Work<'_> {
                 return Err(Fault::new(FaultKind::Stale, what));
             }
         };
-        let other = beside(&self.real(to)?, self.call.run);
+        let other = aside(&self.place(to)?, self.call.run);
         let known = self.known(of.folder())?;
         let is_as_it_was = match &known {
             Some(known) if old != "-" => self.is_still(&old, known)?,
@@ -403,17 +561,7 @@ impl Work<'_> {
     fn known(&self, kept: &Path) -> Result<Option<Known>, Fault> {
         const READ: &str = "cat -- \"$1/known\" 2>/dev/null || :";
         let said = with_exec(self.node, self.watch, |exec, patience| {
-            let line = Line::script(READ, "clusterctl-known", [shown(kept)]).map_err(|error| {
-                RemoteError::new(crate::remote::RemoteErrorKind::Here, error.to_string())
-            })?;
-            let (mut out, mut err) = (Output::at_most(1 << 20), Output::at_most(1 << 10));
-            let streams = Streams {
-                input: Input::Nothing,
-                out: &mut out,
-                err: &mut err,
-            };
-            exec(&line, streams, patience)?;
-            Ok(out.text())
+            said(exec, READ, "clusterctl-known", &[shown(kept)], patience)
         })?;
         Ok(serde_json::from_str(&said).ok())
     }
@@ -423,17 +571,25 @@ impl Work<'_> {
     fn is_still(&self, old: &str, known: &Known) -> Result<bool, Fault> {
         let rules = rules(&known.exclude)?;
         let survey = with_exec(self.node, self.watch, |exec, patience| {
-            transfer::survey(exec, old, None, patience)
+            transfer::survey(exec, old, None, None, patience)
         })?;
         Ok(survey.standing == Standing::Folder
             && Sha256::from_raw(&survey.digest(&rules)) == known.was)
     }
 
-    fn real(&self, to: &RemotePath) -> Result<PathBuf, Fault> {
+    fn place(&self, to: &RemotePath) -> Result<transfer::Place, Fault> {
         with_exec(self.node, self.watch, |exec, patience| {
             transfer::place(exec, to.as_str(), patience)
         })
-        .map(PathBuf::from)
+    }
+}
+
+/// Where a run keeps something of a place: beside it, or where a file system is mounted there, in it.
+fn aside(place: &transfer::Place, run: &RunId) -> PathBuf {
+    let beside = beside(Path::new(&place.real), run);
+    match beside.file_name() {
+        Some(name) if place.mounted => Path::new(&place.real).join(name),
+        _ => beside,
     }
 }
 
@@ -478,8 +634,21 @@ fn no_room(error: LandError, to: &RemotePath, lack: impl FnOnce() -> Option<Lack
 }
 
 /// Where a tree is staged for a place.
-fn stage_beside(place: &Path, run: &RunId) -> PathBuf {
-    with_ending(&beside(place, run), ".stage")
+fn stage_of(place: &transfer::Place, run: &RunId) -> PathBuf {
+    with_ending(&aside(place, run), ".stage")
+}
+
+/// Refuses to stage what could not be swapped.
+fn check_swaps(survey: &transfer::Survey, to: &RemotePath) -> Result<(), LandError> {
+    if let Some(at) = &survey.holds_mount {
+        let what = format!("something is mounted at {at} by now, so {to} can't be swapped");
+        return Err(LandError::Changed(what));
+    }
+    if survey.stages_inside() && !survey.mounted {
+        let what = format!("this user may not put anything beside {to} any more");
+        return Err(LandError::Changed(what));
+    }
+    Ok(())
 }
 
 fn files(shown: &str, script: transfer::Script, arguments: &[&str]) -> Job {

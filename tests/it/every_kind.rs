@@ -48,7 +48,7 @@ pub(crate) fn plan(seed: u64) -> Plan {
                 go(node),
             ];
             let turn = usize::try_from(seed % 6).unwrap();
-            steps.extend([stage_tree(node), swap_tree(node)]);
+            steps.extend([stage_tree(node), swap_tree(node), replace_files(node)]);
             middle.rotate_left(turn);
             steps.append(&mut middle);
             steps.extend([
@@ -483,6 +483,7 @@ fn contents() -> Probe {
     Probe::Contents {
         path: path("/opt/g"),
         exclude: vec!["*.log".to_owned()],
+        before: None,
     }
 }
 
@@ -493,6 +494,10 @@ fn stage_tree(node: &NodeName) -> Step {
             digest: Sha256::of("source"),
             exclude: vec!["*.log".to_owned()],
             delete: true,
+            checksum: true,
+            owner: Some("app:staff".to_owned()),
+            link_unchanged: true,
+            rate: Some(5_000_000),
         },
         to: path("/opt/g"),
         becomes: Sha256::of("new tree"),
@@ -517,6 +522,7 @@ fn swap_tree(node: &NodeName) -> Step {
         to: path("/opt/g"),
         stage: StepId::new("every", node, "stage-tree"),
         becomes: Sha256::of("new tree"),
+        one_by_one: false,
     };
     let undo = Action::SwapBack {
         to: path("/opt/g"),
@@ -524,6 +530,7 @@ fn swap_tree(node: &NodeName) -> Step {
             run: None,
             step: StepId::new("every", node, "swap-tree"),
         },
+        one_by_one: false,
     };
     turn(
         node,
@@ -534,6 +541,40 @@ fn swap_tree(node: &NodeName) -> Step {
         digest("old tree"),
         digest("new tree"),
     )
+}
+
+fn replace_files(node: &NodeName) -> Step {
+    let tree = match stage_tree(node).action {
+        Action::StageTree { tree, .. } => tree,
+        other => panic!("{other}"),
+    };
+    let step_id = StepId::new("every", node, "replace-files");
+    let contents = |before| Probe::Contents {
+        path: path("/opt/h"),
+        exclude: Vec::new(),
+        before,
+    };
+    let action = Action::ReplaceFiles {
+        tree,
+        to: path("/opt/h"),
+        becomes: Sha256::of("new tree"),
+        company: vec![node.clone()],
+    };
+    let undo = Action::Remove {
+        path: path("/opt/h"),
+    };
+    let step = turn(
+        node,
+        "replace-files",
+        action,
+        undo,
+        contents(None),
+        digest("old tree"),
+        digest("new tree"),
+    );
+    let mut guards = step.guards.clone();
+    guards.push(Condition::is(contents(Some(step_id)), digest("old tree")));
+    Step { guards, ..step }
 }
 
 fn remove(node: &NodeName) -> Step {

@@ -447,7 +447,7 @@ impl Making {
     fn how(&mut self, node: &NodeName, id: &StepId) -> (How, Gives, Option<RemotePath>) {
         let path = self.path();
         let nothing = |how| (how, Gives::new(), None);
-        match self.draw.below(18) {
+        match self.draw.below(19) {
             0 => {
                 let how = self.edit_properties(id, &path);
                 (how, self.old(), Some(path))
@@ -538,6 +538,7 @@ impl Making {
             }),
             14 => nothing(self.stage_tree(id, &path)),
             15 => nothing(self.swap_tree(id, &path)),
+            16 => nothing(self.replace_files(id, &path)),
             _ => {
                 let that: Vec<_> = (0..=self.draw.below(3))
                     .map(|_| self.condition(id))
@@ -713,6 +714,40 @@ impl Making {
                 .then(|| self.text())
                 .into_iter()
                 .collect(),
+            before: None,
+        }
+    }
+
+    fn replace_files(&mut self, id: &StepId, to: &RemotePath) -> How {
+        let How { action, .. } = self.stage_tree(id, to);
+        let Action::StageTree {
+            tree,
+            to,
+            becomes,
+            company,
+        } = action
+        else {
+            return self.stage_tree(id, to);
+        };
+        let contents = |before| Probe::Contents {
+            path: to.clone(),
+            exclude: tree.exclude.clone(),
+            before,
+        };
+        let was = is(contents(Some(id.clone())), Reading::Absent);
+        How {
+            class: Class::Disrupt,
+            guards: vec![was],
+            proof: Proof::Holds(vec![is(contents(None), Reading::Digest(becomes.clone()))]),
+            undo: Undo::Impossible {
+                because: self.text(),
+            },
+            action: Action::ReplaceFiles {
+                tree: tree.clone(),
+                to: to.clone(),
+                becomes,
+                company,
+            },
         }
     }
 
@@ -735,6 +770,10 @@ impl Making {
             digest: Sha256::of("tree"),
             exclude: (0..self.draw.below(3)).map(|_| self.text()).collect(),
             delete: self.draw.chance(50),
+            checksum: self.draw.chance(50),
+            owner: self.draw.chance(30).then(|| "app:1001".to_owned()),
+            link_unchanged: self.draw.chance(30),
+            rate: self.draw.chance(30).then_some(1_000_000),
         };
         How {
             class: Class::Stage,
@@ -767,12 +806,14 @@ impl Making {
                 to: to.clone(),
                 stage: StepId::new("push", &node(id.node()), "stage"),
                 becomes: becomes.clone(),
+                one_by_one: false,
             },
             proof: Proof::Holds(vec![is(contents, Reading::Digest(becomes))]),
             undo: by(
                 Action::SwapBack {
                     to: to.clone(),
                     swap,
+                    one_by_one: false,
                 },
                 vec![was],
             ),

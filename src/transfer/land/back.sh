@@ -12,6 +12,10 @@
 to=$1 old=$2 of=$3 other=$4 kept=$5 record=$6 judged=$7 known=$8
 
 real_of "$to"
+if [ "$old" != - ] && is_mounted "$real"; then
+    back_inside
+    exit 0
+fi
 mkdir -p -- "$kept" || exit $EX_FAILED
 if [ "$old" = - ]; then
     put "$kept/kept.json" "$record"

@@ -2,15 +2,19 @@
 #
 #   live   the tree, and
 #   stage  the stage
+#   how    `copy`, or `link` to give the files themselves another name there
 #
 # Standard input names the files.
 
-live=$1 stage=$2
+live=$1 stage=$2 how=$3
 
 cd -P -- "$live" || stop $EX_STALE "$live is gone"
 alone "$stage"
 options=
-case $(cp --help 2>&1) in *--no-preserve*) options='--no-preserve=links --reflink=auto' ;; esac
+case $how/$(cp --help 2>&1) in
+link/*) options=-l ;;
+*--no-preserve*) options='--no-preserve=links --reflink=auto' ;;
+esac
 closed=
 [ "$(id -u)" = 0 ] || closed=$(find . -type d ! -perm -700 2>/dev/null | head -n 1)
 if [ -n "$closed" ]; then
@@ -31,10 +35,11 @@ if [ -n "$closed" ]; then
             shift $many
         done
         [ -z "${failed-}" ]' sh "$stage" "$options"
-elif [ -n "$options" ]; then
+elif [ "$how" = copy ] && [ -n "$options" ]; then
     heard xargs -0 cp -a $options --parents -t "$stage" --
 else
-    heard xargs -0 -n256 /bin/sh -c 'to=$1; shift; exec cp -a --parents -- "$@" "$to"' sh "$stage"
+    heard xargs -0 -n256 /bin/sh -c 'to=$1 options=$2; shift 2; exec cp -a $options --parents -- "$@" "$to"' \
+        sh "$stage" "$options"
 fi || only_gone "$said" || blame "files of $live can't be copied to $stage" "$said"
 cd -P -- "$stage" || exit $EX_FAILED
 without_lists

@@ -12,6 +12,8 @@ stage=$1 found=$2 kept=$3 record=$4
 said=$(mkdir -p -- "$kept" 2>&1) || blame "$kept can't be made" "$said"
 rm -f -- "$kept/staged"
 put "$kept/kept.json" "$record"
+# Where the stage is in the place, making it changes the time of that.
+touch -r "${stage%/*}/" -- "$kept/time" 2>/dev/null
 if ! exists "$stage" && [ "$found" != - ] && [ -d "$found" ] && ! [ -L "$found" ]; then
     said=$(mv -- "$found" "$stage" 2>&1) || blame "$found can't be taken over" "$said"
 fi

@@ -3,11 +3,12 @@
 #   stage   the stage
 #   kept    the folder of the record
 #   digest  what the tree will be
+#   was     what the place contains, or `absent`
 #   known   what has to be known of the trees to take a swap back, in a line
 
-stage=$1 kept=$2 digest=$3 known=$4
+stage=$1 kept=$2 digest=$3 was=$4 known=$5
 
 sync -f -- "$stage" 2>/dev/null || sync
 [ -d "$stage" ] || stop $EX_STALE "$stage is gone"
 put "$kept/known" "$known"
-put "$kept/staged" "$digest $(identity "$stage")"
+put "$kept/staged" "$digest $(identity "$stage") $was"

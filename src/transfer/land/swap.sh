@@ -21,6 +21,8 @@ carry_again() {
     while IFS= read -r line <&8; do
         path=${line#* * * * }
         path=${path#./}
+        # What a place at which a file system is mounted has of ours.
+        case $path in ".${real##*/}.clusterctl-"* | lost+found | lost+found/*) continue ;; esac
         from=$real/$path into=$waits/$path
         ! exists "$into" || grep -Fqx -e "./$path" "$staged/own" || continue
         case $path in
@@ -50,17 +52,14 @@ carry_again() {
     rm -f -- "$kept/differs" "$kept/now"
 }
 
-read -r its_digest its_identity 2>/dev/null <"$staged/staged" || stop $EX_STALE "no whole tree is staged for $to"
-[ "$its_digest" = "$digest" ] || stop $EX_STALE "what is staged for $to is another tree"
 real_of "$to"
-if ! exists "$other.old"; then
-    # A swap of another run may have been cut short between its two renames: the old tree gets its name back first.
-    tree_of "$real"
-    if [ "$tree" != "$real" ]; then
-        said=$(mv -T -- "$tree" "$real" 2>&1) || blame "$tree can't become $to again" "$said"
-        on_disk "${real%/*}/"
-    fi
+if is_mounted "$real"; then
+    swap_inside
+    exit 0
 fi
+read -r its_digest its_identity _ 2>/dev/null <"$staged/staged" || stop $EX_STALE "no whole tree is staged for $to"
+[ "$its_digest" = "$digest" ] || stop $EX_STALE "what is staged for $to is another tree"
+exists "$other.old" || name_back
 if [ "$(identity "$real")" != "$its_identity" ]; then
     mkdir -p -- "$kept" || exit $EX_FAILED
     waits=$other

@@ -76,8 +76,9 @@ exists() {
     [ -e "$1" ] || [ -L "$1" ]
 }
 
-# The first place in a folder, itself included, at which something is mounted.
+# The first place in a folder, itself included, at which something is mounted; `below` it, or `at` it.
 mounted_in() (
+    which=${2-}
     [ -r /proc/self/mountinfo ] || exit 0
     folder=$(cd -P -- "$1" 2>/dev/null && pwd -P) || folder=$1
     while read -r _ _ _ _ point _; do
@@ -87,14 +88,21 @@ mounted_in() (
             point=${point%.}
             ;;
         esac
-        case $point in
-        "$folder" | "$folder"/*)
+        case $which$point in
+        "$folder" | "$folder"/* | at"$folder" | below"$folder"/*)
             printf '%s\n' "$point"
             break
             ;;
         esac
     done </proc/self/mountinfo
 )
+
+# Whether a file system is mounted at a folder.
+is_mounted() {
+    [ -d "$1" ] || return 1
+    [ "$(stat -c %d -- "$1")" = "$(stat -c %d -- "${1%/*}/")" ] || return 0
+    [ -n "$(mounted_in "$1" at)" ]
+}
 
 # What is mounted in a tree would go with it when that gets another name.
 without_mounts() {
@@ -216,6 +224,14 @@ tree_of() {
     exists "$1" || for beside in "${1%/*}/.${1##*/}.clusterctl-"*.old; do
         ! [ -d "$beside" ] || [ -L "$beside" ] || ! [ -d "${beside%.old}" ] || tree=$beside
     done
+}
+
+# A swap of another run may have been cut short between its two renames: the old tree gets its name back.
+name_back() {
+    tree_of "$real"
+    [ "$tree" != "$real" ] || return 0
+    said=$(mv -T -- "$tree" "$real" 2>&1) || blame "$tree can't become $real again" "$said"
+    on_disk "${real%/*}/"
 }
 
 # A strong fingerprint of standard input, by what the node has.

@@ -1,14 +1,22 @@
-# Writes the fingerprints of files in the stage, in the order in which standard input names them.
+# Writes the fingerprints of files, a line each. Standard input names the files.
 #
-#   stage  the stage
-#   with   the program
-#   each   `each` where names may have lines in them and the program would not mark that
+#   folder   the folder that they are in
+#   with     the program and its options
+#   many     how many of it may run at once; then the lines may come in any order
+#   each     `each` where names may have lines in them and the program would not mark that: then there are no names
+#            in the lines, and they come in order
 
-stage=$1 with=$2 each=$3
+folder=$1 with=$2 many=$3 each=$4
 
-cd -P -- "$stage" || exit $EX_STALE
+cd -P -- "$folder" || stop $EX_STALE "$folder is gone"
 if [ "$each" = each ]; then
-    xargs -0 -n256 /bin/sh -c 'with=$1; shift; for at; do "$with" <"$at" || exit 255; done' sh "$with"
+    xargs -0 -n256 /bin/sh -c 'with=$1; shift; for at; do $with <"$at" || exit 255; done' sh "$with"
+elif [ "$many" -gt 1 ] && command -v flock >/dev/null; then
+    # Each says what it has found in one piece: nobody else writes meanwhile.
+    xargs -0 -n256 -P"$many" /bin/sh -c '
+        with=$1
+        shift
+        said=$($with "$@") && exec 8<. && flock 8 8<&8 && printf "%s\n" "$said" || exit 255' sh "$with"
 else
-    xargs -0 -n256 "$with" --
-fi || stop $EX_FAILED "not all files in $stage can be read"
+    xargs -0 -n1024 $with
+fi || stop $EX_FAILED "not all files in $folder can be read"

@@ -101,6 +101,10 @@ impl Trees {
         }
     }
 
+    pub(super) fn is_on_busybox(&self) -> bool {
+        self.tools.is_some()
+    }
+
     /// The folder of the programs that the nodes find first.
     pub(super) fn tools(&self) -> &Path {
         self.tools.as_ref().unwrap().path()

@@ -61,8 +61,12 @@ fn stage(from: &Path, to: &Path, lines: &[Arc<Counting>]) -> Result<(u64, u64), 
         own: ".stage-1".to_owned(),
         hidden: ".stage-".to_owned(),
     };
-    let survey = transfer::survey(&exec, text(to), Some(&names), &patience)?;
-    let delta = Delta::between(&source.manifest, &survey, &rules, Wanted { delete: true });
+    let survey = transfer::survey(&exec, text(to), Some(&names), None, &patience)?;
+    let wanted = Wanted {
+        delete: true,
+        ..Wanted::default()
+    };
+    let delta = Delta::between(&source.manifest, &survey, &rules, wanted);
     let (bytes, files) = (AtomicU64::new(0), AtomicU64::new(0));
     let record = to.with_file_name("record");
     let meetings = Meetings::default();
@@ -84,6 +88,8 @@ fn stage(from: &Path, to: &Path, lines: &[Arc<Counting>]) -> Result<(u64, u64), 
         rules: &rules,
         stage: &names.own,
         record: (text(&record), "{}"),
+        rate: None,
+        link_unchanged: false,
     }
     .stage(meetings.expect("tree", 1))?;
     assert_eq!(files.load(Ordering::SeqCst), delta.files);

@@ -30,7 +30,7 @@ fn name_of(draw: &mut Draw) -> &'static OsStr {
 }
 
 /// Puts random things into a folder.
-fn grow(draw: &mut Draw, root: &Path, depth: usize) {
+pub(super) fn grow(draw: &mut Draw, root: &Path, depth: usize) {
     for name in NAMES {
         let path = root.join(OsStr::from_bytes(name));
         if path.symlink_metadata().is_ok() || draw.chance(45) {
