@@ -38,6 +38,10 @@ pub enum Standing {
 
 /// What a node said.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "answers of a node, of which none follows from the others"
+)]
 pub struct Survey {
     /// What unpacks archives.
     pub archives: Archives,

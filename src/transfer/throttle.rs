@@ -65,7 +65,7 @@ impl<R: Read, C: Clock> Read for Throttle<R, C> {
         let room = into.len().min(piece);
         let now = self.clock.now();
         if self.paid > now {
-            self.clock.pause(self.paid - now);
+            self.clock.pause(self.paid.saturating_sub(now));
         }
         let much = self.from.read(&mut into[..room])?;
         let bytes = u128::try_from(much).unwrap_or(u128::MAX);
