@@ -1,6 +1,6 @@
 //! Extended attributes and access lists: noticed, not inherited, and told of where they can't be kept.
 
-use super::lab::{Trees, everything, sh};
+use super::lab::{Trees, both, everything, sh};
 
 #[test]
 fn what_differs_in_attributes_alone_is_noticed() {
@@ -40,27 +40,28 @@ fn what_differs_in_attributes_alone_is_noticed() {
 
 #[test]
 fn nothing_is_inherited_from_the_folder_that_the_tree_is_in() {
-    let trees = Trees::here();
-    everything(&trees.path("src"));
-    sh(
-        &trees.path("."),
-        "mkdir par; setfacl -d -m u:12345:rwx,o::rwx par",
-    );
-    trees.push("par/dst", &[]).is(0);
-    trees.judge("par/dst", &[]);
-    // Nor from folders that have such a list themselves, and are there already.
-    sh(
-        &trees.path("src"),
-        "setfacl -d -m u:4711:rwx a; setfacl -d -m u:4711:rwx empty",
-    );
-    trees.push("par/dst", &[]).is(0);
-    trees.judge("par/dst", &[]);
-    sh(
-        &trees.path("src"),
-        "echo new >a/plain; echo 1 >a/new; setfacl -b a/new; mkdir a/more; setfacl -b -k a/more; echo 1 >a/more/f; setfacl -b a/more/f",
-    );
-    trees.push("par/dst", &["--delete"]).is(0);
-    trees.judge("par/dst", &[]);
+    both(|trees| {
+        everything(&trees.path("src"));
+        sh(
+            &trees.path("."),
+            "mkdir par; setfacl -d -m u:12345:rwx,o::rwx par",
+        );
+        trees.push("par/dst", &[]).is(0);
+        trees.judge("par/dst", &[]);
+        // Nor from folders that have such a list themselves, and are there already.
+        sh(
+            &trees.path("src"),
+            "setfacl -d -m u:4711:rwx a; setfacl -d -m u:4711:rwx empty",
+        );
+        trees.push("par/dst", &[]).is(0);
+        trees.judge("par/dst", &[]);
+        sh(
+            &trees.path("src"),
+            "echo new >a/plain; echo 1 >a/new; setfacl -b a/new; mkdir a/more; setfacl -b -k a/more; echo 1 >a/more/f; setfacl -b a/more/f",
+        );
+        trees.push("par/dst", &["--delete"]).is(0);
+        trees.judge("par/dst", &[]);
+    });
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Instant;
 
-use super::lab::{Small, Trees, differences, everything, sh, text};
+use super::lab::{Small, Trees, both, differences, everything, sh, text};
 use crate::real::processes::{Chance, ended};
 use crate::scale::full;
 
@@ -126,51 +126,57 @@ fn a_push_to_a_disk_that_fills_up_leaves_a_whole_tree() {
 }
 
 #[test]
+fn a_push_over_ssh_to_a_disk_that_fills_up_leaves_a_whole_tree() {
+    hit_at_any_instant(Trees::over_ssh, Blow::Disk);
+}
+
+#[test]
 fn what_had_arrived_is_not_sent_again() {
-    let trees = Trees::here();
-    sh(
-        &trees.path("."),
-        "mkdir src; head -c 5000000 /dev/urandom >src/a; head -c 5000000 /dev/urandom >src/b",
-    );
-    // As a run that was cut short leaves it: one file whole, one not.
-    let stage = ".dst.clusterctl-20200101-000000-aaaa.stage";
-    sh(
-        &trees.path("."),
-        &format!(
-            "mkdir {stage}; cp -a src/a {stage}/a; head -c 100 src/b >{stage}/b; echo x >{stage}/other"
-        ),
-    );
-    let arrived = fs::metadata(trees.path(stage).join("a")).unwrap();
-    trees.push("dst", &[]).is(0);
-    trees.judge("dst", &[]);
-    assert_eq!(
-        fs::metadata(trees.path("dst/a")).unwrap().ino(),
-        arrived.ino()
-    );
-    assert!(trees.hidden().is_empty(), "{:?}", trees.hidden());
-    // What arrived broken is found, and not taken for the real thing.
-    sh(
-        &trees.path("."),
-        &format!("rm -r dst; mkdir {stage}; cp -a src/a {stage}/a"),
-    );
-    sh(
-        &trees.path(stage),
-        "printf wrong | dd of=a bs=1 seek=100 conv=notrunc 2>/dev/null; touch -r ../src/a a",
-    );
-    trees.push("dst", &[]).is(0);
-    trees.judge("dst", &[]);
-    assert!(trees.hidden().is_empty(), "{:?}", trees.hidden());
-    // So is what the live tree has whole, and other names of the same file come again as well.
-    sh(
-        &trees.path("."),
-        &format!(
-            "ln src/a src/again; echo new >src/c; mkdir {stage}; cp -a dst/a {stage}/a; cp -a dst/b {stage}/b"
-        ),
-    );
-    sh(
-        &trees.path(stage),
-        "for i in a b; do printf wrong | dd of=$i bs=1 seek=100 conv=notrunc 2>/dev/null; touch -r ../src/$i $i; done",
-    );
-    trees.push("dst", &[]).is(0);
-    trees.judge("dst", &[]);
+    both(|trees| {
+        sh(
+            &trees.path("."),
+            "mkdir src; head -c 5000000 /dev/urandom >src/a; head -c 5000000 /dev/urandom >src/b",
+        );
+        // As a run that was cut short leaves it: one file whole, one not.
+        let stage = ".dst.clusterctl-20200101-000000-aaaa.stage";
+        sh(
+            &trees.path("."),
+            &format!(
+                "mkdir {stage}; cp -a src/a {stage}/a; head -c 100 src/b >{stage}/b; echo x >{stage}/other"
+            ),
+        );
+        let arrived = fs::metadata(trees.path(stage).join("a")).unwrap();
+        trees.push("dst", &[]).is(0);
+        trees.judge("dst", &[]);
+        assert_eq!(
+            fs::metadata(trees.path("dst/a")).unwrap().ino(),
+            arrived.ino()
+        );
+        assert!(trees.hidden().is_empty(), "{:?}", trees.hidden());
+        // What arrived broken is found, and not taken for the real thing.
+        sh(
+            &trees.path("."),
+            &format!("rm -r dst; mkdir {stage}; cp -a src/a {stage}/a"),
+        );
+        sh(
+            &trees.path(stage),
+            "printf wrong | dd of=a bs=1 seek=100 conv=notrunc 2>/dev/null; touch -r ../src/a a",
+        );
+        trees.push("dst", &[]).is(0);
+        trees.judge("dst", &[]);
+        assert!(trees.hidden().is_empty(), "{:?}", trees.hidden());
+        // So is what the live tree has whole, and other names of the same file come again as well.
+        sh(
+            &trees.path("."),
+            &format!(
+                "ln src/a src/again; echo new >src/c; mkdir {stage}; cp -a dst/a {stage}/a; cp -a dst/b {stage}/b"
+            ),
+        );
+        sh(
+            &trees.path(stage),
+            "for i in a b; do printf wrong | dd of=$i bs=1 seek=100 conv=notrunc 2>/dev/null; touch -r ../src/$i $i; done",
+        );
+        trees.push("dst", &[]).is(0);
+        trees.judge("dst", &[]);
+    });
 }

@@ -173,19 +173,27 @@ impl Trees {
         self.lab.path(name)
     }
 
-    /// Calls the program where these scripts are found before all other programs.
+    /// Calls the program where the node finds these scripts before all other programs, which it does no more afterwards.
     pub(super) fn call_with_programs(&self, programs: &[(&str, &str)], words: &[&str]) -> Told {
-        let bin = self.path("bin");
-        fs::create_dir_all(&bin).unwrap();
+        let here = self.path("bin");
+        let bin = self.tools.as_ref().map_or(&*here, |tools| tools.path());
+        fs::create_dir_all(bin).unwrap();
         for (name, script) in programs {
             let at = bin.join(name);
             fs::write(&at, format!("#!/bin/sh\n{script}\n")).unwrap();
             fs::set_permissions(&at, fs::Permissions::from_mode(0o755)).unwrap();
         }
         let mut command = self.lab.program("runner");
-        let path = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", text(&bin));
-        command.env("PATH", path).args(self.words(words));
-        self.lab.start_command(command).end()
+        if self.tools.is_none() {
+            let path = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", text(bin));
+            command.env("PATH", path);
+        }
+        command.args(self.words(words));
+        let told = self.lab.start_command(command).end();
+        for (name, _) in programs {
+            fs::remove_file(bin.join(name)).unwrap();
+        }
+        told
     }
 
     /// Pushes `src` to a node's folder of this name.
@@ -283,6 +291,13 @@ impl Trees {
         names.sort();
         names
     }
+}
+
+/// Tests both ways in which a tree comes: to this machine itself it is copied by `cp` where the program is root, and over
+/// SSH it is sent as an archive.
+pub(super) fn both(test: impl Fn(&Trees)) {
+    test(&Trees::here());
+    test(&Trees::with_tools(":"));
 }
 
 /// A small file system of its own, which goes with the value.

@@ -2,12 +2,7 @@
 
 use std::fs;
 
-use super::lab::{Trees, everything, sh, text};
-
-fn both(test: impl Fn(&Trees)) {
-    test(&Trees::here());
-    test(&Trees::over_ssh());
-}
+use super::lab::{Trees, both, everything, sh, text};
 
 #[test]
 fn a_tree_arrives_as_it_is_and_a_second_push_has_nothing_to_do() {
@@ -108,33 +103,34 @@ fn what_differs_in_a_time_alone_is_noticed() {
 
 #[test]
 fn an_empty_file_that_gets_its_content_while_the_tree_is_read_is_noticed() {
-    let trees = Trees::here();
-    sh(&trees.path("."), "mkdir src; echo 1 >src/a; : >src/b");
-    let tar = format!(
-        "case \"$*\" in *--extract*) echo more >>{}/b ;; esac\nexec /usr/bin/tar \"$@\"",
-        text(&trees.path("src"))
-    );
-    // Read only when somebody waits for it: what is large comes first.
-    sh(
-        &trees.path("src"),
-        "head -c 20000000 /dev/zero >a; touch -d 2020-01-01 a",
-    );
-    let (src, dst) = (trees.path("src"), trees.path("dst"));
-    let words = [
-        "push",
-        text(&src),
-        "--on",
-        "local",
-        "--to",
-        text(&dst),
-        "--yes",
-    ];
-    let told = trees.call_with_programs(&[("tar", &tar)], &words);
-    assert!(
-        told.err.contains("the source changed while it was read"),
-        "{told:#?}"
-    );
-    assert!(!dst.exists());
+    both(|trees| {
+        sh(&trees.path("."), "mkdir src; echo 1 >src/a; : >src/b");
+        let tar = format!(
+            "case \"$*\" in *--extract*) echo more >>{}/b ;; esac\nexec /usr/bin/tar \"$@\"",
+            text(&trees.path("src"))
+        );
+        // Read only when somebody waits for it: what is large comes first.
+        sh(
+            &trees.path("src"),
+            "head -c 20000000 /dev/zero >a; touch -d 2020-01-01 a",
+        );
+        let (src, dst) = (trees.path("src"), trees.path("dst"));
+        let words = [
+            "push",
+            text(&src),
+            "--on",
+            trees.node(),
+            "--to",
+            text(&dst),
+            "--yes",
+        ];
+        let told = trees.call_with_programs(&[("tar", &tar)], &words);
+        assert!(
+            told.err.contains("the source changed while it was read"),
+            "{told:#?}"
+        );
+        assert!(!dst.exists());
+    });
 }
 
 #[test]

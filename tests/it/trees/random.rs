@@ -71,31 +71,45 @@ pub(super) fn grow(draw: &mut Draw, root: &Path, depth: usize) {
     }
 }
 
+fn rounds() -> u64 {
+    if full() { 200 } else { 8 }
+}
+
 #[test]
 fn any_tree_becomes_any_other() {
-    let rounds = if full() { 200 } else { 8 };
-    for seed in 0..rounds {
-        let mut draw = Draw::new(seed);
-        let trees = Trees::here();
-        sh(&trees.path("."), "mkdir src dst");
-        grow(&mut draw, &trees.path("dst"), 0);
-        if draw.chance(50) {
-            // Most of it is the same on both sides.
-            sh(&trees.path("."), "rm -r src; cp -a dst src");
-            let victims = fs::read_dir(trees.path("src")).unwrap();
-            for victim in victims
-                .map(|entry| entry.unwrap().path())
-                .collect::<Vec<_>>()
-            {
-                if draw.chance(30) {
-                    // As root nothing keeps it; else folders may have to be opened first.
-                    let _ = fs::remove_file(&victim).or_else(|_| fs::remove_dir_all(&victim));
-                }
+    for seed in 0..rounds() {
+        becomes_another(seed, &Trees::here());
+    }
+}
+
+/// As an archive, which a push to this machine as root is not.
+#[test]
+fn any_tree_becomes_any_other_over_ssh() {
+    for seed in 0..rounds() {
+        becomes_another(seed, &Trees::over_ssh());
+    }
+}
+
+fn becomes_another(seed: u64, trees: &Trees) {
+    let mut draw = Draw::new(seed);
+    sh(&trees.path("."), "mkdir src dst");
+    grow(&mut draw, &trees.path("dst"), 0);
+    if draw.chance(50) {
+        // Most of it is the same on both sides.
+        sh(&trees.path("."), "rm -r src; cp -a dst src");
+        let victims = fs::read_dir(trees.path("src")).unwrap();
+        for victim in victims
+            .map(|entry| entry.unwrap().path())
+            .collect::<Vec<_>>()
+        {
+            if draw.chance(30) {
+                // As root nothing keeps it; else folders may have to be opened first.
+                let _ = fs::remove_file(&victim).or_else(|_| fs::remove_dir_all(&victim));
             }
         }
-        grow(&mut draw, &trees.path("src"), 0);
-        trees.push("dst", &["--delete"]).is(0);
-        println!("seed {seed}");
-        trees.judge("dst", &[]);
     }
+    grow(&mut draw, &trees.path("src"), 0);
+    trees.push("dst", &["--delete"]).is(0);
+    println!("seed {seed}");
+    trees.judge("dst", &[]);
 }

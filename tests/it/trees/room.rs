@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
-use super::lab::{Small, Trees, sh, text};
+use super::lab::{Small, Trees, both, sh, text};
 
-#[test]
-fn a_disk_that_fills_up_is_told_of_and_what_had_arrived_is_of_use() {
-    let trees = Trees::here();
-    let what = "what is said of a disk that fills up while a tree is unpacked was not seen";
+/// Fills the disk when the node calls this program with this word, but for what fits one file of the tree and not two.
+fn filled_up_in(trees: &Trees, program: &str, word: &str) {
+    let what = "what is said of a disk that fills up while a tree comes was not seen";
     let Some(small) = Small::at(trees.path("small"), "size=24m,mode=0755", what) else {
         return;
     };
@@ -17,23 +17,26 @@ fn a_disk_that_fills_up_is_told_of_and_what_had_arrived_is_of_use() {
         "mkdir src; echo old >small/f; mkdir small/dst; mv small/f small/dst; for i in 1 2 3 4; do head -c 3000000 /dev/urandom >src/r$i; done",
     );
     let at = text(&trees.path("small")).to_owned();
-    let tar = format!(
-        "case \"$*\" in *--extract*) dd if=/dev/zero of={at}/ballast bs=64k 2>/dev/null; truncate -s -5M {at}/ballast ;; esac\nexec /usr/bin/tar \"$@\""
+    let called = text(&trees.path("called")).to_owned();
+    let script = format!(
+        "case \"$*\" in *{word}*) : >{called}; dd if=/dev/zero of={at}/ballast bs=64k 2>/dev/null; truncate -s -5M {at}/ballast ;; esac\nexec /usr/bin/{program} \"$@\""
     );
     let (src, dst) = (trees.path("src"), trees.path("small/dst"));
     let words = [
         "push",
         text(&src),
         "--on",
-        "local",
+        trees.node(),
         "--to",
         text(&dst),
         "--yes",
     ];
-    let told = trees.call_with_programs(&[("tar", &tar)], &words);
-    assert_ne!(told.code, 0, "{told:#?}");
+    let told = trees
+        .call_with_programs(&[(program, &script)], &words)
+        .is(41);
+    assert!(Path::new(&called).exists(), "{program}: {told:#?}");
     for part in [
-        "local",
+        trees.node(),
         "No space left on device",
         "small/dst is as it was",
         "for the rest, ",
@@ -62,28 +65,39 @@ fn a_disk_that_fills_up_is_told_of_and_what_had_arrived_is_of_use() {
 }
 
 #[test]
+fn a_disk_that_fills_up_is_told_of_and_what_had_arrived_is_of_use() {
+    filled_up_in(&Trees::with_tools(":"), "tar", "--extract");
+}
+
+#[test]
+fn so_is_one_that_fills_up_while_a_tree_is_copied_on_this_machine() {
+    filled_up_in(&Trees::here(), "cp", "--parents");
+}
+
+#[test]
 fn inodes_and_holes_are_counted_as_what_they_take() {
-    let trees = Trees::here();
-    let what = "how inodes are counted was not tried";
-    let options = "size=16m,nr_inodes=40,mode=0755";
-    let Some(_small) = Small::at(trees.path("small"), options, what) else {
-        return;
-    };
-    // A file that is larger than the disk.
-    sh(
-        &trees.path("."),
-        "mkdir src; truncate -s 64M src/holes; echo end >>src/holes; echo 1 >src/a; ln src/a src/b",
-    );
-    trees.push("small/dst", &[]).is(0);
-    trees.judge("small/dst", &[]);
-    sh(
-        &trees.path("src"),
-        "for i in $(seq 60); do echo $i >n$i; done",
-    );
-    let told = trees.push("small/dst", &[]).is(30);
-    assert!(
-        told.err.contains("inodes (`df -i`) are needed"),
-        "{told:#?}"
-    );
-    trees.judge("small/dst", &["--exclude=n*", "--omit-dir-times"]);
+    both(|trees| {
+        let what = "how inodes are counted was not tried";
+        let options = "size=16m,nr_inodes=40,mode=0755";
+        let Some(_small) = Small::at(trees.path("small"), options, what) else {
+            return;
+        };
+        // A file that is larger than the disk.
+        sh(
+            &trees.path("."),
+            "mkdir src; truncate -s 64M src/holes; echo end >>src/holes; echo 1 >src/a; ln src/a src/b",
+        );
+        trees.push("small/dst", &[]).is(0);
+        trees.judge("small/dst", &[]);
+        sh(
+            &trees.path("src"),
+            "for i in $(seq 60); do echo $i >n$i; done",
+        );
+        let told = trees.push("small/dst", &[]).is(30);
+        assert!(
+            told.err.contains("inodes (`df -i`) are needed"),
+            "{told:#?}"
+        );
+        trees.judge("small/dst", &["--exclude=n*", "--omit-dir-times"]);
+    });
 }
