@@ -285,7 +285,8 @@ impl Landing<'_> {
         if !content.is_none() {
             let mut list = List::new(manifest, &content, &[]);
             let root = self.source.root.to_string_lossy();
-            self.run(script::carry(), &[&root, stage], Input::Reader(&mut list))?;
+            let arguments = [&*root, stage, "copy"];
+            self.run(script::carry(), &arguments, Input::Reader(&mut list))?;
             (self.moved)(self.delta.bytes, self.delta.files);
         }
         let said = self.unpack(stage, &rest, Blocks::none(), None)?;

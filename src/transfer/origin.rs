@@ -56,7 +56,7 @@ impl Source {
     ) -> Result<Self, LandError> {
         let mut reader = Reader::without(rules);
         let exec = &*origin.exec;
-        let arguments = [path, "-", "-"];
+        let arguments = [path, "-", "-", "-"];
         script::run(
             &exec,
             script::survey(),
