@@ -57,7 +57,7 @@ fn what_is_excluded_or_only_there_stays_in_place() {
     let trees = Trees::here();
     sh(
         &trees.path("."),
-        "mkdir -p src/conf dst/conf dst/own/deep; echo new >src/f; echo source >src/conf/secret; echo mine >dst/conf/secret; echo o >dst/own/deep/o; echo l >dst/own/a.log; ln dst/own/deep/o dst/own/same; echo old >dst/f",
+        "mkdir -p src/conf dst/conf dst/own/deep; echo new >src/f; echo source >src/conf/secret; echo mine >dst/conf/secret; echo o >dst/own/deep/o; echo l >dst/own/a.log; ln dst/own/deep/o dst/own/same; echo older >dst/f",
     );
     let exclude = ["--in-place", "--exclude", "*.log", "--exclude", "secret"];
     trees.push("dst", &exclude).is(0);
