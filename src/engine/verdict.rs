@@ -40,7 +40,7 @@ impl Engine<'_> {
             if end.cut_short {
                 return Ok(self.stopped(book, Exit::Interrupted, &halts));
             }
-            let can_go_back = self.plan.verb != "undo" && !self.plan.changed().is_empty();
+            let can_go_back = self.plan.verb != "undo" && self.plan.can_be_taken_back();
             let back = format!("clusterctl undo {}   (to take it back)", self.run);
             return Ok(Verdict {
                 exit: Exit::Done,

@@ -139,6 +139,12 @@ impl Plan {
             .collect()
     }
 
+    /// Whether some step has an effect that can be taken back.
+    pub fn can_be_taken_back(&self) -> bool {
+        self.steps()
+            .any(|(_, step)| matches!(step.undo, Undo::By { .. }))
+    }
+
     /// The gravest class among the steps.
     pub fn class(&self) -> Class {
         self.steps()

@@ -145,7 +145,9 @@ fn next(summary: &Summary) -> Vec<String> {
             ));
             ways
         }
-        Fate::Over(crate::engine::Ending::Done) if summary.plan.verb != UNDO => {
+        Fate::Over(crate::engine::Ending::Done)
+            if summary.plan.verb != UNDO && summary.plan.can_be_taken_back() =>
+        {
             vec![format!("clusterctl undo {run}   (to take it back)")]
         }
         Fate::Over(_) | Fate::NeverBegan => Vec::new(),

@@ -39,7 +39,8 @@ fn files_are_replaced_where_they_are() {
             .push("dst", &["--in-place", "--delete", "--plan"])
             .is(0);
         assert!(told.out.contains("Can't be taken back"), "{told:#?}");
-        trees.push("dst", &["--in-place", "--delete"]).is(0);
+        let told = trees.push("dst", &["--in-place", "--delete"]).is(0);
+        assert!(!told.err.contains("undo"), "{told:#?}");
         trees.judge("dst", &[]);
         assert_eq!((folder, kept), (number("."), number("a/plain")));
         let told = trees.call(&["undo", "latest", "--yes"]);
