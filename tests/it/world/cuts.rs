@@ -120,7 +120,8 @@ fn a_cut_connection_ends_nothing_and_the_outcome_is_found_over_a_new_one() {
         assert_eq!(waiting.times(), 1);
         assert_eq!(bench.stamp("step"), Reading::text("done"));
         assert_eq!(bench.settle("step"), Ok(Some(Ok(()))));
-        assert!(wire.connections.load(Ordering::Relaxed) >= 3);
+        // The one that was cut, by which the node was claimed too, and a new one.
+        assert!(wire.connections.load(Ordering::Relaxed) >= 2);
     }
 }
 
