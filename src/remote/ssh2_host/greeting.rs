@@ -54,7 +54,7 @@ pub(super) fn expect(
                 std::thread::sleep(GLANCE.min(left) / 5);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                wait(socket, left.min(GLANCE));
+                wait(socket, left);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return Err(closed(&[])),
@@ -68,7 +68,9 @@ pub(super) fn expect(
     }
 }
 
-fn wait(socket: &TcpStream, longest: Duration) {
+/// Waits a short while, and no longer than that, until there is something to read.
+pub(super) fn wait(socket: &TcpStream, longest: Duration) {
+    let longest = longest.min(GLANCE);
     let longest = Timespec::try_from(longest).unwrap_or_default();
     let _ = poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&longest));
 }

@@ -11,7 +11,9 @@ use ssh2::MethodType;
 
 use super::Way;
 use super::link::{KeepAlive, Link, Stop, number};
-use crate::remote::{Algorithms, Patience, RemoteError, RemoteErrorKind};
+use super::offer::{self, Offer};
+use super::wire;
+use crate::remote::{Patience, RemoteError, RemoteErrorKind};
 
 const KEY_EXCHANGES: [&str; 9] = [
     "curve25519-sha256",
@@ -52,6 +54,9 @@ const HOST_KEYS: [&str; 6] = [
     "rsa-sha2-256",
 ];
 
+/// How long connecting once more may take, to ask a server what it offers.
+const CONNECT_AGAIN: Duration = Duration::from_secs(2);
+
 /// How often the server is asked whether it lives if nobody says.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -84,49 +89,49 @@ pub(super) fn shake_hands(
             Err(RemoteError::new(RemoteErrorKind::Silent, what)
                 .hint("a longer `ConnectTimeout` in ssh_config gives the host more time"))
         }
-        Err(Stop::Told(_)) if link.was_cut() => Err(hung_up()),
-        Err(Stop::Told(error)) => Err(trouble(&error, way)),
+        Err(Stop::Told(error)) => Err(trouble(&error, link, way, patience)),
     }
 }
 
 /// Says what this side would use, best first.
 fn offer(link: &Link, way: &Way) -> Result<(), RemoteError> {
-    let config = &way.config;
-    let all_exchanges = [&KEY_EXCHANGES[..], &FURTHER_KEY_EXCHANGES].concat();
-    let (kinds, all_kinds) = (&HOST_KEYS[..], &HOST_KEYS[..]);
-    let kinds = config.host_key_algorithms.choose(kinds, all_kinds);
-    let exchanges = config.kex_algorithms.choose(&KEY_EXCHANGES, &all_exchanges);
-    let both = |method| match method {
-        Direction::Ciphers => (MethodType::CryptCs, MethodType::CryptSc),
-        Direction::Macs => (MethodType::MacCs, MethodType::MacSc),
-    };
-    set(link, MethodType::Kex, "KexAlgorithms", &exchanges)?;
-    set(
-        link,
-        MethodType::HostKey,
-        "HostKeyAlgorithms",
-        &known_first(kinds, way),
-    )?;
-    for (direction, option, usual, written) in [
-        (Direction::Ciphers, "Ciphers", &CIPHERS[..], &config.ciphers),
-        (Direction::Macs, "MACs", &MACS[..], &config.macs),
-    ] {
-        let chosen = choose(written, usual);
-        let (there, back) = both(direction);
-        set(link, there, option, &chosen)?;
-        set(link, back, option, &chosen)?;
+    for ((method, option), names) in CHOICES.into_iter().zip(choices(way)) {
+        let set = link.session.method_pref(method, &names.join(","));
+        set.map_err(|_| {
+            let what = format!("nothing of what `{option}` in ssh_config asks for is known here");
+            RemoteError::new(RemoteErrorKind::Unsupported, what)
+                .hint("`back_end = \"system\"` uses the system's own ssh, which may know more")
+        })?;
     }
     Ok(())
 }
 
-#[derive(Clone, Copy)]
-enum Direction {
-    Ciphers,
-    Macs,
-}
+/// What both sides choose one of, in the order in which a server lists it, with the option that limits it.
+const CHOICES: [(MethodType, &str); 6] = [
+    (MethodType::Kex, "KexAlgorithms"),
+    (MethodType::HostKey, "HostKeyAlgorithms"),
+    (MethodType::CryptCs, "Ciphers"),
+    (MethodType::CryptSc, "Ciphers"),
+    (MethodType::MacCs, "MACs"),
+    (MethodType::MacSc, "MACs"),
+];
 
-fn choose(written: &Algorithms, usual: &[&str]) -> Vec<String> {
-    written.choose(usual, usual)
+/// The names for each of them.
+fn choices(way: &Way) -> [Vec<String>; 6] {
+    let config = &way.config;
+    let all_exchanges = [&KEY_EXCHANGES[..], &FURTHER_KEY_EXCHANGES].concat();
+    let exchanges = config.kex_algorithms.choose(&KEY_EXCHANGES, &all_exchanges);
+    let kinds = config.host_key_algorithms.choose(&HOST_KEYS, &HOST_KEYS);
+    let ciphers = config.ciphers.choose(&CIPHERS, &CIPHERS);
+    let macs = config.macs.choose(&MACS, &MACS);
+    [
+        exchanges,
+        known_first(kinds, way),
+        ciphers.clone(),
+        ciphers,
+        macs.clone(),
+        macs,
+    ]
 }
 
 /// The kinds by which the host is known come first: a server with several keys then shows one that can be compared.
@@ -145,38 +150,61 @@ fn known_first(kinds: Vec<String>, way: &Way) -> Vec<String> {
     first
 }
 
-fn set(link: &Link, method: MethodType, option: &str, names: &[String]) -> Result<(), RemoteError> {
-    let set = link.session.method_pref(method, &names.join(","));
-    set.map_err(|_| {
-        let what = format!("nothing of what `{option}` in ssh_config asks for is known here");
-        RemoteError::new(RemoteErrorKind::Unsupported, what)
-            .hint("`back_end = \"system\"` uses the system's own ssh, which may know more")
-    })
-}
-
-fn trouble(error: &ssh2::Error, way: &Way) -> RemoteError {
+fn trouble(error: &ssh2::Error, link: Link, way: &Way, patience: &Patience<'_>) -> RemoteError {
+    // The end may have been read in the same call as what came before it.
+    let was_cut = link.was_cut() || link.has_ended();
     match number(error) {
         // The socket was closed or failed.
-        -1 | -2 | -7 | -13 | -43 | -45 => hung_up(),
-        -5 | -8 | -10 | -17 | -33 => {
-            let what = format!(
-                "the server and this program know no way to speak in common: {}",
-                error.message()
-            );
-            RemoteError::new(RemoteErrorKind::NothingInCommon, what).hint(format!(
-                "`ssh -v {}` shows what the server offers; what is offered here are the key exchange {}, the ciphers {} and the host keys {}",
-                way.config.host, KEY_EXCHANGES[0], CIPHERS.join(", "), HOST_KEYS.join(", ")
-            ))
-        }
-        _ => {
-            let what = format!(
-                "the server does not speak SSH as it should: {}",
-                error.message()
-            );
-            RemoteError::new(RemoteErrorKind::Garbage, what)
-                .hint("see whether the address and the port are those of the SSH server")
-        }
+        -1 | -2 | -7 | -13 | -43 | -45 => return hung_up(),
+        -5 | -8 | -10 | -17 | -33 => {}
+        _ if was_cut => return hung_up(),
+        _ => return unlike_ssh(error.message()),
     }
+    let ours = offered(&link, way);
+    // Some servers take one connection at a time.
+    drop(link);
+    let connection = wire::connect(&way.config, CONNECT_AGAIN, patience);
+    match offer::ask(connection, patience) {
+        Err(cancelled) => cancelled,
+        Ok(Offer::Garbage) => unlike_ssh("what comes after its greeting is no packet"),
+        Ok(Offer::Nothing) => hung_up(),
+        Ok(Offer::Lists(theirs)) => match offer::missing(&ours, &theirs) {
+            Some((choice, names)) => nothing_in_common(choice, &names, &ours[choice]),
+            // Something else was in the way, and may be again.
+            None if was_cut => hung_up(),
+            None => unlike_ssh(error.message()),
+        },
+    }
+}
+
+/// What of these libssh2 really offers.
+fn offered(link: &Link, way: &Way) -> Vec<Vec<String>> {
+    let methods = CHOICES.into_iter().zip(choices(way));
+    let known = methods.map(|((method, _), mut names)| {
+        let known = link.session.supported_algs(method).unwrap_or_default();
+        names.retain(|name| known.contains(&name.as_str()));
+        names
+    });
+    known.collect()
+}
+
+fn nothing_in_common(choice: usize, theirs: &[&str], ours: &[String]) -> RemoteError {
+    let (_, option) = CHOICES[choice];
+    let what = format!(
+        "the server offers no {} that is known here: it offers {}",
+        offer::NAMES[choice],
+        theirs.join(", ").escape_debug(),
+    );
+    RemoteError::new(RemoteErrorKind::NothingInCommon, what).hint(format!(
+        "see `{option}` in sshd_config there and in ssh_config here; offered here are {}",
+        ours.join(", ")
+    ))
+}
+
+fn unlike_ssh(why: &str) -> RemoteError {
+    let what = format!("the server does not speak SSH as it should: {why}");
+    RemoteError::new(RemoteErrorKind::Garbage, what)
+        .hint("see whether the address and the port are those of the SSH server")
 }
 
 fn hung_up() -> RemoteError {

@@ -17,6 +17,7 @@ mod host_key;
 mod identity;
 mod link;
 mod login;
+mod offer;
 mod turns;
 mod wire;
 
