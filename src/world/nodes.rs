@@ -201,7 +201,7 @@ impl World for Nodes {
                 effect::stamp(node, look.run, step, &watch).map(Stamp::reading)
             }
             Probe::Contents { .. } | Probe::Staged { .. } => {
-                trees::observe(&node, look, probe, &watch)?.ok_or_else(|| no_look(probe))
+                trees::observe(&node, look, probe, &self.trees, &watch)?.ok_or_else(|| no_look(probe))
             }
             _ => file_probes::observe(&node, look, probe, &watch)?.ok_or_else(|| no_look(probe)),
         }

@@ -81,6 +81,12 @@ impl Trees {
         Ok(source)
     }
 
+    /// A tree that was read, if any was: what is on the nodes is mostly like it.
+    fn any(&self) -> Option<Arc<Source>> {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.values().next().cloned()
+    }
+
     /// Why a tree can't come from where it is, if the plan does not say where that is.
     pub(super) fn refuses(&self, tree: &Tree) -> Option<String> {
         match &tree.from {
@@ -181,6 +187,7 @@ pub(super) fn observe(
     node: &Node<'_>,
     look: &Look<'_>,
     probe: &Probe,
+    trees: &Trees,
     watch: &Watch<'_>,
 ) -> Result<Option<Reading>, Fault> {
     match probe {
@@ -195,8 +202,9 @@ pub(super) fn observe(
                 return Ok(Some(was));
             }
             let rules = rules(exclude)?;
+            let like = trees.any();
             let survey = with_exec(node, watch, |exec, patience| {
-                transfer::survey(exec, path.as_str(), None, None, patience)
+                transfer::survey(exec, path.as_str(), None, None, like.as_deref(), patience)
             })?;
             Ok(Some(match survey.standing {
                 Standing::Nothing => Reading::Absent,
@@ -406,7 +414,9 @@ impl Work<'_> {
                 transfer::note(exec, to.as_str(), &shown(self.own), patience)?;
             }
             let owner = tree.owner.as_deref();
-            let mut survey = transfer::survey(exec, to.as_str(), Some(&names), owner, patience)?;
+            let like = Some(&*source);
+            let mut survey =
+                transfer::survey(exec, to.as_str(), Some(&names), owner, like, patience)?;
             if !bring.in_place {
                 check_swaps(&survey, to)?;
             }
@@ -459,8 +469,9 @@ impl Work<'_> {
             };
             landed.map_err(|error| {
                 let rest = || {
+                    let names = Some(&names);
                     let survey =
-                        transfer::survey(exec, to.as_str(), Some(&names), owner, patience).ok()?;
+                        transfer::survey(exec, to.as_str(), names, owner, like, patience).ok()?;
                     Delta::between(&source.manifest, &survey, &rules, wanted).lack(&survey)
                 };
                 no_room(error, to, rest)
@@ -571,7 +582,7 @@ impl Work<'_> {
     fn is_still(&self, old: &str, known: &Known) -> Result<bool, Fault> {
         let rules = rules(&known.exclude)?;
         let survey = with_exec(self.node, self.watch, |exec, patience| {
-            transfer::survey(exec, old, None, None, patience)
+            transfer::survey(exec, old, None, None, None, patience)
         })?;
         Ok(survey.standing == Standing::Folder
             && Sha256::from_raw(&survey.digest(&rules)) == known.was)
