@@ -26,8 +26,8 @@ use crate::plan::{
 };
 use crate::remote::{Input, Line, Output, Patience, RemoteError, Streams};
 use crate::transfer::{
-    self, Delta, Exec, Lack, LandError, Landing, Meetings, Names, Origin, Rules, Source, Standing,
-    Wanted,
+    self, Delta, Exec, Lack, LandError, Landing, Meetings, Names, Origin, Pull, Rules, Source,
+    Standing, Wanted,
 };
 
 /// The trees that a runner brings to nodes.
@@ -389,6 +389,7 @@ impl Work<'_> {
         let seat = trees.meetings.expect(&key, bring.company.len());
         let source = trees.source(tree, &rules, self.watch)?;
         let is_near = trees.is_near(tree, self.node.name);
+        let pull = self.pull(tree, is_near, trees)?;
         let name = |path: PathBuf| shown(path.file_name().unwrap_or_default().as_ref());
         let own = name(stage_of(&self.place(to)?, self.call.run));
         let hidden = own.rsplit_once(self.call.run.as_str());
@@ -449,6 +450,7 @@ impl Work<'_> {
                 stage: &names.own,
                 record: (&shown(self.own), &String::from_utf8_lossy(&record)),
                 is_near,
+                pull: pull.as_ref(),
                 rate: tree.rate,
                 link_unchanged: tree.link_unchanged,
             };
@@ -482,6 +484,19 @@ impl Work<'_> {
                 orders: delta.into_orders(),
             })
         })
+    }
+
+    /// How the node gets content by itself from the one that has it, where it shall and does not have it itself.
+    fn pull(&self, tree: &Tree, is_near: bool, trees: &Trees) -> Result<Option<Pull>, Fault> {
+        match &tree.from {
+            TreeSource::Node { node, .. } if tree.direct && !is_near => {
+                let broken_off = || self.watch.is_broken_off();
+                let patience = self.watch.patience(&broken_off);
+                let pull = trees.connector.pull(self.node.name, node, &patience);
+                pull.map(Some).map_err(|error| fault(error, Asked::ToLook))
+            }
+            _ => Ok(None),
+        }
     }
 
     fn swap(
