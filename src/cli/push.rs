@@ -19,13 +19,21 @@ use crate::exit::Exit;
 use crate::fleet::each;
 use crate::plan::{RemotePath, Sha256, Target, Tree, TreeSource};
 use crate::primitives::push_tree::{Circumstances, Found, Summary, plan, size};
-use crate::remote::{Host, Line, Patience, Streams};
-use crate::transfer::{self, Delta, LandError, Rules, Source, Standing, Survey, Wanted};
+use crate::remote::{Host, Line, Patience, RemoteErrorKind, Streams};
+use crate::transfer::{self, Archives, Delta, LandError, Rules, Source, Standing, Survey, Wanted};
 use crate::view::table::{Column, Table};
 use crate::world::Connect as _;
 
 /// On how many nodes is looked at once.
 const WIDTH: usize = 32;
+
+/// What is in the way of pulling by itself though the node is reached.
+const NO_WAY: [RemoteErrorKind; 4] = [
+    RemoteErrorKind::Unsupported,
+    RemoteErrorKind::NoCredentials,
+    RemoteErrorKind::UnknownKey,
+    RemoteErrorKind::Configuration,
+];
 
 /// How long looking at a node may take.
 pub(super) const LOOK: Duration = Duration::from_mins(10);
@@ -86,6 +94,11 @@ pub(super) struct Push {
     /// Where the folder shall be on the nodes; what SRC contains is then in it.
     #[arg(long, value_name = "PATH")]
     to: String,
+
+    /// Have the nodes pull what they lack from the node of --from by themselves, with your agent, and not through this
+    /// machine: your agent is forwarded to them for that time, which root there could use.
+    #[arg(long, requires = "from", conflicts_with_all = ["limit_rate", "source"])]
+    direct: bool,
 
     /// Leave this out, and alone on the nodes: a rule as in a .gitignore; may be given more than once.
     #[arg(long, value_name = "RULE")]
@@ -298,6 +311,7 @@ fn circumstances(
             checksum: args.checksum,
             owner: args.owner.clone(),
             link_unchanged: args.link_unchanged,
+            direct: args.direct,
             rate: args.limit_rate,
         },
         to,
@@ -399,6 +413,9 @@ impl Looking<'_> {
             let hint = "make room on that file system; `clusterctl cleanup` removes old trees";
             return Err(Refusal::new(Exit::Forbidden, what).hint(hint).into());
         }
+        if delta.bytes > 0 {
+            self.check_pull((node, target), survey.archives, &patience)?;
+        }
         let found = Found {
             node: node.clone(),
             target: target.clone(),
@@ -420,6 +437,43 @@ impl Looking<'_> {
             },
         };
         Ok((found, host))
+    }
+
+    /// Whether a node can pull from the one that has the tree, where it shall.
+    fn check_pull(
+        &self,
+        (node, target): (&NodeName, &Target),
+        archives: Archives,
+        patience: &Patience<'_>,
+    ) -> Result<()> {
+        let Some(from) = self.origin.filter(|_| self.args.direct) else {
+            return Ok(());
+        };
+        if from.target.is_same_user(target) {
+            return Ok(());
+        }
+        let pull = self.reach.pull(node, &from.node, patience);
+        let possible = pull
+            .map_err(LandError::from)
+            .and_then(|pull| pull.is_possible(self.source, archives, patience));
+        possible.map_err(|error| match error {
+            LandError::Said { said, .. } => {
+                let hint = format!(
+                    "see on {node} whether it reaches {} as you do, with `ssh -A`; or leave --direct out",
+                    from.node
+                );
+                Refusal::new(Exit::Forbidden, format!("{node}: {said}"))
+                    .hint(hint)
+                    .into()
+            }
+            LandError::Remote(error) if NO_WAY.contains(&error.kind) => {
+                let hint = error.hint.unwrap_or_else(|| "leave --direct out".to_owned());
+                Refusal::new(Exit::Forbidden, format!("{node}: {}", error.what))
+                    .hint(hint)
+                    .into()
+            }
+            other => of_land(node, &other),
+        })
     }
 
     /// Whether the tree would be copied into itself, or over itself.

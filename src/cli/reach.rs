@@ -14,9 +14,10 @@ use crate::config::{
 };
 use crate::plan::Target;
 use crate::remote::{
-    BackEnd, Bulk, Destination, DialSettings, Dialer, Host, HostKeys, Patience, RemoteError,
-    RemoteErrorKind, Sudo, SudoPassword, Surroundings,
+    BackEnd, Bulk, Destination, DialSettings, Dialer, Host, HostKeys, Input, Line, Output,
+    Patience, RemoteError, RemoteErrorKind, Streams, Sudo, SudoPassword, Surroundings,
 };
+use crate::transfer::Pull;
 use crate::world::Connect;
 
 /// The variable that names the one configuration of SSH to read, as `ssh -F` does.
@@ -179,6 +180,30 @@ impl Reach {
 }
 
 impl Connect for Reach {
+    fn pull(
+        &self,
+        node: &NodeName,
+        from: &NodeName,
+        patience: &Patience<'_>,
+    ) -> Result<Pull, RemoteError> {
+        let before = self.check_pull(node, from)?;
+        let there = self.dialer().from_elsewhere(&self.destination(from)?)?;
+        let host = self
+            .dialer()
+            .connect_with_agent(&self.destination(node)?, patience)?;
+        let agent = self.agent_on(node, &*host, patience)?;
+        let port = there.port.to_string();
+        let ssh = ["-p", &port, "-l", &there.user, "--", &there.host];
+        Ok(Pull {
+            host: self.with_rights(node, host)?,
+            agent,
+            ssh: ssh.map(str::to_owned).into(),
+            keys: there.keys,
+            before,
+            from: from.to_string(),
+        })
+    }
+
     fn connect(
         &self,
         node: &NodeName,
@@ -215,7 +240,68 @@ impl Connect for Reach {
     }
 }
 
+/// Says where the agent answers that was forwarded.
+const AGENT: &str = r#"printf '%s\n' "${SSH_AUTH_SOCK-}""#;
+
 impl Reach {
+    /// Where the user's agent answers on a node, by a connection to it on which it does.
+    fn agent_on(
+        &self,
+        node: &NodeName,
+        host: &dyn Host,
+        patience: &Patience<'_>,
+    ) -> Result<String, RemoteError> {
+        let line = Line::script(AGENT, "clusterctl-agent", [""; 0])
+            .map_err(|error| RemoteError::new(RemoteErrorKind::Here, error.to_string()))?;
+        let (mut out, mut err) = (Output::at_most(4096), Output::at_most(4096));
+        let streams = Streams {
+            input: Input::Nothing,
+            out: &mut out,
+            err: &mut err,
+        };
+        host.exec(&line, streams, patience)?;
+        let agent = out.text().trim_end_matches('\n').to_owned();
+        if agent.is_empty() {
+            let what = format!("the SSH server of {node} forwards no agent");
+            return Err(RemoteError::new(RemoteErrorKind::Unsupported, what).hint(
+                "write `AllowAgentForwarding yes` in its sshd_config; or leave --direct out",
+            ));
+        }
+        Ok(agent)
+    }
+
+    /// What a node has to be like to pull from another one by itself.
+    fn check_pull(&self, node: &NodeName, from: &NodeName) -> Result<Vec<String>, RemoteError> {
+        let unsupported = |what: String| {
+            RemoteError::new(RemoteErrorKind::Unsupported, what).hint("leave --direct out")
+        };
+        let sudo_of = |node: &NodeName| self.targets.get(node).and_then(|it| it.sudo.as_ref());
+        let is_local = |node: &NodeName| self.targets.get(node).is_some_and(Target::is_local);
+        if let Some(here) = [node, from].into_iter().find(|node| is_local(node)) {
+            let what = format!("{here} is this machine: there is nothing between it and others");
+            return Err(unsupported(what));
+        }
+        let not_root = |user: &String| user != "root";
+        if let Some(user) = sudo_of(node)
+            .and_then(|sudo| sudo.user.clone())
+            .filter(not_root)
+        {
+            return Err(unsupported(format!(
+                "commands on {node} are run as {user}, who may not use the agent of whoever logs in"
+            )));
+        }
+        match sudo_of(from) {
+            None => Ok(Vec::new()),
+            Some(sudo) if sudo.password.is_some() => Err(unsupported(format!(
+                "`sudo` on {from} wants a password, which {node} does not get to know"
+            ))),
+            Some(sudo) => {
+                let who = sudo.user.as_deref().unwrap_or("root");
+                Ok(["sudo", "-n", "-u", who, "--"].map(str::to_owned).into())
+            }
+        }
+    }
+
     /// The machine with the rights that work on the node has.
     fn with_rights(
         &self,

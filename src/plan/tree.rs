@@ -31,6 +31,9 @@ pub struct Tree {
     /// Whether files that stay the same are not copied into a stage, but get another name there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub link_unchanged: bool,
+    /// Whether nodes get content from the node that has it by themselves, with the user's agent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub direct: bool,
     /// How many bytes a second go out to a node at the most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<u64>,

@@ -431,6 +431,7 @@ mod tests {
                 checksum: false,
                 owner: None,
                 link_unchanged: false,
+                direct: false,
                 rate: None,
             },
             in_place: false,

@@ -1,6 +1,7 @@
 //! Connecting to machines: which way, how many at once, and again where that helps.
 
 use std::collections::HashMap;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -8,6 +9,7 @@ use std::thread;
 use super::approach::Approach;
 use super::bulk::{self, Bulk, Want};
 use super::destination::LOCAL;
+use super::from_elsewhere::FromElsewhere;
 use super::gate::Gate;
 use super::ssh2_host::{Ssh2Host, Way};
 use super::system_host::{SystemHost, SystemWay};
@@ -219,6 +221,60 @@ impl Dialer {
             .get_or_init(|| environment::find("ssh").is_some())
     }
 
+    /// Connects to a machine such that the user's agent answers there, too, for as long as the connection lasts.
+    pub fn connect_with_agent(
+        &self,
+        destination: &Destination,
+        patience: &Patience<'_>,
+    ) -> Result<Arc<dyn Host>, RemoteError> {
+        let choice = self.choose(destination)?;
+        let Some(config) = &choice.config else {
+            let what = "an agent is forwarded to other machines only";
+            return Err(RemoteError::new(RemoteErrorKind::Unsupported, what));
+        };
+        if !self.has_ssh() {
+            let what = "this machine has no `ssh`, which alone can forward an agent";
+            return Err(RemoteError::new(RemoteErrorKind::Unsupported, what)
+                .hint("install the client of OpenSSH here"));
+        }
+        if self
+            .agent(config)
+            .is_none_or(|socket| UnixStream::connect(socket).is_err())
+        {
+            let what = "no agent of SSH answers on this machine that could be forwarded";
+            return Err(RemoteError::new(RemoteErrorKind::NoCredentials, what)
+                .hint("start one with `eval $(ssh-agent)`, and give it the key with `ssh-add`"));
+        }
+        let mut way = self.system_way(destination, config, false)?;
+        way.forwards_agent = true;
+        Ok(Arc::new(SystemHost::connect(way, patience)?))
+    }
+
+    /// What another machine needs to reach this one by itself.
+    pub fn from_elsewhere(&self, destination: &Destination) -> Result<FromElsewhere, RemoteError> {
+        let choice = self.choose(destination)?;
+        let Some(config) = choice.config else {
+            let what = "this machine itself is not reached from others";
+            return Err(RemoteError::new(RemoteErrorKind::Unsupported, what));
+        };
+        let (name, port) = config.known_as();
+        let keys = choice.known_hosts.keys(name, port);
+        if keys.is_empty() {
+            let what = format!(
+                "no key of {} is known here that others could be told",
+                name.escape_debug()
+            );
+            return Err(RemoteError::new(RemoteErrorKind::UnknownKey, what)
+                .hint("compare its key once by hand, and have it in known_hosts"));
+        }
+        Ok(FromElsewhere {
+            host: config.host_name,
+            port: config.port,
+            user: config.user,
+            keys,
+        })
+    }
+
     fn system_way(
         &self,
         destination: &Destination,
@@ -226,6 +282,7 @@ impl Dialer {
         fast: bool,
     ) -> Result<SystemWay, RemoteError> {
         Ok(SystemWay {
+            forwards_agent: false,
             destination: destination.clone(),
             config: config.clone(),
             file: self.file.clone(),

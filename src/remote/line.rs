@@ -85,10 +85,13 @@ impl Line {
     ///
     /// A long command does not fit where a login shell is told of it: it goes ahead of what the command reads.
     pub(super) fn for_login_shell(&self, mark: &Mark) -> Told {
+        self.told(mark, &run(mark))
+    }
+
+    fn told(&self, mark: &Mark, run: &str) -> Told {
         let plain = |word: &String| !word.contains(['\'', '\\', '!', '\n', '\r']);
         let words: Vec<_> = self.words.iter().map(|word| quote(word)).collect();
         let words = words.join(" ");
-        let run = run(mark);
         let mark = mark.script();
         if self.words.iter().all(plain) {
             let text = format!("exec /bin/sh -c '{mark}; {run}' sh {words}");
@@ -109,6 +112,28 @@ impl Line {
             text: format!("exec /bin/sh -c '{mark}; eval \"{decoded}\"'"),
             ahead: Vec::new(),
         }
+    }
+}
+
+/// A command as another client than ours gives it to a login shell.
+#[derive(Debug, Clone)]
+pub struct Handed {
+    /// The text for the shell.
+    pub text: String,
+    /// The beginning of a line that the shell says before the command's output, followed by a number. What comes before
+    /// that line is the shell's.
+    pub mark: String,
+}
+
+impl Line {
+    /// The command for another client of SSH to give to a login shell; nothing if it is too long.
+    pub fn handed_on(&self) -> Option<Handed> {
+        let mark = Mark::new();
+        let told = self.told(&mark, "exec \"$@\"");
+        told.ahead.is_empty().then(|| Handed {
+            text: told.text,
+            mark: mark.first_word(),
+        })
     }
 }
 

@@ -59,8 +59,13 @@ impl Mark {
         &self.nonce
     }
 
+    /// What is said first, but for the number.
+    pub(super) fn first_word(&self) -> String {
+        format!("clusterctl-{}", self.nonce)
+    }
+
     fn said(&self) -> Vec<u8> {
-        format!("clusterctl-{}", self.nonce).into_bytes()
+        self.first_word().into_bytes()
     }
 
     /// What is said last, but for how the command ended.

@@ -26,6 +26,7 @@ pub(crate) mod environment;
 mod error;
 mod file_error;
 mod files;
+mod from_elsewhere;
 mod gate;
 mod host;
 mod known_hosts;
@@ -45,9 +46,10 @@ pub use dialer::{Choice, DialSettings, Dialer};
 pub use error::{RemoteError, RemoteErrorKind, Retry};
 pub use file_error::{FileError, FileErrorKind};
 pub use files::{Content, Entry, Files, Identity, Kind, OnlyIf, Stat, Writing};
+pub use from_elsewhere::FromElsewhere;
 pub use host::{BackEnd, Exit, Host, Input, Output, Patience, Streams};
 pub use known_hosts::{HostKey, KeyMark, KeyStanding, KnownHosts, KnownKey};
-pub use line::{Line, NotALine};
+pub use line::{Handed, Line, NotALine};
 pub use local_host::LocalHost;
 pub use ssh_config::{
     AddressFamily, Algorithms, HostConfig, IdentityAgent, IdentityFile, Place, SshConfig,

@@ -95,7 +95,7 @@ impl Reading<'_> {
         let ended = script::run(
             &&*afar.origin.exec,
             script::content(),
-            &[&root, how],
+            &[&root, how, "-"],
             Input::Reader(&mut list),
             &mut untar,
             patience,

@@ -172,8 +172,7 @@ impl Work<'_> {
         }
         let there = self.survey.staged.find(path);
         let there = there.filter(|_| self.stage_is_fit);
-        let in_stage =
-            there.is_some_and(|it| sight.likeness(entry, &it, None) == Likeness::Same);
+        let in_stage = there.is_some_and(|it| sight.likeness(entry, &it, None) == Likeness::Same);
         // What has another kind goes: what is unpacked must never follow a link that an earlier stage has.
         let same_kind = there.is_some_and(|staged| staged.kind == entry.kind);
         let is_content = entry.kind == Kind::File && self.source.first(entry).is_none();

@@ -10,14 +10,16 @@ use super::in_place::adjustments;
 use super::list::List;
 use super::listing::{Item, Listing};
 use super::manifest::{Entry, Kind, fingerprint};
+use super::origin::Afar;
 use super::own::Own;
 use super::pack::Which;
+use super::pull::Pull;
 use super::read::Findings;
 use super::rules::Rules;
 use super::script::{self, Exec, LandError};
 use super::source::Source;
 use super::sums::sums;
-use super::survey::{HashKind, Reader, Survey};
+use super::survey::{Archives, HashKind, Reader, Survey};
 use super::tee::{Blocks, Seat};
 use crate::remote::{Bulk, Host, Input, Output, Patience, RemoteError, RemoteErrorKind};
 
@@ -54,10 +56,21 @@ pub struct Landing<'a> {
     pub record: (&'a str, &'a str),
     /// Whether the node itself has the source: it is copied there then, and nothing of it is sent.
     pub is_near: bool,
+    /// How the node gets content from the machine that has the source by itself, where it shall.
+    pub pull: Option<&'a Pull>,
     /// How many bytes a second go out to this node at the most.
     pub rate: Option<u64>,
     /// Whether files that stay the same are not copied into the stage, but get another name there.
     pub link_unchanged: bool,
+}
+
+/// How a node gets content by itself.
+#[derive(Clone, Copy)]
+enum ByItself<'a> {
+    /// It has the source.
+    Copies,
+    /// From the machine that has the source.
+    Pulls(&'a Pull, &'a Afar),
 }
 
 /// Asks a node what stands where a tree shall land, and in the stages for it where `names` are given. It takes the
@@ -143,8 +156,7 @@ pub fn note(
 impl Survey {
     /// The fingerprint of the tree that is there, without what the rules leave out.
     pub fn digest(&self, rules: &Rules) -> [u8; 32] {
-        let is_seen =
-            |entry: &Item<'_>| !rules.leave_out(entry.path(), entry.kind == Kind::Folder);
+        let is_seen = |entry: &Item<'_>| !rules.leave_out(entry.path(), entry.kind == Kind::Folder);
         let seen = self.live.iter().filter(is_seen);
         fingerprint(seen.map(|entry| entry.mark(self.precision())))
     }
@@ -176,11 +188,16 @@ impl Landing<'_> {
             }
             self.carry(&stage)
         };
-        if self.is_near && self.survey.owner.is_none() && self.copies_well() {
+        let by_itself = if self.is_near && self.survey.owner.is_none() && self.copies_well() {
+            Some(ByItself::Copies)
+        } else {
+            self.pulls()
+        };
+        if let Some(how) = by_itself {
             // Whoever gets the same from afar need not wait for this one.
             drop(seat);
             prepare()?;
-            return self.copy(&stage);
+            return self.have_it_come(&stage, how, true);
         }
         self.fetch(&stage, seat, prepare, true)
     }
@@ -190,7 +207,14 @@ impl Landing<'_> {
     pub fn bring_in_place(&self, seat: Seat<'_>) -> Result<String, LandError> {
         self.check_room()?;
         let stage = self.survey.beside(self.stage);
-        let said = self.fetch(&stage, seat, || self.prepare(&stage), false)?;
+        let said = match self.pulls() {
+            Some(how) => {
+                drop(seat);
+                self.prepare(&stage)?;
+                self.have_it_come(&stage, how, false)?
+            }
+            None => self.fetch(&stage, seat, || self.prepare(&stage), false)?,
+        };
         if !self.delta.folders.is_none() {
             let (nothing, folders) = (Bits::default(), &self.delta.folders);
             let mut folders = self.pack(nothing, folders, Blocks::none(), Which::Folders);
@@ -270,8 +294,20 @@ impl Landing<'_> {
         self.survey.superuser || self.source.manifest.iter().all(|(_, entry)| fits(entry))
     }
 
-    /// Copies on the node itself what it does not have at its place yet; what has no content is unpacked as ever.
-    fn copy(&self, stage: &str) -> Result<String, LandError> {
+    /// How the node gets content from another machine by itself, where it shall.
+    fn pulls(&self) -> Option<ByItself<'_>> {
+        let afar = self.source.afar.as_ref()?;
+        self.pull.map(|pull| ByItself::Pulls(pull, afar))
+    }
+
+    /// The node itself gets what it does not have at its place yet; what has no content is unpacked as ever. Where the
+    /// stage shall be the `whole` tree, all that can be seen of it is verified.
+    fn have_it_come(
+        &self,
+        stage: &str,
+        how: ByItself<'_>,
+        whole: bool,
+    ) -> Result<String, LandError> {
         let manifest = &self.source.manifest;
         let (mut content, mut rest) = (Bits::default(), Bits::default());
         for (at, entry) in manifest.iter().filter(|(at, _)| self.delta.send.has(*at)) {
@@ -285,16 +321,36 @@ impl Landing<'_> {
         if !content.is_none() {
             let mut list = List::new(manifest, &content, &[]);
             let root = self.source.root.to_string_lossy();
-            let arguments = [&*root, stage, "copy"];
-            self.run(script::carry(), &arguments, Input::Reader(&mut list))?;
+            match how {
+                ByItself::Copies => {
+                    let arguments = [&*root, stage, "copy"];
+                    self.run(script::carry(), &arguments, Input::Reader(&mut list))?;
+                }
+                ByItself::Pulls(pull, afar) => {
+                    let archives = self.survey.archives;
+                    let owner = self.survey.owner;
+                    pull.content(stage, (afar, archives), (&root, owner), list, self.patience)?;
+                    if [afar.archives, archives].contains(&Archives::Busybox) {
+                        self.adjust(stage, &content)?;
+                    }
+                }
+            }
             (self.moved)(self.delta.bytes, self.delta.files);
         }
         let said = self.unpack(stage, &rest, Blocks::none(), None)?;
         let findings = Arc::new(Findings::default());
+        let far;
+        let (exec, archives) = match how {
+            ByItself::Copies => (self.exec, self.survey.archives),
+            ByItself::Pulls(_, afar) => {
+                far = &*afar.origin.exec;
+                (&far as &Exec<'_>, afar.archives)
+            }
+        };
         let own = Own {
-            exec: self.exec,
+            exec,
             source: self.source,
-            archives: self.survey.archives,
+            archives,
             patience: self.patience,
             findings: &findings,
         };
@@ -304,7 +360,8 @@ impl Landing<'_> {
         own.compute(self.hash(), &which)?;
         let findings = [findings];
         self.unchanged(&findings)?;
-        self.check(stage, &findings, &Bulk::Same, Some(&said))?;
+        let compared = whole.then_some(said.as_str());
+        self.check(stage, &findings, &Bulk::Same, compared)?;
         Ok(said)
     }
 
@@ -347,11 +404,16 @@ impl Landing<'_> {
         if delta.adjust.is_none() {
             return Ok(());
         }
+        self.adjust(stage, &delta.adjust)
+    }
+
+    /// Gives files in the stage the attributes that they shall have.
+    fn adjust(&self, stage: &str, which: &Bits) -> Result<(), LandError> {
         let owner = |entry: &Entry| {
             let owner = self.survey.owner.unwrap_or((entry.uid, entry.gid));
             self.survey.superuser.then_some(owner)
         };
-        let orders = adjustments(manifest, &delta.adjust, owner);
+        let orders = adjustments(&self.source.manifest, which, owner);
         self.run(script::adjust(), &[stage], Input::Bytes(&orders))
             .map(|_| ())
     }

@@ -29,12 +29,7 @@ pub(super) struct Sight<'a> {
 impl Sight<'_> {
     /// How much an entry of a node's tree is like one of the source, as far as their attributes tell; `same` says
     /// whether their contents are the same, where these were compared.
-    pub(super) fn likeness(
-        &self,
-        entry: &Entry,
-        other: &Item<'_>,
-        same: Option<bool>,
-    ) -> Likeness {
+    pub(super) fn likeness(&self, entry: &Entry, other: &Item<'_>, same: Option<bool>) -> Likeness {
         if entry.kind != other.kind {
             return Likeness::Other;
         }

@@ -65,12 +65,7 @@ impl Listing {
     }
 
     /// Adds an entry. [`settle`](Self::settle) has to be called when all are there.
-    pub(super) fn add(
-        &mut self,
-        path: &[u8],
-        target: &[u8],
-        known: &Known,
-    ) -> Result<(), TooMuch> {
+    pub(super) fn add(&mut self, path: &[u8], target: &[u8], known: &Known) -> Result<(), TooMuch> {
         let owner = *self.owner.get_or_insert(known.owner);
         let Some(at) = self.find_alike(path, target, known) else {
             return self.own.add(path, target, known);
@@ -288,8 +283,14 @@ mod tests {
         // One of a third owner, one that is new, and a link to something else.
         assert_eq!(there.kept(), 3);
         let told: Vec<_> = there.iter().map(|it| (it.path(), it.uid)).collect();
-        let wanted: [(&[u8], u32); 6] =
-            [(b"", 9), (b"a", 9), (b"b", 7), (b"c", 9), (b"d", 8), (b"l", 9)];
+        let wanted: [(&[u8], u32); 6] = [
+            (b"", 9),
+            (b"a", 9),
+            (b"b", 7),
+            (b"c", 9),
+            (b"d", 8),
+            (b"l", 9),
+        ];
         assert_eq!(told, wanted);
         let mut back: Vec<_> = there.iter_back().map(|it| (it.path(), it.uid)).collect();
         back.reverse();
@@ -314,8 +315,12 @@ mod tests {
                 for path in [&b"d"[..], b"a"] {
                     there.add(path, b"", &shared).unwrap();
                 }
-                there.add(b"b", b"", &known(Kind::File, 7, 1, nanos)).unwrap();
-                there.add(b"l", b"a", &known(Kind::Link, 7, 1, nanos)).unwrap();
+                there
+                    .add(b"b", b"", &known(Kind::File, 7, 1, nanos))
+                    .unwrap();
+                there
+                    .add(b"l", b"a", &known(Kind::Link, 7, 1, nanos))
+                    .unwrap();
                 there.settle();
                 there
             });

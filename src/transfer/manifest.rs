@@ -300,7 +300,12 @@ impl Manifest {
     /// What tells an entry from another one, for a [`fingerprint`].
     pub fn mark(&self, entry: &Entry, precision: Precision) -> Mark {
         let first = self.first(entry).map(|first| self.path(first));
-        mark(entry, (self.path(entry), self.target(entry)), precision, first)
+        mark(
+            entry,
+            (self.path(entry), self.target(entry)),
+            precision,
+            first,
+        )
     }
 }
 
@@ -351,16 +356,17 @@ pub(super) fn mark(
 ///
 /// They have to be put in order, which takes room: of many trees at once, one after the other has it.
 pub fn fingerprint(marks: impl Iterator<Item = Mark>) -> Mark {
-    static ONE_BY_ONE: Mutex<()> = Mutex::new(());
-    let turn = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut marks: Vec<Mark> = marks.collect();
-    marks.sort_unstable();
+    // The same room for all: what each thread had taken and given back would stay with that thread.
+    static ROOM: Mutex<Vec<Mark>> = Mutex::new(Vec::new());
+    let mut all = ROOM.lock().unwrap_or_else(PoisonError::into_inner);
+    all.clear();
+    all.extend(marks);
+    all.sort_unstable();
     let mut hasher = Sha256::new();
-    for mark in &marks {
+    for mark in all.iter() {
         hasher.update(mark);
     }
-    drop(marks);
-    drop(turn);
+    drop(all);
     hasher.finalize().into()
 }
 

@@ -89,7 +89,10 @@ impl Found {
             if found.is_some() || ended.load(Ordering::SeqCst) {
                 return found;
             }
-            prints = self.bell.wait(prints).unwrap_or_else(PoisonError::into_inner);
+            prints = self
+                .bell
+                .wait(prints)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 

@@ -21,7 +21,7 @@ use super::survey::HashKind;
 const BLOCK: usize = 256 << 10;
 
 /// How many parts it may have before it is passed on: of the smallest files, there would be tens of thousands.
-const PARTS: usize = 4096;
+const PARTS: usize = 1024;
 
 /// A part of the reading.
 #[derive(Debug)]
@@ -355,7 +355,8 @@ pub(super) fn without_holes(at: &Path, size: u64) -> io::Result<u64> {
 pub(super) fn fresh(start: Position) -> Block {
     Block {
         start,
-        bytes: Vec::with_capacity(BLOCK),
+        // What is large is given all of its room at once; many small files don't need that much.
+        bytes: Vec::new(),
         parts: Vec::new(),
     }
 }
@@ -379,6 +380,9 @@ impl<'a, 's> Out<'a, 's> {
     /// Adds content, for which there must be room.
     pub(super) fn data(&mut self, bytes: &[u8]) {
         let from = self.block.bytes.len();
+        if bytes.len() > BLOCK / 32 {
+            self.block.bytes.reserve_exact(BLOCK - from);
+        }
         self.block.bytes.extend_from_slice(bytes);
         let to = self.block.bytes.len();
         match self.block.parts.last_mut() {

@@ -37,6 +37,7 @@ script!(pub(super) unpack, "land/unpack.sh");
 script!(pub(super) verify, "land/verify.sh");
 script!(pub(super) extended, "from/extended.sh");
 script!(pub(super) content, "from/content.sh");
+script!(pub(super) pull, "from/pull.sh");
 script!(pub(super) sums, "from/sums.sh");
 script!(pub(super) discard, "land/discard.sh");
 script!(pub(super) modes, "land/modes.sh");
@@ -98,7 +99,10 @@ pub enum LandError {
 }
 
 /// With which code a script ends when the disk is full, as in `land/tools.sh`.
-const FULL: i64 = 86;
+pub(super) const FULL: i64 = 86;
+
+/// With which one it ends for reasons that have no code of their own.
+pub(super) const FAILED: i64 = 89;
 
 impl LandError {
     /// What was said when a disk was full.
@@ -161,6 +165,7 @@ mod tests {
             verify(),
             extended(),
             content(),
+            pull(),
             sums(),
             discard(),
             modes(),

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::trouble::ends_the_connection;
 use crate::config::NodeName;
-use crate::remote::{Bulk, Exit, Host, Line, Patience, RemoteError, Streams};
+use crate::remote::{Bulk, Exit, Host, Line, Patience, RemoteError, RemoteErrorKind, Streams};
+use crate::transfer::Pull;
 
 /// Makes connections to nodes.
 pub trait Connect: Send + Sync {
@@ -26,6 +27,17 @@ pub trait Connect: Send + Sync {
         _patience: &Patience<'_>,
     ) -> Bulk {
         Bulk::Same
+    }
+
+    /// The way from a node to another one, for content that it gets from there by itself.
+    fn pull(
+        &self,
+        node: &NodeName,
+        from: &NodeName,
+        _patience: &Patience<'_>,
+    ) -> Result<Pull, RemoteError> {
+        let what = format!("nothing is known of how {node} could pull from {from} by itself");
+        Err(RemoteError::new(RemoteErrorKind::Unsupported, what))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -26,14 +26,16 @@ use crate::plan::{
 };
 use crate::remote::{Input, Line, Output, Patience, RemoteError, Streams};
 use crate::transfer::{
-    self, Delta, Exec, Lack, LandError, Landing, Meetings, Names, Origin, Rules, Source, Standing,
-    Wanted,
+    self, Delta, Exec, Lack, LandError, Landing, Meetings, Names, Origin, Pull, Rules, Source,
+    Standing, Wanted,
 };
 
 /// The trees that a runner brings to nodes.
 pub(super) struct Trees {
     /// What was read of each source, by where it is and its fingerprint, so that all lanes share it.
     sources: Mutex<BTreeMap<String, Arc<Source>>>,
+    /// One that is going to be brought, and what was read of it.
+    expected: Option<(Tree, OnceLock<Option<Arc<Source>>>)>,
     meetings: Meetings,
     /// For nodes that trees come from: such a reading has a connection of its own.
     connector: Arc<dyn Connect>,
@@ -44,6 +46,7 @@ impl Trees {
     pub(super) fn new(connector: Arc<dyn Connect>, targets: &BTreeMap<NodeName, Target>) -> Self {
         Self {
             sources: Mutex::default(),
+            expected: None,
             meetings: Meetings::default(),
             connector,
             targets: targets.clone(),
@@ -81,10 +84,25 @@ impl Trees {
         Ok(source)
     }
 
-    /// A tree that was read, if any was: what is on the nodes is mostly like it.
-    fn any(&self) -> Option<Arc<Source>> {
+    /// What is on the nodes is mostly like this one, which is going to be brought to them.
+    pub(super) fn expect(&mut self, tree: &Tree) {
+        self.expected = Some((tree.clone(), OnceLock::new()));
+    }
+
+    /// A tree that what is on the nodes is mostly like, if one is known.
+    fn any(&self, watch: &Watch<'_>) -> Option<Arc<Source>> {
         let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.values().next().cloned()
+        if let Some(source) = sources.values().next() {
+            return Some(Arc::clone(source));
+        }
+        drop(sources);
+        let (tree, read) = self.expected.as_ref()?;
+        // Once, and why it can't be read the step tells that needs it.
+        let read = read.get_or_init(|| {
+            let rules = rules(&tree.exclude).ok()?;
+            self.source(tree, &rules, watch).ok()
+        });
+        read.clone()
     }
 
     /// Why a tree can't come from where it is, if the plan does not say where that is.
@@ -202,7 +220,7 @@ pub(super) fn observe(
                 return Ok(Some(was));
             }
             let rules = rules(exclude)?;
-            let like = trees.any();
+            let like = trees.any(watch);
             let survey = with_exec(node, watch, |exec, patience| {
                 transfer::survey(exec, path.as_str(), None, None, like.as_deref(), patience)
             })?;
@@ -397,6 +415,7 @@ impl Work<'_> {
         let seat = trees.meetings.expect(&key, bring.company.len());
         let source = trees.source(tree, &rules, self.watch)?;
         let is_near = trees.is_near(tree, self.node.name);
+        let pull = self.pull(tree, is_near, trees)?;
         let name = |path: PathBuf| shown(path.file_name().unwrap_or_default().as_ref());
         let own = name(stage_of(&self.place(to)?, self.call.run));
         let hidden = own.rsplit_once(self.call.run.as_str());
@@ -459,6 +478,7 @@ impl Work<'_> {
                 stage: &names.own,
                 record: (&shown(self.own), &String::from_utf8_lossy(&record)),
                 is_near,
+                pull: pull.as_ref(),
                 rate: tree.rate,
                 link_unchanged: tree.link_unchanged,
             };
@@ -493,6 +513,19 @@ impl Work<'_> {
                 orders: delta.into_orders(),
             })
         })
+    }
+
+    /// How the node gets content by itself from the one that has it, where it shall and does not have it itself.
+    fn pull(&self, tree: &Tree, is_near: bool, trees: &Trees) -> Result<Option<Pull>, Fault> {
+        match &tree.from {
+            TreeSource::Node { node, .. } if tree.direct && !is_near => {
+                let broken_off = || self.watch.is_broken_off();
+                let patience = self.watch.patience(&broken_off);
+                let pull = trees.connector.pull(self.node.name, node, &patience);
+                pull.map(Some).map_err(|error| fault(error, Asked::ToLook))
+            }
+            _ => Ok(None),
+        }
     }
 
     fn swap(

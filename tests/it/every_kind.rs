@@ -497,6 +497,7 @@ fn stage_tree(node: &NodeName) -> Step {
             checksum: true,
             owner: Some("app:staff".to_owned()),
             link_unchanged: true,
+            direct: true,
             rate: Some(5_000_000),
         },
         to: path("/opt/g"),

@@ -773,6 +773,7 @@ impl Making {
             checksum: self.draw.chance(50),
             owner: self.draw.chance(30).then(|| "app:1001".to_owned()),
             link_unchanged: self.draw.chance(30),
+            direct: self.draw.chance(30),
             rate: self.draw.chance(30).then_some(1_000_000),
         };
         How {

@@ -175,6 +175,27 @@ impl KnownHosts {
         kinds
     }
 
+    /// The keys by which a host is known, as lists have them after its name.
+    pub fn keys(&self, host: &str, port: u16) -> Vec<String> {
+        let keys_of = |name: &str| -> Vec<String> {
+            let entries = self.of(name);
+            let plain = entries.iter().filter(|it| it.mark == KeyMark::Plain);
+            let revoked: Vec<_> = entries
+                .iter()
+                .filter(|it| it.mark == KeyMark::Revoked)
+                .collect();
+            plain
+                .filter(|it| !revoked.iter().any(|other| other.key == it.key))
+                .map(|it| it.key.to_words())
+                .collect()
+        };
+        let keys = keys_of(&with_port(host, port));
+        if keys.is_empty() && port != USUAL_PORT {
+            return keys_of(host);
+        }
+        keys
+    }
+
     /// Every line about a host, in the order of the lists.
     pub fn lines(&self, host: &str, port: u16) -> Vec<KnownKey> {
         let entries = self.of(&with_port(host, port));

@@ -60,6 +60,8 @@ pub(super) struct SystemWay {
     pub(super) approach: Approach,
     /// Whether it is for a large stream, and what is fast is asked for where the user's files ask for nothing.
     pub(super) fast: bool,
+    /// Whether the user's agent answers on the machine, too.
+    pub(super) forwards_agent: bool,
 }
 
 impl SystemWay {
@@ -75,6 +77,9 @@ impl SystemWay {
         }
         if let Some(user) = &self.destination.user {
             ssh.args(["-l", user]);
+        }
+        if self.forwards_agent {
+            ssh.arg("-A");
         }
         ssh.args(["-T", "-x", "-o", "RemoteCommand=none"]);
         ssh.args(["-o", "PermitLocalCommand=no"]);

@@ -1,6 +1,7 @@
 //! Machines over SSH: real `sshd` processes, and hosts that only pretend to be one.
 
 pub(crate) mod account;
+pub(crate) mod agent;
 mod conformance;
 mod far;
 pub(crate) mod lab;

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fs;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use clusterctl::remote::{
     BackEnd, Destination, Exit, Host, Input, Patience, RemoteError, RemoteErrorKind, Streams,
 };
 
+use super::agent::Agent;
 use super::conformance::{destination, dialer, run, script, sh};
 use super::lab::Lab;
 use super::server::make_key;
@@ -379,44 +380,6 @@ fn keys_of_all_kinds(back_end: BackEnd) {
         lab.authorize(&lab.path("other"));
         lab.write_ssh_config(&format!("IdentityFile {}", lab.path("other").display()));
         connect(&lab, &destination("a", back_end)).unwrap();
-    }
-}
-
-/// A real agent that ends with this value.
-struct Agent(Child);
-
-impl Agent {
-    fn start(lab: &Lab) -> Self {
-        let socket = lab.path("agent");
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "TERM", "ssh-agent", "-D", "-a"])
-            .arg(&socket)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
-            assert!(Instant::now() < deadline, "no agent");
-            thread::yield_now();
-        }
-        Self(child)
-    }
-
-    fn add(lab: &Lab, key: &str) {
-        let added = Command::new("ssh-add")
-            .arg("-q")
-            .arg(lab.path(key))
-            .env("SSH_AUTH_SOCK", lab.path("agent"))
-            .output()
-            .unwrap();
-        assert!(added.status.success(), "{added:?}");
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

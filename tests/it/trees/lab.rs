@@ -12,6 +12,7 @@ use std::process::Command;
 use clusterctl::plan::Plan;
 
 use crate::real::lab::{Lab, Told};
+use crate::ssh::server::Wishes;
 
 /// A lab with a cluster file, whose nodes are this machine under several names or are reached over SSH.
 pub(super) struct Trees {
@@ -47,6 +48,11 @@ impl Trees {
 
     pub(super) fn over_ssh() -> Self {
         Self::on(Lab::over_ssh())
+    }
+
+    /// The same with servers of which something is wished.
+    pub(super) fn over_ssh_with(wishes: impl Fn(Wishes) -> Wishes) -> Self {
+        Self::on(Lab::over_ssh_with(wishes))
     }
 
     /// Nodes to which throw-away users log in, who may write into the folder `open`; said loudly where none can be made.

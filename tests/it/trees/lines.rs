@@ -90,6 +90,7 @@ fn stage(from: &Path, to: &Path, lines: &[Arc<Counting>]) -> Result<(u64, u64), 
         record: (text(&record), "{}"),
         rate: None,
         link_unchanged: false,
+        pull: None,
     }
     .stage(meetings.expect("tree", 1))?;
     assert_eq!(files.load(Ordering::SeqCst), delta.files);

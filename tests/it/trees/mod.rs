@@ -3,6 +3,7 @@
 mod attributes;
 mod between;
 mod closed;
+mod direct;
 mod from;
 mod in_place;
 mod kills;
