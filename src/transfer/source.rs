@@ -114,13 +114,13 @@ impl Source {
             }
         }
         if !missing.is_none() {
-            super::read::fingerprints(self, kind, &missing, found);
+            super::read::fingerprints(self, kind, &missing);
         }
         drop(turn);
     }
 
     /// What is found of fingerprints.
-    pub(super) fn found(&self) -> &Found {
+    pub(super) fn found(&self) -> &Arc<Found> {
         &self.fingerprints.found
     }
 
