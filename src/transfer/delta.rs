@@ -463,7 +463,7 @@ mod tests {
         listing
     }
 
-    fn survey(live: Manifest, staged: Manifest) -> Survey {
+    fn survey(live: &Manifest, staged: &Manifest) -> Survey {
         Survey {
             archives: Archives::Gnu,
             hash: HashKind::Blake2,
@@ -485,8 +485,8 @@ mod tests {
             space: 0,
             inodes: None,
             stage: None,
-            live: listing(&live),
-            staged: listing(&staged),
+            live: listing(live),
+            staged: listing(staged),
             turn: None,
             odd: Vec::new(),
         }
@@ -506,7 +506,7 @@ mod tests {
         let rules = Rules::new(&["*.log".to_owned()]).unwrap();
         Delta::between(
             &source,
-            &survey(tree(live), tree(staged)),
+            &survey(&tree(live), &tree(staged)),
             &rules,
             Wanted {
                 delete,
@@ -621,7 +621,7 @@ mod tests {
             delete: true,
             ..Wanted::default()
         };
-        let delta = Delta::between(&source, &survey(live, tree(&[])), &rules, wanted);
+        let delta = Delta::between(&source, &survey(&live, &tree(&[])), &rules, wanted);
         let words: Vec<_> = delta.orders.split(|byte| *byte == 0).collect();
         let orders: Vec<_> = words
             .chunks_exact(5)

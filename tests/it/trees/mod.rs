@@ -13,6 +13,7 @@ mod lines;
 mod many;
 mod mounts;
 mod options;
+mod paces;
 mod random;
 mod room;
 mod stays;
