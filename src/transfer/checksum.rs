@@ -28,24 +28,22 @@ pub fn same_content(
     survey: &Survey,
     patience: &Patience<'_>,
 ) -> Result<SameContent, LandError> {
-    if source.afar.is_some() {
-        let what = "contents are compared with a folder of this machine only".to_owned();
-        return Err(LandError::Broken(what));
-    }
     let which = alike(&source.manifest, &survey.live);
     if which.is_none() {
         return Ok(SameContent::default());
     }
+    let kind = source.hash_with(survey.hash);
+    let program = survey.program(kind);
     let mut there: Vec<(usize, Hash)> = Vec::new();
     let (here, said) = thread::scope(|scope| {
-        let here = scope.spawn(|| source.fingerprints(survey.hash, &which));
+        let here = scope.spawn(|| source.fingerprints(kind, &which));
         let mut heard = |at, hash| there.push((at, hash));
         let files = (&source.manifest, &which);
         let said = sums(
             exec,
             patience,
             survey,
-            &survey.hasher,
+            program,
             &survey.tree,
             files,
             &mut heard,
@@ -57,9 +55,10 @@ pub fn same_content(
         let what = "the files of the source could not be read".to_owned();
         return Err(LandError::Broken(what));
     };
+    let here = here?;
     let mut same = Bits::default();
     for (at, hash) in there {
-        if here.get(&(survey.hash, at)) == Some(&hash) {
+        if here.get(&(kind, at)) == Some(&hash) {
             same.add(at);
         }
     }

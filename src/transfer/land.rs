@@ -163,6 +163,15 @@ impl Survey {
         marks.digest()
     }
 
+    /// The program there that computes this kind of fingerprints.
+    pub(super) fn program(&self, kind: HashKind) -> &str {
+        if kind == self.hash {
+            &self.hasher
+        } else {
+            kind.program()
+        }
+    }
+
     /// Forgets what the trees contain, which takes room.
     pub fn forget_entries(&mut self) {
         self.live = Manifest::default();
@@ -452,11 +461,7 @@ impl Landing<'_> {
         };
         let files = (manifest, which);
         let exec = self.by(by);
-        let program = if kind == self.survey.hash {
-            &self.survey.hasher
-        } else {
-            kind.program()
-        };
+        let program = self.survey.program(kind);
         sums(
             &exec,
             self.patience,

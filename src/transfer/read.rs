@@ -156,8 +156,12 @@ pub(super) fn fingerprints(
     source: &Source,
     kind: HashKind,
     which: &Bits,
-) -> HashMap<(HashKind, usize), Hash> {
-    let many = thread::available_parallelism().map_or(1, usize::from);
+) -> Result<HashMap<(HashKind, usize), Hash>, LandError> {
+    let many = match source.afar {
+        None => thread::available_parallelism().map_or(1, usize::from),
+        // Another machine has other processors than this one, and other work.
+        Some(_) => 2,
+    };
     let mut shares: Vec<(u64, Bits)> = vec![(0, Bits::default()); many];
     for (at, entry) in source.manifest.iter().filter(|(at, _)| which.has(*at)) {
         if let Some(least) = shares.iter_mut().min_by_key(|(bytes, _)| *bytes) {
@@ -180,6 +184,7 @@ pub(super) fn fingerprints(
             scope.spawn(move || reading.run(Position::default(), &mut |_| true));
         }
     });
+    findings.check()?;
     let changed = findings.changed();
     let mut found = std::mem::take(&mut *lock(&findings.hashes));
     if !changed.is_empty() {
@@ -190,7 +195,7 @@ pub(super) fn fingerprints(
         };
         found.retain(|(_, at), _| is_as_it_was(*at));
     }
-    found
+    Ok(found)
 }
 
 /// A receiver of blocks; it says whether more are wanted.

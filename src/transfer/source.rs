@@ -13,6 +13,7 @@ use super::manifest::{Kind, Known, Manifest, Time};
 use super::origin::Afar;
 use super::read::Hash;
 use super::rules::Rules;
+use super::script::LandError;
 use super::survey::HashKind;
 
 /// Attributes that a kernel or its guards compute or give by themselves.
@@ -170,7 +171,11 @@ impl Source {
     }
 
     /// The fingerprints of these files, and perhaps of more. Whoever asks while they are computed waits.
-    pub(super) fn fingerprints(&self, kind: HashKind, which: &Bits) -> Arc<Fingerprints> {
+    pub(super) fn fingerprints(
+        &self,
+        kind: HashKind,
+        which: &Bits,
+    ) -> Result<Arc<Fingerprints>, LandError> {
         let mut known = self
             .fingerprints
             .lock()
@@ -182,12 +187,12 @@ impl Source {
             }
         }
         if !missing.is_none() {
-            let found = super::read::fingerprints(self, kind, &missing);
+            let found = super::read::fingerprints(self, kind, &missing)?;
             let mut all = Fingerprints::clone(&known);
             all.extend(found);
             *known = Arc::new(all);
         }
-        Arc::clone(&known)
+        Ok(Arc::clone(&known))
     }
 
     /// How many bytes all files have together.
