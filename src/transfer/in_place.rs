@@ -104,9 +104,9 @@ impl Work<'_> {
             return;
         }
         let live = &self.survey.live;
-        for (_, entry) in live.iter() {
+        for entry in live.iter() {
             if entry.kind == Kind::Folder && entry.mode & 0o700 != 0o700 {
-                orders.plain(b'W', live.path(entry));
+                orders.plain(b'W', entry.path());
             }
         }
     }
@@ -116,7 +116,7 @@ impl Work<'_> {
         let live = &self.survey.live;
         for (at, entry) in self.source.iter() {
             let path = self.source.path(entry);
-            let there = live.find(path).and_then(|at| live.get(at));
+            let there = live.find(path);
             let is_folder = there.is_some_and(|it| it.kind == Kind::Folder);
             if self.relink.has(at) {
                 let first = self.source.first(entry).unwrap_or(entry);
@@ -165,11 +165,11 @@ impl Work<'_> {
                 orders.plain(b'D', path);
             }
         }
-        for (at, entry) in live.iter().rev() {
-            let path = live.path(entry);
+        for entry in live.iter_back() {
+            let path = entry.path();
             if self.is_replaced(path) {
                 // It has gone with its folder.
-            } else if self.removed.has(at) {
+            } else if self.removed.has(entry.at) {
                 let letter = if entry.kind == Kind::Folder {
                     b'F'
                 } else {
@@ -206,9 +206,7 @@ impl Work<'_> {
         let owner = |entry: &Entry| self.survey.owner.unwrap_or((entry.uid, entry.gid));
         let closed = |mode: u16| !self.survey.superuser && mode & 0o700 != 0o700;
         for (at, entry) in self.source.iter() {
-            let there = live
-                .find(self.source.path(entry))
-                .and_then(|at| live.get(at));
+            let there = live.find(self.source.path(entry));
             let Some(there) = there.filter(|it| it.kind == entry.kind && it.kind == Kind::Folder)
             else {
                 continue;
