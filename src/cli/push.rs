@@ -122,8 +122,8 @@ pub(super) struct Push {
     #[arg(long)]
     in_place: bool,
 
-    /// Tell by content (BLAKE2 or SHA-256) which files are the same, and not by size and time; not with --from.
-    #[arg(long, conflicts_with = "from")]
+    /// Tell by content (BLAKE2 or SHA-256) which files are the same, and not by size and time.
+    #[arg(long)]
     checksum: bool,
 
     /// Let everything belong to this user and group there, names or numbers; without a group, to the user's own.

@@ -30,44 +30,47 @@ pub fn same_content(
     survey: &Survey,
     patience: &Patience<'_>,
 ) -> Result<SameContent, LandError> {
-    if source.afar.is_some() {
-        let what = "contents are compared with a folder of this machine only".to_owned();
-        return Err(LandError::Broken(what));
-    }
     let which = alike(&source.manifest, &survey.live);
     if which.is_none() {
         return Ok(SameContent::default());
     }
+    let kind = source.hash_with(survey.hash);
+    let program = survey.program(kind);
     let mut same = Bits::default();
     let ended = AtomicBool::new(false);
     let found = source.found();
     thread::scope(|scope| {
         let compute = || {
             let _ended = Ended(found, &ended);
-            source.compute(survey.hash, &which);
+            source.compute(kind, &which)
         };
         let computing = thread::Builder::new().name("fingerprints".to_owned());
         let computing = computing.spawn_scoped(scope, compute);
-        if let Err(error) = computing {
+        let computing = computing.map_err(|error| {
             let what = format!("a thread can't be started: {error}");
-            return Err(RemoteError::new(RemoteErrorKind::Here, what).into());
-        }
+            LandError::from(RemoteError::new(RemoteErrorKind::Here, what))
+        })?;
         // Whatever comes from there is compared and forgotten.
         let mut heard = |at, hash| {
-            if found.wait_for(survey.hash, at, &ended) == Some(hash) {
+            if found.wait_for(kind, at, &ended) == Some(hash) {
                 same.add(at);
             }
         };
         let files = (&*source.manifest, &which);
-        sums(
+        let said = sums(
             exec,
             patience,
             survey,
-            &survey.hasher,
+            program,
             &survey.tree,
             files,
             &mut heard,
-        )
+        );
+        let computed = computing.join().unwrap_or_else(|_| {
+            let what = "the files of the source could not be read".to_owned();
+            Err(LandError::Broken(what))
+        });
+        said.and(computed)
     })?;
     Ok(SameContent(same))
 }

@@ -161,6 +161,15 @@ impl Survey {
         fingerprint(seen.map(|entry| entry.mark(self.precision())))
     }
 
+    /// The program there that computes this kind of fingerprints.
+    pub(super) fn program(&self, kind: HashKind) -> &str {
+        if kind == self.hash {
+            &self.hasher
+        } else {
+            kind.program()
+        }
+    }
+
     /// Forgets what the trees contain, which takes room.
     pub fn forget_entries(&mut self) {
         self.live = Listing::default();
@@ -451,11 +460,7 @@ impl Landing<'_> {
         };
         let files = (manifest, which);
         let exec = self.by(by);
-        let program = if kind == self.survey.hash {
-            &self.survey.hasher
-        } else {
-            kind.program()
-        };
+        let program = self.survey.program(kind);
         sums(
             &exec,
             self.patience,

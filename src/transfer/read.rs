@@ -149,8 +149,12 @@ pub(super) struct Reading<'a> {
 
 /// Computes the fingerprints of some files on all processors. What changed since it was listed, or can't be read, has
 /// none.
-pub(super) fn fingerprints(source: &Source, kind: HashKind, which: &Bits) {
-    let many = thread::available_parallelism().map_or(1, usize::from);
+pub(super) fn fingerprints(source: &Source, kind: HashKind, which: &Bits) -> Result<(), LandError> {
+    let many = match source.afar {
+        None => thread::available_parallelism().map_or(1, usize::from),
+        // Another machine has other processors than this one, and other work.
+        Some(_) => 2,
+    };
     let mut shares: Vec<(u64, Bits)> = vec![(0, Bits::default()); many];
     for (at, entry) in source.manifest.iter().filter(|(at, _)| which.has(*at)) {
         if let Some(least) = shares.iter_mut().min_by_key(|(bytes, _)| *bytes) {
@@ -173,6 +177,7 @@ pub(super) fn fingerprints(source: &Source, kind: HashKind, which: &Bits) {
             scope.spawn(move || reading.run(Position::default(), &mut |_| true));
         }
     });
+    findings.check()
 }
 
 /// A receiver of blocks; it says whether more are wanted.

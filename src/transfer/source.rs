@@ -12,6 +12,7 @@ use super::manifest::{Kind, Known, Manifest, Time};
 use super::origin::Afar;
 use super::prints::Found;
 use super::rules::Rules;
+use super::script::LandError;
 use super::survey::HashKind;
 
 /// Attributes that a kernel or its guards compute or give by themselves.
@@ -104,7 +105,7 @@ impl Source {
     }
 
     /// Computes the fingerprints of these files that nobody has computed yet. Whoever asks meanwhile waits.
-    pub(super) fn compute(&self, kind: HashKind, which: &Bits) {
+    pub(super) fn compute(&self, kind: HashKind, which: &Bits) -> Result<(), LandError> {
         let Fingerprints { found, turn } = &self.fingerprints;
         let turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut missing = Bits::default();
@@ -113,10 +114,13 @@ impl Source {
                 missing.add(at);
             }
         }
-        if !missing.is_none() {
-            super::read::fingerprints(self, kind, &missing);
-        }
+        let computed = if missing.is_none() {
+            Ok(())
+        } else {
+            super::read::fingerprints(self, kind, &missing)
+        };
         drop(turn);
+        computed
     }
 
     /// What is found of fingerprints.

@@ -416,13 +416,7 @@ impl Work<'_> {
         let source = trees.source(tree, &rules, self.watch)?;
         let is_near = trees.is_near(tree, self.node.name);
         let pull = self.pull(tree, is_near, trees)?;
-        let name = |path: PathBuf| shown(path.file_name().unwrap_or_default().as_ref());
-        let own = name(stage_of(&self.place(to)?, self.call.run));
-        let hidden = own.rsplit_once(self.call.run.as_str());
-        let names = Names {
-            hidden: hidden.map_or(own.clone(), |(before, _)| before.to_owned()),
-            own,
-        };
+        let names = self.names(to)?;
         let broken_off = || self.watch.is_broken_off();
         let bulk = |bytes| {
             let patience = self.watch.patience(&broken_off);
@@ -512,6 +506,17 @@ impl Work<'_> {
                 archives: survey.archives,
                 orders: delta.into_orders(),
             })
+        })
+    }
+
+    /// How the stage is called, and those of other runs.
+    fn names(&self, to: &RemotePath) -> Result<Names, Fault> {
+        let stage = stage_of(&self.place(to)?, self.call.run);
+        let own = shown(stage.file_name().unwrap_or_default().as_ref());
+        let hidden = own.rsplit_once(self.call.run.as_str());
+        Ok(Names {
+            hidden: hidden.map_or(own.clone(), |(before, _)| before.to_owned()),
+            own,
         })
     }
 
