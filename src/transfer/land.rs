@@ -20,7 +20,7 @@ use super::source::Source;
 use super::sums::sums;
 use super::survey::{Archives, HashKind, Reader, Survey};
 use super::tee::{Blocks, Seat};
-use crate::remote::{Bulk, Host, Input, Output, Patience, RemoteError, RemoteErrorKind};
+use crate::remote::{Bulk, Host, Input, Load, Output, Patience, RemoteError, RemoteErrorKind};
 
 /// Where a tree is staged, and by which names.
 #[derive(Debug, Clone)]
@@ -35,8 +35,8 @@ pub struct Names {
 pub struct Landing<'a> {
     /// The node.
     pub exec: &'a Exec<'a>,
-    /// Connections for a stream of so many bytes to it.
-    pub bulk: &'a (dyn Fn(u64) -> Bulk + Sync),
+    /// Connections for a stream to it.
+    pub bulk: &'a (dyn Fn(Load) -> Bulk + Sync),
     /// Is told how many more bytes and files are on their way.
     pub moved: &'a (dyn Fn(u64, u64) + Sync),
     /// How long it may take.
@@ -234,11 +234,15 @@ impl Landing<'_> {
         prepare: impl FnOnce() -> Result<(), LandError>,
         whole: bool,
     ) -> Result<String, LandError> {
+        let load = Load {
+            bytes: self.delta.bytes,
+            in_parts: self.comes_in_parts(),
+        };
         // Connecting takes its time, too.
         let (prepared, bulk) = thread::scope(|scope| {
             let bulk = thread::Builder::new()
                 .name("connections".to_owned())
-                .spawn_scoped(scope, || (self.bulk)(self.delta.bytes));
+                .spawn_scoped(scope, || (self.bulk)(load));
             let prepared = prepare();
             let bulk = bulk.ok().and_then(|thread| thread.join().ok());
             (prepared, bulk.unwrap_or(Bulk::Same))

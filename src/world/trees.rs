@@ -398,9 +398,9 @@ impl Work<'_> {
             own,
         };
         let broken_off = || self.watch.is_broken_off();
-        let bulk = |bytes| {
+        let bulk = |load| {
             let patience = self.watch.patience(&broken_off);
-            self.node.connections.bulk(self.node.name, bytes, &patience)
+            self.node.connections.bulk(self.node.name, load, &patience)
         };
         with_exec(self.node, self.watch, |exec, patience| {
             if !rules.are_none() && !bring.in_place {
