@@ -150,6 +150,26 @@ pub fn note(
     .map(|_| ())
 }
 
+/// Closes folders again that a replacing which was cut short had opened for itself; whether there were any.
+pub fn close_again(
+    exec: &Exec<'_>,
+    to: &str,
+    record: &str,
+    patience: &Patience<'_>,
+) -> Result<bool, LandError> {
+    let mut out = Output::at_most(1 << 10);
+    let arguments = [to, record];
+    script::run(
+        exec,
+        script::close(),
+        &arguments,
+        Input::Nothing,
+        &mut out,
+        patience,
+    )?;
+    Ok(out.text().trim_end() == "closed")
+}
+
 impl Survey {
     /// The fingerprint of the tree that is there, without what the rules leave out.
     pub fn digest(&self, rules: &Rules) -> [u8; 32] {
@@ -219,8 +239,12 @@ impl Landing<'_> {
         if !self.delta.folders.is_none() {
             let (nothing, folders) = (Bits::default(), &self.delta.folders);
             let mut folders = self.pack(nothing, folders, Blocks::none(), Which::Folders);
-            let at = format!("{stage}.folders");
+            let at = format!("{}/folders", self.record.0);
             self.run(script::keep(), &[&at], Input::Reader(&mut folders))?;
+        }
+        if !self.delta.closed.is_empty() {
+            let at = format!("{}/closed", self.record.0);
+            self.run(script::keep(), &[&at], Input::Bytes(&self.delta.closed))?;
         }
         Ok(said)
     }

@@ -42,6 +42,10 @@ script!(pub(super) sums, "from/sums.sh");
 script!(pub(super) discard, "land/discard.sh");
 script!(pub(super) modes, "land/modes.sh");
 script!(pub(super) keep, "land/keep.sh");
+script!(
+    /// Closes the folders again that a replacing which was cut short had opened for itself.
+    pub(super) close, "land/obey.sh", "land/close.sh"
+);
 script!(pub(super) adjust, "land/obey.sh", "land/adjust.sh");
 script!(
     /// Gives what was sent its places, file by file. It has to be run under the node's lock.
@@ -171,6 +175,7 @@ mod tests {
             modes(),
             keep(),
             adjust(),
+            close(),
             replace(),
             seal(),
             swap(),

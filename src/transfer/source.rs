@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bits::Bits;
+use super::hidden;
 use super::manifest::{Kind, Known, Manifest, Time};
 use super::origin::Afar;
 use super::read::Hash;
@@ -82,9 +83,10 @@ impl Source {
             fingerprints: Mutex::default(),
         };
         source.add(b"", &root, &found, Kind::Folder)?;
+        let is_mounted = hidden::is_mounted(&root);
         let mut folders: Vec<Vec<u8>> = vec![Vec::new()];
         while let Some(folder) = folders.pop() {
-            source.folder(&folder, rules, &mut folders)?;
+            source.folder(&folder, (rules, is_mounted), &mut folders)?;
         }
         source.manifest.settle();
         Ok(source)
@@ -93,7 +95,7 @@ impl Source {
     fn folder(
         &mut self,
         folder: &[u8],
-        rules: &Rules,
+        (rules, is_mounted): (&Rules, bool),
         folders: &mut Vec<Vec<u8>>,
     ) -> Result<(), SourceError> {
         let place = self.place(folder);
@@ -112,7 +114,9 @@ impl Source {
                 found => found.map_err(|why| unreadable(&at, why))?,
             };
             let sort = found.file_type();
-            if rules.names(&path, sort.is_dir()) {
+            if rules.names(&path, sort.is_dir())
+                || hidden::is_hidden(&path, hidden::name(&self.root), is_mounted)
+            {
                 continue;
             }
             let kind = if sort.is_dir() {
