@@ -515,6 +515,7 @@ fn references(plan: &Plan) -> Vec<SecretRef> {
 fn nodes(plan: &Plan, secrets: &Arc<SecretStore>) -> Nodes {
     let reach = Reach::to(plan.nodes.clone(), Arc::clone(secrets));
     Nodes::new(&plan.nodes, Arc::clone(secrets), Arc::new(reach))
+        .expecting(plan.steps().map(|(_, step)| &step.action))
 }
 
 /// Where the secrets are found that doing a step needs.

@@ -27,9 +27,6 @@ use crate::world::Connect as _;
 /// On how many nodes is looked at once.
 const WIDTH: usize = 32;
 
-/// Lists of trees that are larger are read one after the other, for the room that they take.
-const LARGE: usize = 20_000;
-
 /// What is in the way of pulling by itself though the node is reached.
 const NO_WAY: [RemoteErrorKind; 4] = [
     RemoteErrorKind::Unsupported,
@@ -132,8 +129,8 @@ pub(super) struct Push {
     #[arg(long)]
     in_place: bool,
 
-    /// Tell by content (BLAKE2 or SHA-256) which files are the same, and not by size and time; not with --from.
-    #[arg(long, conflicts_with = "from")]
+    /// Tell by content (BLAKE2 or SHA-256) which files are the same, and not by size and time.
+    #[arg(long)]
     checksum: bool,
 
     /// Let everything belong to this user and group there, names or numbers; without a group, to the user's own.
@@ -359,12 +356,7 @@ impl Looking<'_> {
         targets: &[(NodeName, Target)],
         context: &Context,
     ) -> Result<(Vec<Found>, Hosts)> {
-        let width = if self.source.manifest.len() > LARGE {
-            1
-        } else {
-            WIDTH
-        };
-        let answers = each(targets, width, |(node, target)| self.at(node, target));
+        let answers = each(targets, WIDTH, |(node, target)| self.at(node, target));
         let mut found = Vec::new();
         let mut hosts = Hosts::new();
         let mut unreached = Vec::new();
@@ -406,8 +398,9 @@ impl Looking<'_> {
             host.exec(line, streams, patience)
         };
         let owner = self.args.owner.as_deref();
-        let survey =
-            transfer::survey(&exec, self.to.as_str(), None, owner, &patience).map_err(told)?;
+        let like = Some(self.source);
+        let survey = transfer::survey(&exec, self.to.as_str(), None, owner, like, &patience)
+            .map_err(told)?;
         self.check(node, target, &survey)?;
         let same = if self.args.checksum {
             let patience = Patience::unbroken(CONTENTS);

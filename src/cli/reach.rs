@@ -191,7 +191,7 @@ impl Connect for Reach {
         let host = self
             .dialer()
             .connect_with_agent(&self.destination(node)?, patience)?;
-        let agent = self.agent_on(node, &*host, patience)?;
+        let agent = agent_on(node, &*host, patience)?;
         let port = there.port.to_string();
         let ssh = ["-p", &port, "-l", &there.user, "--", &there.host];
         Ok(Pull {
@@ -243,33 +243,31 @@ impl Connect for Reach {
 /// Says where the agent answers that was forwarded.
 const AGENT: &str = r#"printf '%s\n' "${SSH_AUTH_SOCK-}""#;
 
-impl Reach {
-    /// Where the user's agent answers on a node, by a connection to it on which it does.
-    fn agent_on(
-        &self,
-        node: &NodeName,
-        host: &dyn Host,
-        patience: &Patience<'_>,
-    ) -> Result<String, RemoteError> {
-        let line = Line::script(AGENT, "clusterctl-agent", [""; 0])
-            .map_err(|error| RemoteError::new(RemoteErrorKind::Here, error.to_string()))?;
-        let (mut out, mut err) = (Output::at_most(4096), Output::at_most(4096));
-        let streams = Streams {
-            input: Input::Nothing,
-            out: &mut out,
-            err: &mut err,
-        };
-        host.exec(&line, streams, patience)?;
-        let agent = out.text().trim_end_matches('\n').to_owned();
-        if agent.is_empty() {
-            let what = format!("the SSH server of {node} forwards no agent");
-            return Err(RemoteError::new(RemoteErrorKind::Unsupported, what).hint(
-                "write `AllowAgentForwarding yes` in its sshd_config; or leave --direct out",
-            ));
-        }
-        Ok(agent)
+/// Where the user's agent answers on a node, by a connection to it on which it does.
+fn agent_on(
+    node: &NodeName,
+    host: &dyn Host,
+    patience: &Patience<'_>,
+) -> Result<String, RemoteError> {
+    let line = Line::script(AGENT, "clusterctl-agent", [""; 0])
+        .map_err(|error| RemoteError::new(RemoteErrorKind::Here, error.to_string()))?;
+    let (mut out, mut err) = (Output::at_most(4096), Output::at_most(4096));
+    let streams = Streams {
+        input: Input::Nothing,
+        out: &mut out,
+        err: &mut err,
+    };
+    host.exec(&line, streams, patience)?;
+    let agent = out.text().trim_end_matches('\n').to_owned();
+    if agent.is_empty() {
+        let what = format!("the SSH server of {node} forwards no agent");
+        return Err(RemoteError::new(RemoteErrorKind::Unsupported, what)
+            .hint("write `AllowAgentForwarding yes` in its sshd_config; or leave --direct out"));
     }
+    Ok(agent)
+}
 
+impl Reach {
     /// What a node has to be like to pull from another one by itself.
     fn check_pull(&self, node: &NodeName, from: &NodeName) -> Result<Vec<String>, RemoteError> {
         let unsupported = |what: String| {

@@ -582,7 +582,7 @@ impl Engine<'_> {
     /// Says that the node's copy of the journal has a gap.
     pub(super) fn warn_of_copy(&self, node: &NodeName, fault: &Fault) {
         self.reporter.warn(format!(
-            "{node}: the node's copy of the journal could not be written: {fault}"
+            "{node}: the node's copy of the journal may lack what was written last: {fault}"
         ));
     }
 

@@ -25,6 +25,9 @@ fn wishes(tree: &Tree, old: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if tree.link_unchanged {
         f.write_str(", what stays the same shared with the old one")?;
     }
+    if tree.direct {
+        f.write_str(", pulled by the node itself with the agent of who runs this")?;
+    }
     if let Some(rate) = tree.rate {
         write!(f, ", at most {rate} bytes a second")?;
     }

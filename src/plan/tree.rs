@@ -11,6 +11,10 @@ use crate::config::NodeName;
 /// A tree, and what of it is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is something that is wanted or not, independently of the others"
+)]
 pub struct Tree {
     /// Where it is.
     pub from: TreeSource,

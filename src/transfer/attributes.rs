@@ -1,6 +1,6 @@
 //! Extended attributes, access lists among them: which a node keeps, how it lists them, and what of a tree gets lost.
 
-use super::manifest::{Entry, Kind, Manifest};
+use super::manifest::{Entry, Extended, Kind, Manifest};
 use super::survey::{Archives, Survey};
 
 /// What begins the names of access lists.
@@ -44,45 +44,40 @@ impl Attributes {
     }
 
     /// Whether two entries have the same of those that can be compared.
-    pub(super) fn are_same(self, one: (&Manifest, &Entry), other: (&Manifest, &Entry)) -> bool {
+    pub(super) fn are_same(self, one: Values<'_>, other: Values<'_>) -> bool {
         self.compared(one).eq(self.compared(other))
     }
 
     /// Whether the first entry has all that the second has of those that can be compared.
-    pub(super) fn has_all(self, one: (&Manifest, &Entry), other: (&Manifest, &Entry)) -> bool {
+    pub(super) fn has_all(self, one: Values<'_>, other: Values<'_>) -> bool {
         let there: Vec<&(String, Vec<u8>)> = self.compared(one).collect();
         self.compared(other).all(|wanted| there.contains(&wanted))
     }
 
     /// The names that the first entry has and the second does not, of those that can be compared, access lists aside.
-    pub(super) fn has_more(self, one: (&Manifest, &Entry), other: (&Manifest, &Entry)) -> bool {
+    pub(super) fn has_more(self, one: Values<'_>, other: Values<'_>) -> bool {
         let there: Vec<&str> = self.compared(other).map(|(name, _)| &name[..]).collect();
         self.compared(one)
             .any(|(name, _)| !name.starts_with(LISTS) && !there.contains(&&name[..]))
     }
 
     /// Whether an entry has some that are kept without anybody being able to tell so.
-    pub(super) fn are_unknown(self, (tree, entry): (&Manifest, &Entry)) -> bool {
-        tree.extended(entry)
-            .iter()
+    pub(super) fn are_unknown(self, has: Values<'_>) -> bool {
+        has.iter()
             .any(|(name, _)| self.keep(name) && !self.compare(name))
     }
 
-    fn compared<'a>(
-        self,
-        (tree, entry): (&'a Manifest, &Entry),
-    ) -> impl Iterator<Item = &'a (String, Vec<u8>)> {
-        let all = tree.extended(entry).iter();
-        all.filter(move |(name, _)| self.compare(name))
+    fn compared(self, has: Values<'_>) -> impl Iterator<Item = &(String, Vec<u8>)> {
+        has.iter().filter(move |(name, _)| self.compare(name))
     }
 }
 
-/// Extended attributes: names and values.
-type Values = Vec<(String, Vec<u8>)>;
+/// The extended attributes of an entry.
+type Values<'a> = &'a [(String, Vec<u8>)];
 
 /// What `getfattr -d -e hex` lists: for each path its attributes.
-pub(super) fn listed(text: &[u8]) -> Vec<(Vec<u8>, Values)> {
-    let mut all: Vec<(Vec<u8>, Values)> = Vec::new();
+pub(super) fn listed(text: &[u8]) -> Vec<(Vec<u8>, Extended)> {
+    let mut all: Vec<(Vec<u8>, Extended)> = Vec::new();
     for line in text.split(|byte| *byte == b'\n') {
         if let Some(path) = line.strip_prefix(b"# file: ") {
             let path = plain(path);

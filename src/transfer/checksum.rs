@@ -1,15 +1,17 @@
 //! Whether files are the same, told by their content: both sides compute strong fingerprints at the same time.
 
+use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use super::bits::Bits;
+use super::listing::Listing;
 use super::manifest::{Kind, Manifest};
-use super::read::Hash;
+use super::prints::Found;
 use super::script::{Exec, LandError};
 use super::source::Source;
 use super::sums::sums;
 use super::survey::Survey;
-use crate::remote::Patience;
+use crate::remote::{Patience, RemoteError, RemoteErrorKind};
 
 /// The files of a source whose content a node has under the same name.
 #[derive(Debug, Clone, Default)]
@@ -28,52 +30,68 @@ pub fn same_content(
     survey: &Survey,
     patience: &Patience<'_>,
 ) -> Result<SameContent, LandError> {
-    if source.afar.is_some() {
-        let what = "contents are compared with a folder of this machine only".to_owned();
-        return Err(LandError::Broken(what));
-    }
     let which = alike(&source.manifest, &survey.live);
     if which.is_none() {
         return Ok(SameContent::default());
     }
-    let mut there: Vec<(usize, Hash)> = Vec::new();
-    let (here, said) = thread::scope(|scope| {
-        let here = scope.spawn(|| source.fingerprints(survey.hash, &which));
-        let mut heard = |at, hash| there.push((at, hash));
-        let files = (&source.manifest, &which);
+    let kind = source.hash_with(survey.hash);
+    let program = survey.program(kind);
+    let mut same = Bits::default();
+    let ended = AtomicBool::new(false);
+    let found = source.found();
+    thread::scope(|scope| {
+        let compute = || {
+            let _ended = Ended(found, &ended);
+            source.compute(kind, &which)
+        };
+        let computing = thread::Builder::new().name("fingerprints".to_owned());
+        let computing = computing.spawn_scoped(scope, compute);
+        let computing = computing.map_err(|error| {
+            let what = format!("a thread can't be started: {error}");
+            LandError::from(RemoteError::new(RemoteErrorKind::Here, what))
+        })?;
+        // Whatever comes from there is compared and forgotten.
+        let mut heard = |at, hash| {
+            if found.wait_for(kind, at, &ended) == Some(hash) {
+                same.add(at);
+            }
+        };
+        let files = (&*source.manifest, &which);
         let said = sums(
             exec,
             patience,
             survey,
-            &survey.hasher,
+            program,
             &survey.tree,
             files,
             &mut heard,
         );
-        (here.join(), said)
-    });
-    said?;
-    let Ok(here) = here else {
-        let what = "the files of the source could not be read".to_owned();
-        return Err(LandError::Broken(what));
-    };
-    let mut same = Bits::default();
-    for (at, hash) in there {
-        if here.get(&(survey.hash, at)) == Some(&hash) {
-            same.add(at);
-        }
-    }
+        let computed = computing.join().unwrap_or_else(|_| {
+            let what = "the files of the source could not be read".to_owned();
+            Err(LandError::Broken(what))
+        });
+        said.and(computed)
+    })?;
     Ok(SameContent(same))
 }
 
+/// Says that no more fingerprints come, whatever happens.
+struct Ended<'a>(&'a Found, &'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.end(self.1);
+    }
+}
+
 /// The files that may be the same on both sides.
-fn alike(source: &Manifest, live: &Manifest) -> Bits {
+fn alike(source: &Manifest, live: &Listing) -> Bits {
     let mut which = Bits::default();
     for (at, entry) in source.iter() {
         if entry.kind != Kind::File || entry.size == 0 || source.first(entry).is_some() {
             continue;
         }
-        let there = live.find(source.path(entry)).and_then(|at| live.get(at));
+        let there = live.find(source.path(entry));
         if there.is_some_and(|it| it.kind == Kind::File && it.size == entry.size) {
             which.add(at);
         }

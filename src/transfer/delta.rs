@@ -6,7 +6,8 @@ use super::attributes::Attributes;
 use super::bits::Bits;
 use super::checksum::SameContent;
 use super::likeness::{Likeness, Sight};
-use super::manifest::{Entry, Kind, Manifest, Marks, Precision};
+use super::listing::Item;
+use super::manifest::{Entry, Extended, Kind, Manifest, Mark, Precision, fingerprint};
 use super::room::Room;
 use super::rules::Rules;
 use super::survey::Survey;
@@ -32,7 +33,7 @@ pub(super) struct Header {
     /// The other name of the same file.
     pub(super) first: Option<Vec<u8>>,
     /// What it has of extended attributes.
-    pub(super) extended: Vec<(String, Vec<u8>)>,
+    pub(super) extended: Extended,
 }
 
 /// What has to be done for one target.
@@ -126,18 +127,20 @@ impl Delta {
             removed: Bits::default(),
         };
         work.folder_times &= wanted.delete || !work.has_own();
-        let mut becomes = Marks::default();
         for (at, entry) in source.iter() {
-            becomes.add(source.mark(entry, work.precision));
             work.of_source(at, entry);
         }
-        work.of_target(&mut becomes);
+        work.delta.was = survey.digest(rules);
+        let extra = work.of_target();
+        let of_source = source
+            .iter()
+            .map(|(_, entry)| source.mark(entry, work.precision));
+        work.delta.becomes = fingerprint(of_source.chain(extra));
         work.of_odd();
         work.sweep();
         if wanted.in_place {
             work.order();
         }
-        work.delta.becomes = becomes.digest();
         work.delta
     }
 
@@ -163,18 +166,16 @@ impl Work<'_> {
             in_place: self.wanted.in_place,
         };
         let live = &self.survey.live;
-        let found = live.find(path).and_then(|at| live.get(at));
+        let found = live.find(path);
         let file = self.source.first_at(entry).unwrap_or(at);
         let same = self.wanted.same.map(|same| same.has(file));
-        let likeness = found.map_or(Likeness::Other, |it| sight.likeness(entry, live, it, same));
+        let likeness = found.map_or(Likeness::Other, |it| sight.likeness(entry, &it, same));
         if likeness != Likeness::Same {
             self.delta.changed += 1;
         }
-        let staged = self.survey.staged.find(path).filter(|_| self.stage_is_fit);
-        let there = staged.and_then(|at| self.survey.staged.get(at));
-        let in_stage = there.is_some_and(|it| {
-            sight.likeness(entry, &self.survey.staged, it, None) == Likeness::Same
-        });
+        let there = self.survey.staged.find(path);
+        let there = there.filter(|_| self.stage_is_fit);
+        let in_stage = there.is_some_and(|it| sight.likeness(entry, &it, None) == Likeness::Same);
         // What has another kind goes: what is unpacked must never follow a link that an earlier stage has.
         let same_kind = there.is_some_and(|staged| staged.kind == entry.kind);
         let is_content = entry.kind == Kind::File && self.source.first(entry).is_none();
@@ -184,8 +185,8 @@ impl Work<'_> {
             if is_fresh {
                 self.delta.fresh.add(at);
             }
-            if let Some(staged) = staged.filter(|_| same_kind) {
-                self.staged.add(staged);
+            if let Some(staged) = there.filter(|_| same_kind) {
+                self.staged.add(staged.at);
             } else if is_fresh {
                 self.delta.needs.add(room);
             }
@@ -205,7 +206,7 @@ impl Work<'_> {
         }
         // A file that shall have attributes which can't be seen from here is brought again with the rest; and so is one
         // that would lose them with another owner.
-        let are_unknown = self.attributes.are_unknown((self.source, entry));
+        let are_unknown = self.attributes.are_unknown(self.source.extended(entry));
         let is_kept = match likeness {
             Likeness::Same => !are_unknown,
             Likeness::Content => self.source.extended(entry).is_empty(),
@@ -219,7 +220,7 @@ impl Work<'_> {
                 // Whatever the stage has of it was never compared with anything: it is copied again.
                 self.delta.carry.add(at);
                 if !(self.wanted.link_unchanged && likeness == Likeness::Same) {
-                    let room = Room::of(found, b"", self.survey.archives);
+                    let room = Room::of(&found, b"", self.survey.archives);
                     self.delta.needs.add(room);
                 }
             }
@@ -231,8 +232,8 @@ impl Work<'_> {
         if entry.size > 0 {
             self.delta.verify.add(at);
         }
-        if let Some(staged) = staged.filter(|_| in_stage && !are_unknown) {
-            self.staged.add(staged);
+        if let Some(staged) = there.filter(|_| in_stage && !are_unknown) {
+            self.staged.add(staged.at);
             self.delta.arrived += 1;
         } else {
             self.delta.needs.add(room);
@@ -246,32 +247,28 @@ impl Work<'_> {
     fn has_own(&self) -> bool {
         let live = &self.survey.live;
         live.iter()
-            .any(|(_, entry)| self.source.find(live.path(entry)).is_none())
+            .any(|entry| self.source.find(entry.path()).is_none())
     }
 
-    /// What of the target's own the source does not have.
-    fn of_target(&mut self, becomes: &mut Marks) {
+    /// What of the target's own the source does not have; the marks of what of it stays.
+    fn of_target(&mut self) -> Vec<Mark> {
         let wanted = self.wanted;
         let live = &self.survey.live;
-        let mut was = Marks::default();
         let mut needed: BTreeSet<&[u8]> = BTreeSet::new();
-        let excluded = |entry: &Entry| {
+        let excluded = |entry: &Item<'_>| {
             self.rules
-                .leave_out(live.path(entry), entry.kind == Kind::Folder)
+                .leave_out(entry.path(), entry.kind == Kind::Folder)
         };
         if wanted.delete && !self.rules.are_none() {
-            for (_, entry) in live.iter().filter(|(_, entry)| excluded(entry)) {
-                let path = live.path(entry);
+            for entry in live.iter().filter(excluded) {
+                let path = entry.path();
                 needed.extend(memchr::memchr_iter(b'/', path).map(|at| &path[..at]));
             }
         }
         let mut extra = Vec::new();
-        for (at, entry) in live.iter() {
-            let path = live.path(entry);
-            let is_excluded = excluded(entry);
-            if !is_excluded {
-                was.add(live.mark(entry, self.precision));
-            }
+        for entry in live.iter() {
+            let path = entry.path();
+            let is_excluded = excluded(&entry);
             if let Some(there) = self.source.find(path).and_then(|at| self.source.get(at)) {
                 if is_excluded && there.kind != entry.kind {
                     self.delta.lost.push(path.to_vec());
@@ -279,22 +276,26 @@ impl Work<'_> {
                 continue;
             }
             if is_excluded || !wanted.delete || needed.contains(path) {
-                extra.push((entry, is_excluded));
+                extra.push((entry.at, is_excluded));
             } else {
                 self.delta.removed += 1;
-                self.removed.add(at);
+                self.removed.add(entry.at);
             }
         }
         // Of a file with several names, the first that is carried over is copied, and the others become its names.
-        let firsts = live.iter().filter_map(|(_, entry)| live.first(entry));
-        let shared: BTreeSet<&[u8]> = firsts.map(|first| live.path(first)).collect();
+        let firsts = live.iter().filter_map(|entry| entry.first());
+        let shared: BTreeSet<&[u8]> = firsts.map(|first| first.path()).collect();
         let mut copied = BTreeMap::new();
-        for (entry, is_excluded) in extra {
-            if self.is_blocked(entry, is_excluded) {
+        let mut marks = Vec::new();
+        for (at, is_excluded) in extra {
+            let Some(entry) = live.get(at) else {
+                continue;
+            };
+            let path = entry.path();
+            if self.is_blocked(path, is_excluded) {
                 continue;
             }
-            let path = live.path(entry);
-            let file = live.first(entry).map_or(path, |first| live.path(first));
+            let file = entry.first().map_or(path, |first| first.path());
             let first = if self.stays_there(file) {
                 Some(file)
             } else if shared.contains(file) {
@@ -303,13 +304,13 @@ impl Work<'_> {
                 None
             };
             if !is_excluded {
-                becomes.add(live.mark_as(entry, self.precision, first));
+                marks.push(entry.mark_as(self.precision, first));
             }
             if !wanted.in_place {
-                self.carry(entry, first);
+                self.carry(&entry, first);
             }
         }
-        self.delta.was = was.digest();
+        marks
     }
 
     /// What is there and is neither file, folder, link nor pipe, or was left there.
@@ -331,8 +332,7 @@ impl Work<'_> {
     }
 
     /// Whether the source has something else where the folder of an entry was.
-    fn is_blocked(&mut self, entry: &Entry, is_excluded: bool) -> bool {
-        let path = self.survey.live.path(entry);
+    fn is_blocked(&mut self, path: &[u8], is_excluded: bool) -> bool {
         let blocked = self.is_replaced(path);
         if blocked {
             if is_excluded {
@@ -355,19 +355,19 @@ impl Work<'_> {
         })
     }
 
-    fn carry(&mut self, entry: &Entry, first: Option<&[u8]>) {
-        let path = self.survey.live.path(entry);
-        let extended = self.survey.live.extended(entry).iter();
+    fn carry(&mut self, entry: &Item<'_>, first: Option<&[u8]>) {
+        let path = entry.path();
+        let extended = entry.extended().iter();
         let extended = extended.filter(|(name, _)| self.attributes.keep(name));
         let header = |first| Header {
             path: path.to_vec(),
-            entry: *entry,
+            entry: **entry,
             first,
             extended: extended.clone().cloned().collect(),
         };
-        let staged = self.survey.staged.find(path).filter(|_| self.stage_is_fit);
-        let target = self.survey.live.target(entry);
-        let room = Room::of(entry, target, self.survey.archives);
+        let staged = self.survey.staged.find(path);
+        let staged = staged.filter(|_| self.stage_is_fit);
+        let room = Room::of(entry, entry.target(), self.survey.archives);
         match (entry.kind, first) {
             (Kind::Folder, _) => self.delta.headers.push(header(None)),
             (_, Some(first)) => {
@@ -380,12 +380,8 @@ impl Work<'_> {
             }
         }
         if entry.kind == Kind::Folder {
-            let same = |at: &usize| {
-                let there = self.survey.staged.get(*at);
-                there.is_some_and(|it| it.kind == Kind::Folder)
-            };
-            if let Some(staged) = staged.filter(same) {
-                self.staged.add(staged);
+            if let Some(staged) = staged.filter(|it| it.kind == Kind::Folder) {
+                self.staged.add(staged.at);
             } else {
                 self.delta.needs.add(room);
             }
@@ -395,11 +391,11 @@ impl Work<'_> {
     /// What an earlier stage has and this one does not want.
     fn sweep(&mut self) {
         let staged = &self.survey.staged;
-        for (at, entry) in staged.iter() {
-            let path = staged.path(entry);
-            if !path.is_empty() && !self.staged.has(at) {
+        for entry in staged.iter() {
+            let path = entry.path();
+            if !path.is_empty() && !self.staged.has(entry.at) {
                 word(path, &mut self.delta.sweep);
-                if staged.first(entry).is_none() {
+                if entry.first().is_none() {
                     // As much as it takes at the least: an earlier stage may have been cut short anywhere.
                     let is_all_of_it = entry.kind != Kind::File || entry.taken > 0;
                     self.delta.frees.add(Room {
@@ -414,17 +410,16 @@ impl Work<'_> {
 
 /// Whether no folder of an earlier stage has an extended attribute that would stay there against the source's will.
 fn stage_is_fit(source: &Manifest, survey: &Survey) -> bool {
-    let staged = &survey.staged;
-    let mut folders = staged
+    let mut folders = survey
+        .staged
         .iter()
-        .map(|(_, entry)| entry)
         .filter(|entry| entry.kind == Kind::Folder);
     !folders.any(|folder| {
-        let there = source.find(staged.path(folder));
-        there.and_then(|at| source.get(at)).is_some_and(|entry| {
+        let here = source.find(folder.path()).and_then(|at| source.get(at));
+        here.is_some_and(|entry| {
             survey
                 .attributes
-                .has_more((staged, folder), (source, entry))
+                .has_more(folder.extended(), source.extended(entry))
         })
     })
 }
@@ -438,6 +433,7 @@ pub(super) fn word(path: &[u8], into: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::listing::Listing;
     use super::super::manifest::{Known, Time};
     use super::super::survey::{Archives, HashKind, Standing};
     use super::*;
@@ -464,6 +460,26 @@ mod tests {
         tree
     }
 
+    /// The same as a node tells it.
+    fn listing(tree: &Manifest) -> Listing {
+        let mut listing = Listing::default();
+        for (_, entry) in tree.iter() {
+            let known = Known {
+                kind: entry.kind,
+                mode: entry.mode,
+                owner: (entry.uid, entry.gid),
+                changed: entry.changed,
+                size: entry.size,
+                sparse: entry.sparse,
+                taken: entry.taken,
+                shared: None,
+            };
+            listing.add(tree.path(entry), b"", &known).unwrap();
+        }
+        listing.settle();
+        listing
+    }
+
     fn survey(live: Manifest, staged: Manifest) -> Survey {
         Survey {
             archives: Archives::Gnu,
@@ -486,8 +502,9 @@ mod tests {
             space: 0,
             inodes: None,
             stage: None,
-            live,
-            staged,
+            live: listing(&live),
+            staged: listing(&staged),
+            turn: None,
             odd: Vec::new(),
             litter: Vec::new(),
         }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use super::delta::{Work, word};
 use super::likeness::Likeness;
+use super::listing::Item;
 use super::manifest::{Entry, Kind, Manifest};
 use super::room::Room;
 
@@ -109,22 +110,13 @@ impl Work<'_> {
             return;
         }
         let (survey, source) = (self.survey, self.source);
-        let live = &survey.live;
-        let closed: Vec<&Entry> = {
-            let ways = self.ways_of(&orders);
-            let is_closed = |entry: &&Entry| {
-                entry.kind == Kind::Folder
-                    && entry.mode & 0o700 != 0o700
-                    && ways.contains(live.path(entry))
-            };
-            live.iter()
-                .map(|(_, entry)| entry)
-                .filter(is_closed)
-                .collect()
+        let ways = self.ways_of(&orders);
+        let is_closed = |entry: &Item<'_>| {
+            entry.kind == Kind::Folder && entry.mode & 0o700 != 0o700 && ways.contains(entry.path())
         };
+        let closed: Vec<Item<'_>> = survey.live.iter().filter(is_closed).collect();
         let (mut all, mut own) = (Orders(Vec::new()), Orders(Vec::new()));
-        for entry in &closed {
-            let path = live.path(entry);
+        for path in closed.iter().map(Item::path) {
             all.plain(b'W', path);
             match source.find(path) {
                 Some(at) => self.delta.folders.add(at),
@@ -133,7 +125,7 @@ impl Work<'_> {
         }
         all.0.extend(orders.0);
         for entry in closed.iter().rev() {
-            let path = live.path(entry);
+            let path = entry.path();
             if source.find(path).is_none() {
                 let mode = format!("{:o}", entry.mode);
                 own.add(b'P', path, [&mode, "-", "-"]);
@@ -175,7 +167,7 @@ impl Work<'_> {
         let live = &self.survey.live;
         for (at, entry) in self.source.iter() {
             let path = self.source.path(entry);
-            let there = live.find(path).and_then(|at| live.get(at));
+            let there = live.find(path);
             let is_folder = there.is_some_and(|it| it.kind == Kind::Folder);
             if self.relink.has(at) {
                 let first = self.source.first(entry).unwrap_or(entry);
@@ -224,11 +216,11 @@ impl Work<'_> {
                 orders.plain(b'D', path);
             }
         }
-        for (at, entry) in live.iter().rev() {
-            let path = live.path(entry);
+        for entry in live.iter_back() {
+            let path = entry.path();
             if self.is_replaced(path) {
                 // It has gone with its folder.
-            } else if self.removed.has(at) {
+            } else if self.removed.has(entry.at) {
                 let letter = if entry.kind == Kind::Folder {
                     b'F'
                 } else {
@@ -257,9 +249,7 @@ impl Work<'_> {
         let live = &self.survey.live;
         let owner = |entry: &Entry| self.survey.owner.unwrap_or((entry.uid, entry.gid));
         for (at, entry) in self.source.iter() {
-            let there = live
-                .find(self.source.path(entry))
-                .and_then(|at| live.get(at));
+            let there = live.find(self.source.path(entry));
             let Some(there) = there.filter(|it| it.kind == entry.kind && it.kind == Kind::Folder)
             else {
                 continue;

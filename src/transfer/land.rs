@@ -8,7 +8,8 @@ use super::bring::Brought;
 use super::delta::{Delta, word};
 use super::in_place::adjustments;
 use super::list::List;
-use super::manifest::{Entry, Kind, Manifest, Marks};
+use super::listing::{Item, Listing};
+use super::manifest::{Entry, Kind, fingerprint};
 use super::origin::Afar;
 use super::own::Own;
 use super::pack::Which;
@@ -72,15 +73,17 @@ enum ByItself<'a> {
     Pulls(&'a Pull, &'a Afar),
 }
 
-/// Asks a node what stands where a tree shall land, and in the stages for it where `names` are given.
+/// Asks a node what stands where a tree shall land, and in the stages for it where `names` are given. It takes the
+/// less room the more that is like a source.
 pub fn survey(
     exec: &Exec<'_>,
     to: &str,
     names: Option<&Names>,
     owner: Option<&str>,
+    like: Option<&Source>,
     patience: &Patience<'_>,
 ) -> Result<Survey, LandError> {
-    let mut reader = Reader::default();
+    let mut reader = like.map_or_else(Reader::default, |like| Reader::like(&like.manifest));
     let hidden = names.map_or("-", |names| &names.hidden);
     let own = names.map_or("-", |names| &names.own);
     let arguments = [to, hidden, own, owner.unwrap_or("-")];
@@ -173,20 +176,25 @@ pub fn close_again(
 impl Survey {
     /// The fingerprint of the tree that is there, without what the rules leave out.
     pub fn digest(&self, rules: &Rules) -> [u8; 32] {
-        let live = &self.live;
-        let mut marks = Marks::default();
-        for (_, entry) in live.iter() {
-            if !rules.leave_out(live.path(entry), entry.kind == Kind::Folder) {
-                marks.add(live.mark(entry, self.precision()));
-            }
+        let is_seen = |entry: &Item<'_>| !rules.leave_out(entry.path(), entry.kind == Kind::Folder);
+        let seen = self.live.iter().filter(is_seen);
+        fingerprint(seen.map(|entry| entry.mark(self.precision())))
+    }
+
+    /// The program there that computes this kind of fingerprints.
+    pub(super) fn program(&self, kind: HashKind) -> &str {
+        if kind == self.hash {
+            &self.hasher
+        } else {
+            kind.program()
         }
-        marks.digest()
     }
 
     /// Forgets what the trees contain, which takes room.
     pub fn forget_entries(&mut self) {
-        self.live = Manifest::default();
-        self.staged = Manifest::default();
+        self.live = Listing::default();
+        self.staged = Listing::default();
+        self.turn = None;
     }
 
     /// What stands beside the place under this name, or where stages are made in the place, in it.
@@ -468,7 +476,7 @@ impl Landing<'_> {
         if which.is_none() {
             return Ok(Bits::default());
         }
-        let manifest = &self.source.manifest;
+        let manifest = &*self.source.manifest;
         let kind = self.hash();
         let mut wrong = which.clone();
         let mut right = Bits::default();
@@ -480,11 +488,7 @@ impl Landing<'_> {
         };
         let files = (manifest, which);
         let exec = self.by(by);
-        let program = if kind == self.survey.hash {
-            &self.survey.hasher
-        } else {
-            kind.program()
-        };
+        let program = self.survey.program(kind);
         sums(
             &exec,
             self.patience,
@@ -500,7 +504,8 @@ impl Landing<'_> {
 
     /// Compares all that can be seen of the staged tree with what it shall be.
     pub(super) fn compare(&self, stage: &str, said: &str) -> Result<(), LandError> {
-        let staged = survey(self.exec, stage, None, None, self.patience)?;
+        let source = Some(&**self.source);
+        let staged = survey(self.exec, stage, None, None, source, self.patience)?;
         if staged.digest(self.rules) == self.delta.becomes {
             return self.compare_attributes(&staged, stage, said);
         }
@@ -508,9 +513,7 @@ impl Landing<'_> {
         let precision = staged.precision();
         let is_other = |entry: &Entry| {
             let there = staged.live.find(manifest.path(entry));
-            let there = there.and_then(|at| staged.live.get(at));
-            there
-                .is_none_or(|it| staged.live.mark(it, precision) != manifest.mark(entry, precision))
+            there.is_none_or(|it| it.mark(precision) != manifest.mark(entry, precision))
         };
         let other = manifest.iter().find(|(_, entry)| is_other(entry));
         let here = self.source.whereabouts();
@@ -534,9 +537,8 @@ impl Landing<'_> {
         let manifest = &self.source.manifest;
         let is_other = |entry: &Entry| {
             let there = staged.live.find(manifest.path(entry));
-            let there = there.and_then(|at| staged.live.get(at));
             let wanted = self.survey.attributes;
-            !there.is_some_and(|it| wanted.are_same((manifest, entry), (&staged.live, it)))
+            !there.is_some_and(|it| wanted.are_same(manifest.extended(entry), it.extended()))
         };
         let with_some = |entry: &Entry| matches!(entry.kind, Kind::File | Kind::Folder);
         let other = manifest

@@ -1,5 +1,6 @@
 //! Whether an entry of one tree is as an entry of another.
 
+use super::listing::Item;
 use super::manifest::{Entry, Kind, Manifest, Precision};
 use super::survey::{Archives, Survey};
 
@@ -28,20 +29,14 @@ pub(super) struct Sight<'a> {
 impl Sight<'_> {
     /// How much an entry of a node's tree is like one of the source, as far as their attributes tell; `same` says
     /// whether their contents are the same, where these were compared.
-    pub(super) fn likeness(
-        &self,
-        entry: &Entry,
-        tree: &Manifest,
-        other: &Entry,
-        same: Option<bool>,
-    ) -> Likeness {
+    pub(super) fn likeness(&self, entry: &Entry, other: &Item<'_>, same: Option<bool>) -> Likeness {
         if entry.kind != other.kind {
             return Likeness::Other;
         }
         let owner = self.survey.owner.unwrap_or((entry.uid, entry.gid));
         let owners = !self.survey.superuser || owner == (other.uid, other.gid);
         let attributes = self.survey.attributes;
-        let (here, there) = ((self.source, entry), (tree, other));
+        let (here, there) = (self.source.extended(entry), other.extended());
         let same_attributes = if self.in_place && entry.kind == Kind::Folder {
             attributes.has_all(there, here)
         } else {
@@ -61,16 +56,15 @@ impl Sight<'_> {
             }
         };
         match entry.kind {
-            Kind::Link => all(times_if_kept && self.source.target(entry) == tree.target(other)),
+            Kind::Link => all(times_if_kept && self.source.target(entry) == other.target()),
             Kind::Folder => all(entry.mode == other.mode && (times || !self.folder_times)),
             Kind::Pipe => all(entry.mode == other.mode && times_if_kept),
             Kind::File => {
-                let first =
-                    |tree: &Manifest, entry| tree.first(entry).map(|it| tree.path(it).to_vec());
+                let first = self.source.first(entry).map(|it| self.source.path(it));
                 // Without content there is nothing to compare.
                 let content = entry.size == other.size
                     && (entry.size == 0 || same.unwrap_or(times))
-                    && first(self.source, entry) == first(tree, other);
+                    && first == other.first().map(|it| it.path());
                 match (content, times && owners && entry.mode == other.mode) {
                     (true, true) => Likeness::Same,
                     (true, false) => Likeness::Content,

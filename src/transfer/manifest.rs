@@ -1,10 +1,9 @@
 //! What a tree contains: names, kinds, attributes, sizes, times. Compact, because there may be hundreds of thousands.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
-
-use super::turn::{LARGE, Turn};
 
 /// What an entry of a tree is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +54,7 @@ impl Precision {
     }
 
     /// What is kept of a time.
-    fn kept(self, time: Time) -> Time {
+    pub(super) fn kept(self, time: Time) -> Time {
         match self {
             Self::Nanos => time,
             Self::Seconds => Time {
@@ -69,10 +68,12 @@ impl Precision {
 /// One entry. Its path and what a link names are kept by the [`Manifest`].
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
-    path: (u32, u16),
-    target: (u32, u16),
-    /// The entry that is the same file under another name, when that one comes first.
-    first: Option<u32>,
+    /// Where its path begins, which is followed by what a link names, and how long the two are.
+    place: u32,
+    length: u16,
+    target: u16,
+    /// The entry that is the same file under another name, when that one comes first, or `NONE`.
+    first: u32,
     /// What it is.
     pub kind: Kind,
     /// Its mode, without the kind.
@@ -121,10 +122,11 @@ pub struct Manifest {
     entries: Vec<Entry>,
     shared: Vec<(u32, (u64, u64))>,
     /// Extended attributes of those that have some, by the place of the entry's path.
-    extended: BTreeMap<u32, Vec<(String, Vec<u8>)>>,
-    /// Held for as long as there are many entries, where lists of several trees come at once.
-    turn: Option<Turn>,
+    extended: BTreeMap<u32, Extended>,
 }
+
+/// Extended attributes: names and values.
+pub(super) type Extended = Vec<(String, Vec<u8>)>;
 
 /// The manifest has no room for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -134,18 +136,17 @@ pub struct TooMuch;
 /// The longest path that a system takes, without the zero byte at its end.
 const LONGEST_PATH: usize = 4095;
 
-impl Manifest {
-    /// Adds an entry. [`settle`](Self::settle) has to be called when all are there.
-    pub fn add(&mut self, path: &[u8], target: &[u8], known: &Known) -> Result<(), TooMuch> {
-        let path = self.keep(path)?;
-        let target = self.keep(target)?;
-        if let Some(shared) = known.shared {
-            self.shared.push((path.0, shared));
-        }
-        self.entries.push(Entry {
-            path,
-            target,
-            first: None,
+/// That there is no entry: none of so high a number has room.
+const NONE: u32 = u32::MAX;
+
+impl Entry {
+    /// An entry that is not told the place of its names yet.
+    pub(super) fn of(known: &Known) -> Self {
+        Self {
+            place: 0,
+            length: 0,
+            target: 0,
+            first: NONE,
             kind: known.kind,
             mode: known.mode,
             uid: known.owner.0,
@@ -158,67 +159,86 @@ impl Manifest {
             },
             sparse: known.sparse,
             taken: known.taken.min(known.size),
+        }
+    }
+
+    /// The same entry where it belongs to somebody else and times are kept less exactly; no other name is known there.
+    pub(super) fn there(self, (uid, gid): (u32, u32), precision: Precision) -> Self {
+        Self {
+            first: NONE,
+            uid,
+            gid,
+            changed: precision.kept(self.changed),
+            ..self
+        }
+    }
+}
+
+impl Manifest {
+    /// Adds an entry. [`settle`](Self::settle) has to be called when all are there.
+    pub fn add(&mut self, path: &[u8], target: &[u8], known: &Known) -> Result<(), TooMuch> {
+        if path.len() > LONGEST_PATH || target.len() > LONGEST_PATH {
+            return Err(TooMuch);
+        }
+        let place = u32::try_from(self.names.len()).map_err(|_| TooMuch)?;
+        let length = u16::try_from(path.len()).map_err(|_| TooMuch)?;
+        let target_length = u16::try_from(target.len()).map_err(|_| TooMuch)?;
+        self.names.extend_from_slice(path);
+        self.names.extend_from_slice(target);
+        // Every path has a place of its own, also an empty one.
+        self.names.push(0);
+        if let Some(shared) = known.shared {
+            self.shared.push((place, shared));
+        }
+        self.entries.push(Entry {
+            place,
+            length,
+            target: target_length,
+            ..Entry::of(known)
         });
         Ok(())
     }
 
     /// Gives the entry that was added last its extended attributes.
-    pub fn extend_last(&mut self, attributes: Vec<(String, Vec<u8>)>) {
+    pub fn extend_last(&mut self, attributes: Extended) {
         if let (false, Some(last)) = (attributes.is_empty(), self.entries.last()) {
-            self.extended.insert(last.path.0, attributes);
+            self.extended.insert(last.place, attributes);
         }
     }
 
     /// Gives the file or folder with this path its extended attributes, once all are there and settled.
-    pub fn extend(&mut self, path: &[u8], attributes: Vec<(String, Vec<u8>)>) {
+    pub fn extend(&mut self, path: &[u8], attributes: Extended) {
         let found = self.find(path).and_then(|at| self.entries.get(at));
         if let Some(entry) = found.filter(|it| matches!(it.kind, Kind::File | Kind::Folder)) {
-            self.extended.insert(entry.path.0, attributes);
+            self.extended.insert(entry.place, attributes);
         }
     }
 
-    /// Lets the next one have its turn: this list stays.
-    pub(super) fn ends_its_turn(&mut self) {
-        self.turn = None;
-    }
-
-    /// Has only one such list of many entries in memory at a time: the next one that grows large waits for this one's end.
-    pub(super) fn in_turn(&mut self) {
-        if self.entries.len() == LARGE && self.turn.is_none() {
-            self.turn = Turn::take();
+    /// Gives an entry its extended attributes by its number, once all are there and settled.
+    pub(super) fn extend_at(&mut self, at: usize, attributes: Extended) {
+        if let Some(entry) = self.entries.get(at) {
+            self.extended.insert(entry.place, attributes);
         }
-    }
-
-    fn keep(&mut self, bytes: &[u8]) -> Result<(u32, u16), TooMuch> {
-        if bytes.len() > LONGEST_PATH {
-            return Err(TooMuch);
-        }
-        let at = u32::try_from(self.names.len()).map_err(|_| TooMuch)?;
-        let length = u16::try_from(bytes.len()).map_err(|_| TooMuch)?;
-        self.names.extend_from_slice(bytes);
-        // Every path has a place of its own, also an empty one.
-        self.names.push(0);
-        Ok((at, length))
     }
 
     /// Puts the entries in order and finds those that are one file.
     pub fn settle(&mut self) {
         let names = std::mem::take(&mut self.names);
-        let path = |entry: &Entry| slice(&names, entry.path);
+        let path = |entry: &Entry| slice(&names, entry.place, 0, entry.length);
         self.entries.sort_unstable_by(|a, b| path(a).cmp(path(b)));
         self.names = names;
         let shared: HashMap<u32, (u64, u64)> = self.shared.drain(..).collect();
         let mut firsts: HashMap<(u64, u64), u32> = HashMap::new();
         for (at, entry) in self.entries.iter_mut().enumerate() {
             let Some(file) = shared
-                .get(&entry.path.0)
+                .get(&entry.place)
                 .filter(|_| entry.kind == Kind::File)
             else {
                 continue;
             };
             let at = u32::try_from(at).unwrap_or(u32::MAX);
             let first = *firsts.entry(*file).or_insert(at);
-            entry.first = (first != at).then_some(first);
+            entry.first = if first == at { NONE } else { first };
         }
         self.shared = Vec::new();
         self.entries.shrink_to_fit();
@@ -247,12 +267,12 @@ impl Manifest {
 
     /// The path of an entry.
     pub fn path(&self, entry: &Entry) -> &[u8] {
-        slice(&self.names, entry.path)
+        slice(&self.names, entry.place, 0, entry.length)
     }
 
     /// What a link names.
     pub fn target(&self, entry: &Entry) -> &[u8] {
-        slice(&self.names, entry.target)
+        slice(&self.names, entry.place, entry.length, entry.target)
     }
 
     /// The entry that is the same file under the first of its names; `None` for one that is the first or the only one.
@@ -262,80 +282,92 @@ impl Manifest {
 
     /// The number of that entry.
     pub fn first_at(&self, entry: &Entry) -> Option<usize> {
-        usize::try_from(entry.first?).ok()
+        let first = Some(entry.first).filter(|first| *first != NONE)?;
+        usize::try_from(first).ok()
     }
 
     /// The extended attributes of an entry.
     pub fn extended(&self, entry: &Entry) -> &[(String, Vec<u8>)] {
-        self.extended.get(&entry.path.0).map_or(&[], Vec::as_slice)
+        self.extended.get(&entry.place).map_or(&[], Vec::as_slice)
     }
 
     /// The number of the entry with this path.
     pub fn find(&self, path: &[u8]) -> Option<usize> {
-        let place = |entry: &Entry| slice(&self.names, entry.path).cmp(path);
+        let place = |entry: &Entry| self.path(entry).cmp(path);
         self.entries.binary_search_by(place).ok()
     }
 
-    /// What tells an entry from another one, for a fingerprint.
-    ///
-    /// The times of folders are left out: they change with everything that comes and goes, also with what is not
-    /// looked at. So are owners, which not everybody can keep.
-    pub fn mark(&self, entry: &Entry, precision: Precision) -> [u8; 32] {
+    /// What tells an entry from another one, for a [`fingerprint`].
+    pub fn mark(&self, entry: &Entry, precision: Precision) -> Mark {
         let first = self.first(entry).map(|first| self.path(first));
-        self.mark_as(entry, precision, first)
-    }
-
-    /// The mark of an entry as another name of this one.
-    pub fn mark_as(&self, entry: &Entry, precision: Precision, first: Option<&[u8]>) -> [u8; 32] {
-        let mut hasher = Sha256::new();
-        let mut part = |bytes: &[u8]| {
-            hasher.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
-            hasher.update(bytes);
-        };
-        part(self.path(entry));
-        part(&[entry.kind.letter()]);
-        match entry.kind {
-            Kind::Link => part(self.target(entry)),
-            Kind::Folder | Kind::Pipe => part(&entry.mode.to_le_bytes()),
-            Kind::File => {
-                part(&entry.mode.to_le_bytes());
-                part(&entry.size.to_le_bytes());
-                let Time { seconds, nanos } = precision.kept(entry.changed);
-                part(&seconds.to_le_bytes());
-                part(&nanos.to_le_bytes());
-                part(first.unwrap_or_default());
-            }
-        }
-        hasher.finalize().into()
+        mark(
+            entry,
+            (self.path(entry), self.target(entry)),
+            precision,
+            first,
+        )
     }
 }
 
-fn slice(names: &[u8], (at, length): (u32, u16)) -> &[u8] {
+fn slice(names: &[u8], at: u32, skip: u16, length: u16) -> &[u8] {
     let at = usize::try_from(at).unwrap_or(usize::MAX);
+    let at = at.saturating_add(usize::from(skip));
     names
         .get(at..at.saturating_add(usize::from(length)))
         .unwrap_or_default()
 }
 
-/// Collects the marks of entries, in any order, for one fingerprint of all.
-#[derive(Debug, Default)]
-pub struct Marks(Vec<[u8; 32]>);
+/// What tells an entry from another one.
+pub type Mark = [u8; 32];
 
-impl Marks {
-    /// Adds an entry's mark.
-    pub fn add(&mut self, mark: [u8; 32]) {
-        self.0.push(mark);
-    }
-
-    /// The fingerprint of all.
-    pub fn digest(mut self) -> [u8; 32] {
-        self.0.sort_unstable();
-        let mut hasher = Sha256::new();
-        for mark in &self.0 {
-            hasher.update(mark);
+/// The mark of an entry with this path and what it names as a link, and perhaps as another name of a file.
+///
+/// The times of folders are left out: they change with everything that comes and goes, also with what is not
+/// looked at. So are owners, which not everybody can keep.
+pub(super) fn mark(
+    entry: &Entry,
+    (path, target): (&[u8], &[u8]),
+    precision: Precision,
+    first: Option<&[u8]>,
+) -> Mark {
+    let mut hasher = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hasher.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hasher.update(bytes);
+    };
+    part(path);
+    part(&[entry.kind.letter()]);
+    match entry.kind {
+        Kind::Link => part(target),
+        Kind::Folder | Kind::Pipe => part(&entry.mode.to_le_bytes()),
+        Kind::File => {
+            part(&entry.mode.to_le_bytes());
+            part(&entry.size.to_le_bytes());
+            let Time { seconds, nanos } = precision.kept(entry.changed);
+            part(&seconds.to_le_bytes());
+            part(&nanos.to_le_bytes());
+            part(first.unwrap_or_default());
         }
-        hasher.finalize().into()
     }
+    hasher.finalize().into()
+}
+
+/// The one fingerprint of entries with these marks, in whatever order they come.
+///
+/// They have to be put in order, which takes room: of many trees at once, one after the other has it.
+pub fn fingerprint(marks: impl Iterator<Item = Mark>) -> Mark {
+    // The same room for all: what each thread had taken and given back would stay with that thread.
+    static ROOM: Mutex<Vec<Mark>> = Mutex::new(Vec::new());
+    let mut all = ROOM.lock().unwrap_or_else(PoisonError::into_inner);
+    all.clear();
+    all.extend(marks);
+    all.sort_unstable();
+    let mut hasher = Sha256::new();
+    for mark in all.iter() {
+        hasher.update(mark);
+    }
+    drop(all);
+    hasher.finalize().into()
 }
 
 #[cfg(test)]
@@ -409,10 +441,7 @@ mod tests {
             tree
         };
         let digest = |tree: &Manifest, precision| {
-            let mut marks = Marks::default();
-            tree.iter()
-                .for_each(|(_, entry)| marks.add(tree.mark(entry, precision)));
-            marks.digest()
+            fingerprint(tree.iter().map(|(_, entry)| tree.mark(entry, precision)))
         };
         let (a, b) = (tree(&[b"x", b"y"], 1), tree(&[b"y", b"x"], 2));
         assert_ne!(digest(&a, Precision::Nanos), digest(&b, Precision::Nanos));

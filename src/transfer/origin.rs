@@ -4,12 +4,12 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use super::manifest::{Marks, Precision};
+use super::manifest::{Extended, Precision, fingerprint};
 use super::rules::Rules;
 use super::script::{self, LandError};
-use super::source::{NOT_CARRIED, Source};
+use super::source::{Fingerprints, NOT_CARRIED, Source};
 use super::survey::{Archives, HashKind, Reader, Standing};
 use crate::remote::{Exit, Input, Line, Patience, RemoteError, RemoteErrorKind, Streams};
 
@@ -85,9 +85,7 @@ impl Source {
             patience,
         )?;
         let precision = survey.precision();
-        let mut manifest = survey.live;
-        // It stays for as long as the targets are looked at, whose lists would wait for it.
-        manifest.ends_its_turn();
+        let mut manifest = survey.live.into_manifest();
         for (path, mut found) in attributes.found {
             found.sort();
             manifest.extend(&path, found);
@@ -96,14 +94,14 @@ impl Source {
         Ok(Self {
             left_out: survey.odd.iter().map(|odd| join(&root, odd)).collect(),
             attributes_unknown: attributes.by.as_deref() == Some(b"none"),
-            manifest,
+            manifest: Arc::new(manifest),
             afar: Some(Afar {
                 archives: survey.archives,
                 hash: survey.hash,
                 precision,
                 origin,
             }),
-            fingerprints: Mutex::default(),
+            fingerprints: Fingerprints::default(),
             root,
         })
     }
@@ -139,11 +137,8 @@ impl Source {
             .afar
             .as_ref()
             .map_or(Precision::Nanos, |afar| afar.precision);
-        let mut marks = Marks::default();
-        for (_, entry) in self.manifest.iter() {
-            marks.add(self.manifest.mark(entry, kept));
-        }
-        marks.digest()
+        let entries = self.manifest.iter();
+        fingerprint(entries.map(|(_, entry)| self.manifest.mark(entry, kept)))
     }
 }
 
@@ -156,9 +151,6 @@ fn cut_short(path: &str) -> LandError {
     let what = format!("what the node said of {path} was cut short or can't be understood");
     RemoteError::new(RemoteErrorKind::Lost, what).into()
 }
-
-/// Names and values of extended attributes.
-type Extended = Vec<(String, Vec<u8>)>;
 
 /// Reads what `getfattr` says, as it comes.
 #[derive(Default)]

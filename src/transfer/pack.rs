@@ -500,11 +500,11 @@ mod tests {
         manifest.settle();
         let source = Arc::new(Source {
             root: "/".into(),
-            manifest,
+            manifest: Arc::new(manifest),
             left_out: Vec::new(),
             attributes_unknown: false,
             afar: None,
-            fingerprints: std::sync::Mutex::default(),
+            fingerprints: super::super::source::Fingerprints::default(),
         });
         let archives = (Archives::Gnu, None);
         let moved: &Moved<'_> = &|_, _| {};

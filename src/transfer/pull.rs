@@ -55,9 +55,8 @@ impl Pull {
                 ),
             });
         }
-        let nothing = Line::new(["true"]).map_err(here)?;
-        let ended = self.run(("-", "-"), &nothing, Input::Nothing, patience);
-        ended.map(|_| ())
+        let nothing = Line::new(["true"]).map_err(|error| here(&error.to_string()))?;
+        self.run(("-", "-"), &nothing, Input::Nothing, patience)
     }
 
     /// Has files come to a stage on the node, whose tar is of this kind.
@@ -83,7 +82,7 @@ impl Pull {
         };
         self.run(
             (stage, how),
-            &content.map_err(here)?,
+            &content.map_err(|error| here(&error.to_string()))?,
             Input::Reader(&mut list),
             patience,
         )
@@ -143,6 +142,6 @@ fn error_is_ours(code: i64) -> bool {
     code != script::FULL
 }
 
-fn here(error: impl ToString) -> LandError {
-    RemoteError::new(RemoteErrorKind::Here, error.to_string()).into()
+fn here(what: &str) -> LandError {
+    RemoteError::new(RemoteErrorKind::Here, what).into()
 }

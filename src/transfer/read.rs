@@ -1,6 +1,5 @@
 //! One reading of the source: files go straight into blocks that all targets share, and are hashed on the way.
 
-use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -13,6 +12,7 @@ use sha2::Digest as _;
 
 use super::bits::Bits;
 use super::manifest::{Entry, Kind};
+use super::prints::{Found, Hash};
 use super::script::LandError;
 use super::source::Source;
 use super::survey::HashKind;
@@ -21,7 +21,7 @@ use super::survey::HashKind;
 const BLOCK: usize = 256 << 10;
 
 /// How many parts it may have before it is passed on: of the smallest files, there would be tens of thousands.
-const PARTS: usize = 4096;
+const PARTS: usize = 1024;
 
 /// A part of the reading.
 #[derive(Debug)]
@@ -51,23 +51,14 @@ pub(super) enum Part {
     End,
 }
 
-/// Fingerprints of files; of `b2sum` the first half, which is as strong as SHA-256.
-pub(super) type Hash = [u8; 32];
-
 /// What a reading found besides the content.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    hashes: Mutex<HashMap<(HashKind, usize), Hash>>,
+    hashes: Arc<Found>,
     changed: Mutex<Vec<PathBuf>>,
     /// Why nothing more can be read, if that is so.
     failed: Mutex<Option<LandError>>,
     finished: (Mutex<bool>, Condvar),
-}
-
-impl std::hash::Hash for HashKind {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        (*self == Self::Blake2).hash(state);
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -93,7 +84,7 @@ impl Findings {
 
     /// The fingerprint of an entry, when it was read.
     pub(super) fn hash(&self, kind: HashKind, entry: usize) -> Option<Hash> {
-        lock(&self.hashes).get(&(kind, entry)).copied()
+        self.hashes.get(kind, entry)
     }
 
     /// What changed since the plan was made, or could not be read.
@@ -105,13 +96,12 @@ impl Findings {
     }
 
     fn add(&self, kind: HashKind, entry: usize, hash: &[u8]) {
-        lock(&self.hashes).insert((kind, entry), short(hash));
+        self.hashes.set(kind, entry, short(hash));
     }
 
     /// The fingerprint of an entry, by one of two that must find the same.
     pub(super) fn agree(&self, kind: HashKind, entry: usize, hash: Hash, place: &Path) {
-        let first = *lock(&self.hashes).entry((kind, entry)).or_insert(hash);
-        if first != hash {
+        if !self.hashes.agree(kind, entry, hash) {
             self.has_changed(place.to_owned());
         }
     }
@@ -150,14 +140,19 @@ pub(super) struct Reading<'a> {
     pub(super) wanted: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// The fingerprints of some files, computed on all processors. What changed since it was listed, or can't be read, has
+/// Computes the fingerprints of some files on all processors. What changed since it was listed, or can't be read, has
 /// none.
 pub(super) fn fingerprints(
     source: &Source,
     kind: HashKind,
     which: &Bits,
-) -> HashMap<(HashKind, usize), Hash> {
-    let many = thread::available_parallelism().map_or(1, usize::from);
+    found: &Arc<Found>,
+) -> Result<(), LandError> {
+    let many = match source.afar {
+        None => thread::available_parallelism().map_or(1, usize::from),
+        // Another machine has other processors than this one, and other work.
+        Some(_) => 2,
+    };
     let mut shares: Vec<(u64, Bits)> = vec![(0, Bits::default()); many];
     for (at, entry) in source.manifest.iter().filter(|(at, _)| which.has(*at)) {
         if let Some(least) = shares.iter_mut().min_by_key(|(bytes, _)| *bytes) {
@@ -166,7 +161,10 @@ pub(super) fn fingerprints(
             least.1.add(at);
         }
     }
-    let findings = Findings::default();
+    let findings = Findings {
+        hashes: Arc::clone(found),
+        ..Findings::default()
+    };
     let none = Bits::default();
     thread::scope(|scope| {
         for (_, share) in &shares {
@@ -180,17 +178,7 @@ pub(super) fn fingerprints(
             scope.spawn(move || reading.run(Position::default(), &mut |_| true));
         }
     });
-    let changed = findings.changed();
-    let mut found = std::mem::take(&mut *lock(&findings.hashes));
-    if !changed.is_empty() {
-        let is_as_it_was = |at: usize| {
-            let entry = source.manifest.get(at);
-            let place = entry.map(|entry| source.place(source.manifest.path(entry)));
-            place.is_some_and(|place| changed.binary_search(&place).is_err())
-        };
-        found.retain(|(_, at), _| is_as_it_was(*at));
-    }
-    found
+    findings.check()
 }
 
 /// A receiver of blocks; it says whether more are wanted.
@@ -316,8 +304,7 @@ impl Reading<'_> {
             .is_some_and(|found| is_same(&found, entry));
         if !(is_whole && same) {
             lock(&self.findings.changed).push(place);
-        }
-        if !begun.begun {
+        } else if !begun.begun {
             hashers.finish(|kind, hash| self.findings.add(kind, at, hash));
         }
     }
@@ -378,7 +365,8 @@ pub(super) fn without_holes(at: &Path, size: u64) -> io::Result<u64> {
 pub(super) fn fresh(start: Position) -> Block {
     Block {
         start,
-        bytes: Vec::with_capacity(BLOCK),
+        // What is large is given all of its room at once; many small files don't need that much.
+        bytes: Vec::new(),
         parts: Vec::new(),
     }
 }
@@ -402,6 +390,9 @@ impl<'a, 's> Out<'a, 's> {
     /// Adds content, for which there must be room.
     pub(super) fn data(&mut self, bytes: &[u8]) {
         let from = self.block.bytes.len();
+        if bytes.len() > BLOCK / 32 {
+            self.block.bytes.reserve_exact(BLOCK - from);
+        }
         self.block.bytes.extend_from_slice(bytes);
         let to = self.block.bytes.len();
         match self.block.parts.last_mut() {

@@ -1,6 +1,5 @@
 //! The tree that is copied: here, on this machine; what is on another one is asked for in `origin.rs`.
 
-use std::collections::HashMap;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -12,8 +11,9 @@ use super::bits::Bits;
 use super::hidden;
 use super::manifest::{Kind, Known, Manifest, Time};
 use super::origin::Afar;
-use super::read::Hash;
+use super::prints::Found;
 use super::rules::Rules;
+use super::script::LandError;
 use super::survey::HashKind;
 
 /// Attributes that a kernel or its guards compute or give by themselves.
@@ -28,7 +28,7 @@ pub struct Source {
     /// Where it is, without links on the way.
     pub root: PathBuf,
     /// What it contains, without what the rules leave out.
-    pub manifest: Manifest,
+    pub manifest: Arc<Manifest>,
     /// What can't be copied, such as sockets and devices.
     pub left_out: Vec<PathBuf>,
     /// Whether nothing there can tell extended attributes, so that none are kept.
@@ -36,11 +36,16 @@ pub struct Source {
     /// The machine that has it, when that is another one.
     pub(super) afar: Option<Afar>,
     /// What was found of contents so far, for all that ask for it.
-    pub(super) fingerprints: Mutex<Arc<Fingerprints>>,
+    pub(super) fingerprints: Fingerprints,
 }
 
-/// Fingerprints of files, by their kind and the number of the file.
-pub(super) type Fingerprints = HashMap<(HashKind, usize), Hash>;
+/// Fingerprints of the files of the tree.
+#[derive(Debug, Default)]
+pub(super) struct Fingerprints {
+    found: Arc<Found>,
+    /// Held by whoever computes some.
+    turn: Mutex<()>,
+}
 
 /// The tree can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -74,31 +79,82 @@ impl Source {
         if !found.is_dir() {
             return Err(SourceError::NoFolder(root));
         }
-        let mut source = Self {
-            root: root.clone(),
+        let mut walk = Walk {
+            root,
             manifest: Manifest::default(),
             left_out: Vec::new(),
-            attributes_unknown: false,
-            afar: None,
-            fingerprints: Mutex::default(),
         };
-        source.add(b"", &root, &found, Kind::Folder)?;
-        let is_mounted = hidden::is_mounted(&root);
+        walk.add(b"", &walk.root.clone(), &found, Kind::Folder)?;
+        let is_mounted = hidden::is_mounted(&walk.root);
         let mut folders: Vec<Vec<u8>> = vec![Vec::new()];
         while let Some(folder) = folders.pop() {
-            source.folder(&folder, (rules, is_mounted), &mut folders)?;
+            walk.folder(&folder, (rules, is_mounted), &mut folders)?;
         }
-        source.manifest.settle();
-        Ok(source)
+        walk.manifest.settle();
+        Ok(Self {
+            root: walk.root,
+            manifest: Arc::new(walk.manifest),
+            left_out: walk.left_out,
+            attributes_unknown: false,
+            afar: None,
+            fingerprints: Fingerprints::default(),
+        })
     }
 
+    /// Where an entry is.
+    pub(super) fn place(&self, path: &[u8]) -> PathBuf {
+        self.root.join(std::ffi::OsStr::from_bytes(path))
+    }
+
+    /// Computes the fingerprints of these files that nobody has computed yet. Whoever asks meanwhile waits.
+    pub(super) fn compute(&self, kind: HashKind, which: &Bits) -> Result<(), LandError> {
+        let Fingerprints { found, turn } = &self.fingerprints;
+        let turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut missing = Bits::default();
+        for (at, _) in self.manifest.iter() {
+            if which.has(at) && found.get(kind, at).is_none() {
+                missing.add(at);
+            }
+        }
+        let computed = if missing.is_none() {
+            Ok(())
+        } else {
+            super::read::fingerprints(self, kind, &missing, found)
+        };
+        drop(turn);
+        computed
+    }
+
+    /// What is found of fingerprints.
+    pub(super) fn found(&self) -> &Found {
+        &self.fingerprints.found
+    }
+
+    /// How many bytes all files have together.
+    pub fn bytes(&self) -> u64 {
+        let once = self
+            .manifest
+            .iter()
+            .filter(|(_, entry)| self.manifest.first(entry).is_none());
+        once.map(|(_, entry)| entry.size).sum()
+    }
+}
+
+/// A look at all that a folder contains.
+struct Walk {
+    root: PathBuf,
+    manifest: Manifest,
+    left_out: Vec<PathBuf>,
+}
+
+impl Walk {
     fn folder(
         &mut self,
         folder: &[u8],
         (rules, is_mounted): (&Rules, bool),
         folders: &mut Vec<Vec<u8>>,
     ) -> Result<(), SourceError> {
-        let place = self.place(folder);
+        let place = self.root.join(std::ffi::OsStr::from_bytes(folder));
         let entries = fs::read_dir(&place).map_err(|why| unreadable(&place, why))?;
         for entry in entries {
             let entry = entry.map_err(|why| unreadable(&place, why))?;
@@ -166,41 +222,6 @@ impl Source {
             self.manifest.extend_last(extended);
         }
         Ok(())
-    }
-
-    /// Where an entry is.
-    pub(super) fn place(&self, path: &[u8]) -> PathBuf {
-        self.root.join(std::ffi::OsStr::from_bytes(path))
-    }
-
-    /// The fingerprints of these files, and perhaps of more. Whoever asks while they are computed waits.
-    pub(super) fn fingerprints(&self, kind: HashKind, which: &Bits) -> Arc<Fingerprints> {
-        let mut known = self
-            .fingerprints
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let mut missing = Bits::default();
-        for (at, _) in self.manifest.iter() {
-            if which.has(at) && !known.contains_key(&(kind, at)) {
-                missing.add(at);
-            }
-        }
-        if !missing.is_none() {
-            let found = super::read::fingerprints(self, kind, &missing);
-            let mut all = Fingerprints::clone(&known);
-            all.extend(found);
-            *known = Arc::new(all);
-        }
-        Arc::clone(&known)
-    }
-
-    /// How many bytes all files have together.
-    pub fn bytes(&self) -> u64 {
-        let once = self
-            .manifest
-            .iter()
-            .filter(|(_, entry)| self.manifest.first(entry).is_none());
-        once.map(|(_, entry)| entry.size).sum()
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::bits::Bits;
 use super::list::List;
 use super::manifest::Manifest;
-use super::read::Hash;
+use super::prints::Hash;
 use super::script::{self, Exec, LandError};
 use super::survey::Survey;
 use crate::remote::{Input, Patience};

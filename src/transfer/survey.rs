@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use super::attributes::{self, Attributes};
 use super::hidden;
+use super::listing::Listing;
 use super::manifest::{Kind, Known, Manifest, Precision, Time};
 use super::rules::Rules;
+use super::turn::{LARGE, Turn};
 
 /// What unpacks archives on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +18,16 @@ pub enum Archives {
     Gnu,
     /// The one of busybox: whole seconds, no extended attributes, no holes.
     Busybox,
+}
+
+impl Archives {
+    /// How exactly it keeps times.
+    fn precision(self) -> Precision {
+        match self {
+            Self::Gnu => Precision::Nanos,
+            Self::Busybox => Precision::Seconds,
+        }
+    }
 }
 
 /// What a node computes fingerprints of files with.
@@ -85,9 +98,11 @@ pub struct Survey {
     /// The folder of the latest stage for this place.
     pub stage: Option<String>,
     /// The entries of the tree that is there.
-    pub live: Manifest,
+    pub live: Listing,
     /// The entries of the latest stage.
-    pub staged: Manifest,
+    pub staged: Listing,
+    /// Held for as long as there are many entries that take room.
+    pub(super) turn: Option<Turn>,
     /// What is there and can't be carried over, such as sockets and devices.
     pub odd: Vec<Vec<u8>>,
     /// What a replacing that was cut short left beside places on another file system.
@@ -103,10 +118,7 @@ impl Survey {
 
     /// How exactly times can be kept there.
     pub fn precision(&self) -> Precision {
-        match self.archives {
-            Archives::Gnu => Precision::Nanos,
-            Archives::Busybox => Precision::Seconds,
-        }
+        self.archives.precision()
     }
 
     /// Whether the program that computes fingerprints marks names in which there are odd characters.
@@ -128,8 +140,9 @@ pub(super) struct Reader<'a> {
     part: Vec<u8>,
     state: State,
     values: HashMap<String, String>,
-    live: Manifest,
-    staged: Manifest,
+    live: Listing,
+    staged: Listing,
+    turn: Option<Turn>,
     odd: Vec<Vec<u8>>,
     litter: Vec<Vec<u8>>,
     /// The extended attributes in each of the trees, as they were listed.
@@ -187,6 +200,15 @@ impl Write for Reader<'_> {
 }
 
 impl<'a> Reader<'a> {
+    /// One that knows a tree that is nearly the same.
+    pub(super) fn like(known: &Arc<Manifest>) -> Self {
+        Self {
+            live: Listing::like(known),
+            staged: Listing::like(known),
+            ..Self::default()
+        }
+    }
+
     /// One that passes over what these rules leave out.
     pub(super) fn without(rules: &'a Rules) -> Self {
         Self {
@@ -257,8 +279,14 @@ impl<'a> Reader<'a> {
             }
         }
         match part {
-            b"live" => self.state = State::Attributes(Tree::Live),
-            b"staged" => self.state = State::Attributes(Tree::Staged),
+            b"live" => {
+                self.live.told(self.precision());
+                self.state = State::Attributes(Tree::Live);
+            }
+            b"staged" => {
+                self.staged.told(self.precision());
+                self.state = State::Attributes(Tree::Staged);
+            }
             b"whole" => self.state = State::Whole,
             _ => {
                 let (name, value) = std::str::from_utf8(part).ok()?.split_once('=')?;
@@ -294,16 +322,34 @@ impl<'a> Reader<'a> {
         if tree == Tree::Staged && known.shared.is_some() {
             known.taken = 0;
         }
-        // A node that has told much of one tree may have another: these two are one list.
-        let is_one = self.live.is_empty() || self.staged.is_empty();
         let into = match tree {
             Tree::Live => &mut self.live,
             Tree::Staged => &mut self.staged,
         };
-        if is_one {
-            into.in_turn();
+        into.add(&self.path, target, &known).ok()?;
+        let kept = self.live.kept() + self.staged.kept();
+        if kept > LARGE && kept.is_multiple_of(LARGE) {
+            // The next one that grows large waits for this one's end.
+            match &self.turn {
+                None => self.turn = Turn::take(),
+                Some(turn) => turn.goes_on(),
+            }
         }
-        into.add(&self.path, target, &known).ok()
+        Some(())
+    }
+
+    /// What the node has to tell trees by.
+    fn archives(&self) -> Option<Archives> {
+        let value = |name: &str| self.values.get(name).map(String::as_str);
+        Some(match value("archives")? {
+            "gnu" if value("lists") == Some("find") => Archives::Gnu,
+            _ => Archives::Busybox,
+        })
+    }
+
+    fn precision(&self) -> Precision {
+        let archives = self.archives();
+        archives.map_or(Precision::Nanos, Archives::precision)
     }
 
     /// Whether an entry belongs to a stage or to an old tree that is kept in the place itself, or to a file system that
@@ -337,10 +383,7 @@ impl<'a> Reader<'a> {
             format!("{real}/{}", String::from_utf8_lossy(path))
         });
         let yes = |name: &str| value(name) == Some("yes");
-        let archives = match value("archives")? {
-            "gnu" if value("lists") == Some("find") => Archives::Gnu,
-            _ => Archives::Busybox,
-        };
+        let archives = self.archives()?;
         let superuser = value("user") == Some("0");
         let number = |name: &str| value(name).and_then(|number| number.parse().ok());
         Some(Survey {
@@ -390,6 +433,7 @@ impl<'a> Reader<'a> {
                 .map(str::to_owned),
             live: self.live,
             staged: self.staged,
+            turn: self.turn,
             odd: self.odd,
             litter: self.litter,
         })
@@ -485,10 +529,10 @@ mod tests {
             all.chunks(size)
                 .for_each(|chunk| reader.write_all(chunk).unwrap());
             let survey = reader.finish().unwrap();
-            assert_eq!(survey.live.len(), 3);
+            assert_eq!(survey.live.kept(), 3);
             assert!(!survey.stages_inside());
             assert_eq!(survey.odd, [b"sock"]);
-            let file = survey.live.get(survey.live.find(b"a\nb").unwrap()).unwrap();
+            let file = survey.live.find(b"a\nb").unwrap();
             assert_eq!(
                 file.changed,
                 Time {
@@ -496,8 +540,8 @@ mod tests {
                     nanos: 123_456_789
                 }
             );
-            let link = survey.live.get(survey.live.find(b"\xff").unwrap()).unwrap();
-            assert_eq!(survey.live.target(link), b"t");
+            let link = survey.live.find(b"\xff").unwrap();
+            assert_eq!(link.target(), b"t");
             assert_eq!(
                 link.changed,
                 Time {
@@ -524,7 +568,7 @@ mod tests {
         reader.write_all(tree).unwrap();
         let survey = reader.finish().unwrap();
         assert_eq!(survey.archives, Archives::Busybox);
-        assert_eq!(survey.live.len(), 3);
+        assert_eq!(survey.live.kept(), 3);
         assert!(survey.live.find(b"x\ny").is_some());
     }
 

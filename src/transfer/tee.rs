@@ -20,6 +20,9 @@ use super::survey::HashKind;
 /// How many blocks a target may lag behind: 2 MiB.
 const BUFFER: usize = 8;
 
+/// How many wait for a target that nobody else waits for: the next one can be read meanwhile, and no more is of use.
+const ALONE: usize = 2;
+
 /// How long the first waits for the others.
 const GATHER: Duration = Duration::from_secs(3);
 
@@ -165,9 +168,9 @@ impl From<Receiver<Arc<Block>>> for Blocks {
 pub(super) struct NotYet;
 
 /// Room for a target's blocks, and what shows that it still waits.
-fn guest(send: Bits, verify: Bits, hash: HashKind) -> (Guest, Blocks, Arc<()>) {
+fn guest(send: Bits, verify: Bits, hash: HashKind, buffer: usize) -> (Guest, Blocks, Arc<()>) {
     let waits = Arc::new(());
-    let (to, from) = sync_channel(BUFFER);
+    let (to, from) = sync_channel(buffer);
     let waiting = Arc::new(AtomicUsize::new(0));
     let blocks = Blocks {
         from: Some(from),
@@ -187,7 +190,7 @@ fn guest(send: Bits, verify: Bits, hash: HashKind) -> (Guest, Blocks, Arc<()>) {
 
 /// A reading for one target alone.
 pub(super) fn alone(source: &Arc<Source>, send: Bits, verify: Bits, hash: HashKind) -> Stream {
-    let (guest, blocks, waits) = guest(send, verify, hash);
+    let (guest, blocks, waits) = guest(send, verify, hash, ALONE);
     let findings: Arc<Findings> = Arc::default();
     begin(source, vec![guest], &findings);
     Stream {
@@ -238,7 +241,7 @@ impl Seat<'_> {
         hash: HashKind,
     ) -> Stream {
         self.joined = true;
-        let (guest, blocks, waits) = guest(send, verify, hash);
+        let (guest, blocks, waits) = guest(send, verify, hash, BUFFER);
         let mut state = lock(&self.meeting.state);
         if state.begun {
             // Too late: a reading of its own.

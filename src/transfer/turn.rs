@@ -1,16 +1,23 @@
 //! Large lists of files are read one after the other, for the room that they take.
 
-use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-/// A list of more entries than this is large.
+/// A list is large when more entries than these take room, and goes on when as many more have come.
 pub(super) const LARGE: usize = 20_000;
 
-/// How long a turn is waited for: after that, it is somebody who does not answer who has it, and room matters less.
-const LONGEST: Duration = Duration::from_secs(30);
+/// How long a turn is waited for of whoever does not go on, and altogether: after that, it is somebody who does not
+/// answer, or hardly, who has it, and room matters less.
+const SILENT: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_mins(2);
 
-static IS_TAKEN: Mutex<bool> = Mutex::new(false);
+/// When whoever has the turn went on last; nothing when nobody has it.
+static TAKEN: Mutex<Option<Instant>> = Mutex::new(None);
 static IS_FREE: Condvar = Condvar::new();
+
+fn lock() -> MutexGuard<'static, Option<Instant>> {
+    TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The turn to have a large list, until it is dropped.
 #[derive(Debug)]
@@ -19,38 +26,62 @@ pub(super) struct Turn(());
 impl Turn {
     /// Waits for it; none where somebody has it for too long.
     pub(super) fn take() -> Option<Self> {
-        Self::within(LONGEST)
+        Self::within(LONGEST, SILENT)
     }
 
-    fn within(longest: Duration) -> Option<Self> {
-        let taken = IS_TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = IS_FREE.wait_timeout_while(taken, longest, |taken| *taken);
-        let (mut taken, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if *taken {
-            return None;
+    fn within(longest: Duration, silent: Duration) -> Option<Self> {
+        let begun = Instant::now();
+        let mut taken = lock();
+        while let Some(last) = *taken {
+            let left = silent.saturating_sub(last.elapsed());
+            let left = left.min(longest.saturating_sub(begun.elapsed()));
+            if left.is_zero() {
+                return None;
+            }
+            let waited = IS_FREE.wait_timeout(taken, left);
+            taken = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        *taken = true;
+        *taken = Some(Instant::now());
         Some(Self(()))
+    }
+
+    /// Says that the list still grows.
+    pub(super) fn goes_on(&self) {
+        *lock() = Some(Instant::now());
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        *IS_TAKEN.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        *lock() = None;
         IS_FREE.notify_one();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
     use super::*;
 
+    /// All in one test, since the tests of one process have one turn.
     #[test]
-    fn one_has_it_at_a_time() {
+    fn one_has_it_at_a_time_for_as_long_as_it_goes_on() {
+        let (zero, long) = (Duration::ZERO, Duration::from_mins(1));
         let first = Turn::take().unwrap();
-        assert!(Turn::within(Duration::ZERO).is_none());
-        let next = std::thread::spawn(|| Turn::take().is_some());
+        assert!(Turn::within(zero, long).is_none());
+        assert!(Turn::within(long, zero).is_none());
+        let (tell, told) = channel();
+        let next = std::thread::spawn(move || {
+            let turn = Turn::within(long, Duration::from_secs(4));
+            tell.send(turn.is_some()).unwrap();
+        });
+        for _ in 0..5 {
+            assert!(told.recv_timeout(Duration::from_secs(1)).is_err());
+            first.goes_on();
+        }
         drop(first);
-        assert!(next.join().unwrap());
+        assert!(told.recv().unwrap());
+        next.join().unwrap();
     }
 }

@@ -26,7 +26,9 @@ use crate::engine::{
     Call, Cancel, Claim, ClaimError, Epoch, Fault, FaultKind, Holding, Look, NodeRecord, Release,
     World,
 };
-use crate::plan::{Action, Millis, Probe, Reading, RemotePath, RunId, ServiceState, Target};
+use crate::plan::{
+    Action, Millis, Probe, Reading, RemotePath, RunId, ServiceState, Target, Tree, TreeSource,
+};
 use crate::remote::Host;
 
 /// How long a node may take to find or remove what a run left.
@@ -74,6 +76,22 @@ impl Nodes {
             work: Connections::new(Arc::clone(&connector), targets.keys()),
             beats: Connections::new(connector, targets.keys()),
         }
+    }
+
+    /// The same, where these actions are going to be performed: what the nodes have is looked at with a tree in mind
+    /// that is brought from here, and takes the less room the more it is like that.
+    #[must_use]
+    pub fn expecting<'a>(mut self, actions: impl Iterator<Item = &'a Action>) -> Self {
+        let here = actions.filter_map(|action| match action {
+            Action::StageTree { tree, .. } | Action::ReplaceFiles { tree, .. } => Some(tree),
+            _ => None,
+        });
+        let is_here = |tree: &&Tree| matches!(tree.from, TreeSource::Runner { .. });
+        let tree = here.filter(is_here).next();
+        if let Some(tree) = tree {
+            self.trees.expect(tree);
+        }
+        self
     }
 
     /// The same, with connections to nodes that were made already.
@@ -203,7 +221,8 @@ impl World for Nodes {
                 effect::stamp(node, look.run, step, &watch).map(Stamp::reading)
             }
             Probe::Contents { .. } | Probe::Staged { .. } => {
-                trees::observe(&node, look, probe, &watch)?.ok_or_else(|| no_look(probe))
+                trees::observe(&node, look, probe, &self.trees, &watch)?
+                    .ok_or_else(|| no_look(probe))
             }
             _ => file_probes::observe(&node, look, probe, &watch)?.ok_or_else(|| no_look(probe)),
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ use crate::transfer::{
 pub(super) struct Trees {
     /// What was read of each source, by where it is and its fingerprint, so that all lanes share it.
     sources: Mutex<BTreeMap<String, Arc<Source>>>,
+    /// One that is going to be brought, and what was read of it.
+    expected: Option<(Tree, OnceLock<Option<Arc<Source>>>)>,
     meetings: Meetings,
     /// For nodes that trees come from: such a reading has a connection of its own.
     connector: Arc<dyn Connect>,
@@ -44,6 +46,7 @@ impl Trees {
     pub(super) fn new(connector: Arc<dyn Connect>, targets: &BTreeMap<NodeName, Target>) -> Self {
         Self {
             sources: Mutex::default(),
+            expected: None,
             meetings: Meetings::default(),
             connector,
             targets: targets.clone(),
@@ -79,6 +82,27 @@ impl Trees {
         let source = Arc::new(source);
         sources.insert(key, Arc::clone(&source));
         Ok(source)
+    }
+
+    /// What is on the nodes is mostly like this one, which is going to be brought to them.
+    pub(super) fn expect(&mut self, tree: &Tree) {
+        self.expected = Some((tree.clone(), OnceLock::new()));
+    }
+
+    /// A tree that what is on the nodes is mostly like, if one is known.
+    fn any(&self, watch: &Watch<'_>) -> Option<Arc<Source>> {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(source) = sources.values().next() {
+            return Some(Arc::clone(source));
+        }
+        drop(sources);
+        let (tree, read) = self.expected.as_ref()?;
+        // Once, and why it can't be read the step tells that needs it.
+        let read = read.get_or_init(|| {
+            let rules = rules(&tree.exclude).ok()?;
+            self.source(tree, &rules, watch).ok()
+        });
+        read.clone()
     }
 
     /// Why a tree can't come from where it is, if the plan does not say where that is.
@@ -181,6 +205,7 @@ pub(super) fn observe(
     node: &Node<'_>,
     look: &Look<'_>,
     probe: &Probe,
+    trees: &Trees,
     watch: &Watch<'_>,
 ) -> Result<Option<Reading>, Fault> {
     match probe {
@@ -195,8 +220,9 @@ pub(super) fn observe(
                 return Ok(Some(was));
             }
             let rules = rules(exclude)?;
+            let like = trees.any(watch);
             let survey = with_exec(node, watch, |exec, patience| {
-                transfer::survey(exec, path.as_str(), None, None, patience)
+                transfer::survey(exec, path.as_str(), None, None, like.as_deref(), patience)
             })?;
             Ok(Some(match survey.standing {
                 Standing::Nothing => Reading::Absent,
@@ -390,13 +416,7 @@ impl Work<'_> {
         let source = trees.source(tree, &rules, self.watch)?;
         let is_near = trees.is_near(tree, self.node.name);
         let pull = self.pull(tree, is_near, trees)?;
-        let name = |path: PathBuf| shown(path.file_name().unwrap_or_default().as_ref());
-        let own = name(stage_of(&self.place(to)?, self.call.run));
-        let hidden = own.rsplit_once(self.call.run.as_str());
-        let names = Names {
-            hidden: hidden.map_or(own.clone(), |(before, _)| before.to_owned()),
-            own,
-        };
+        let names = self.names(to)?;
         let broken_off = || self.watch.is_broken_off();
         let bulk = |load| {
             let patience = self.watch.patience(&broken_off);
@@ -407,7 +427,9 @@ impl Work<'_> {
                 transfer::note(exec, to.as_str(), &shown(self.own), patience)?;
             }
             let owner = tree.owner.as_deref();
-            let mut survey = transfer::survey(exec, to.as_str(), Some(&names), owner, patience)?;
+            let like = Some(&*source);
+            let mut survey =
+                transfer::survey(exec, to.as_str(), Some(&names), owner, like, patience)?;
             if !bring.in_place {
                 check_swaps(&survey, to)?;
             }
@@ -429,7 +451,8 @@ impl Work<'_> {
                 && bring.in_place
                 && transfer::close_again(exec, to.as_str(), &shown(self.own), patience)?
             {
-                survey = transfer::survey(exec, to.as_str(), Some(&names), owner, patience)?;
+                drop(survey);
+                survey = transfer::survey(exec, to.as_str(), Some(&names), owner, like, patience)?;
                 delta = Delta::between(&source.manifest, &survey, &rules, wanted);
             }
             if !is_as_planned(&delta) {
@@ -471,8 +494,9 @@ impl Work<'_> {
             };
             landed.map_err(|error| {
                 let rest = || {
+                    let names = Some(&names);
                     let survey =
-                        transfer::survey(exec, to.as_str(), Some(&names), owner, patience).ok()?;
+                        transfer::survey(exec, to.as_str(), names, owner, like, patience).ok()?;
                     Delta::between(&source.manifest, &survey, &rules, wanted).lack(&survey)
                 };
                 no_room(error, bring, rest)
@@ -493,6 +517,17 @@ impl Work<'_> {
                 archives: survey.archives,
                 orders: delta.into_orders(),
             })
+        })
+    }
+
+    /// How the stage is called, and those of other runs.
+    fn names(&self, to: &RemotePath) -> Result<Names, Fault> {
+        let stage = stage_of(&self.place(to)?, self.call.run);
+        let own = shown(stage.file_name().unwrap_or_default().as_ref());
+        let hidden = own.rsplit_once(self.call.run.as_str());
+        Ok(Names {
+            hidden: hidden.map_or(own.clone(), |(before, _)| before.to_owned()),
+            own,
         })
     }
 
@@ -596,7 +631,7 @@ impl Work<'_> {
     fn is_still(&self, old: &str, known: &Known) -> Result<bool, Fault> {
         let rules = rules(&known.exclude)?;
         let survey = with_exec(self.node, self.watch, |exec, patience| {
-            transfer::survey(exec, old, None, None, patience)
+            transfer::survey(exec, old, None, None, None, patience)
         })?;
         Ok(survey.standing == Standing::Folder
             && Sha256::from_raw(&survey.digest(&rules)) == known.was)

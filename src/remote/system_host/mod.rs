@@ -18,7 +18,7 @@ mod wording;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use askpass::answer_ssh;
 
@@ -296,12 +296,22 @@ impl SystemHost {
                     let Some(pause) = waiting.pause() else {
                         return Err(error);
                     };
-                    match patience.check("waiting for a session") {
-                        Err(stopped) if stopped.kind == RemoteErrorKind::Cancelled => {
-                            return Err(stopped);
+                    if pause >= patience.left() {
+                        return Err(error);
+                    }
+                    let until = Instant::now() + pause;
+                    loop {
+                        match patience.check("waiting for a session") {
+                            Err(stopped) if stopped.kind == RemoteErrorKind::Cancelled => {
+                                return Err(stopped);
+                            }
+                            _ => {}
                         }
-                        _ if pause >= patience.left() => return Err(error),
-                        _ => std::thread::sleep(pause),
+                        let left = until.saturating_duration_since(Instant::now());
+                        if left.is_zero() {
+                            break;
+                        }
+                        std::thread::sleep(left.min(GLANCE));
                     }
                 }
                 ended => return ended,

@@ -76,6 +76,28 @@ fn several_nodes_share_one_reading_of_another() {
 }
 
 #[test]
+fn what_is_the_same_on_two_nodes_can_be_told_by_content() {
+    let trees = Trees::over_ssh();
+    everything(&trees.path("src"));
+    sh(
+        &trees.path("."),
+        "cp -a src dst; printf X | dd of=dst/big conv=notrunc bs=1 2>/dev/null; touch -r src/big dst/big; touch dst/a/run.sh",
+    );
+    trees.push_from("n1", "n2", "dst", &["--delete"]).is(0);
+    let unseen = differences(&trees.path("src"), &trees.path("dst"), &[]);
+    assert!(
+        unseen.contains("big") && !unseen.contains("run.sh"),
+        "{unseen}"
+    );
+    sh(&trees.path("dst"), "touch a/run.sh");
+    let told = trees.push_from("n1", "n2", "dst", &["--checksum"]).is(0);
+    assert!(told.err.contains("files to send (700.0 kB)"), "{told:#?}");
+    trees.judge("dst", &[]);
+    let told = trees.push_from("n1", "n2", "dst", &["--checksum"]).is(0);
+    assert!(told.out.contains("Nothing to do"), "{told:#?}");
+}
+
+#[test]
 fn busybox_can_have_the_tree() {
     let trees = Trees::on_busybox();
     everything(&trees.path("src"));

@@ -61,7 +61,7 @@ fn stage(from: &Path, to: &Path, lines: &[Arc<Counting>]) -> Result<(u64, u64), 
         own: ".stage-1".to_owned(),
         hidden: ".stage-".to_owned(),
     };
-    let survey = transfer::survey(&exec, text(to), Some(&names), None, &patience)?;
+    let survey = transfer::survey(&exec, text(to), Some(&names), None, None, &patience)?;
     let wanted = Wanted {
         delete: true,
         ..Wanted::default()
