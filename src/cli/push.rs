@@ -41,6 +41,19 @@ const MEASURE: Duration = Duration::from_secs(10);
 /// How long looking at a node may take.
 pub(super) const LOOK: Duration = Duration::from_mins(10);
 
+/// How long comparing the contents of files may take, which both sides have to read.
+const CONTENTS: Duration = Duration::from_hours(12);
+
+/// What is wrong with a node that is reached.
+const REACHED: [RemoteErrorKind; 6] = [
+    RemoteErrorKind::TimedOut,
+    RemoteErrorKind::Cancelled,
+    RemoteErrorKind::TooLong,
+    RemoteErrorKind::TooMuch,
+    RemoteErrorKind::Stream,
+    RemoteErrorKind::Here,
+];
+
 /// Copy a folder to many nodes at once, whole or not at all.
 ///
 /// Only what differs is sent, from one reading for all nodes. It is staged beside
@@ -237,9 +250,10 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
         let text = format!("{} can't keep {}\n", one.node, one.losses.join("; "));
         context.io.err.print(&text);
     }
+    let missing = found.len() < targets.len();
     if args.dry_run {
         summarise(context, &found, args.limit_rate);
-        return Ok(Exit::Done);
+        return Ok(if missing { Exit::Differs } else { Exit::Done });
     }
     let given = circumstances(args, &cluster, &source, origin, to)?;
     let plan = plan(&found, &given);
@@ -251,7 +265,6 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
         hosts,
     };
     let exit = decide(context, &cluster, &args.changing, &plan, secrets, None)?;
-    let missing = found.len() < targets.len();
     Ok(if exit == Exit::Done && missing {
         Exit::Differs
     } else {
@@ -366,16 +379,19 @@ impl Looking<'_> {
                 Err(error) => return Err(error),
             }
         }
-        if found.is_empty()
-            && let Some((_, error)) = unreached.pop()
-        {
-            return Err(error);
-        }
-        for (node, error) in unreached {
+        let last = if found.is_empty() {
+            unreached.pop()
+        } else {
+            None
+        };
+        for (node, error) in &unreached {
             let text = format!("{node} is left out, since it was not reached: {error:#}\n");
             context.io.err.print(&text);
         }
-        Ok((found, hosts))
+        match last {
+            Some((_, error)) => Err(error),
+            None => Ok((found, hosts)),
+        }
     }
 
     /// Finds out how fast the lines are by which much shall be sent. All at once, since that is how it will be sent.
@@ -415,6 +431,7 @@ impl Looking<'_> {
             .map_err(told)?;
         self.check(node, target, &survey)?;
         let same = if self.args.checksum {
+            let patience = Patience::unbroken(CONTENTS);
             let same = transfer::same_content(&exec, self.source, &survey, &patience);
             Some(same.map_err(told)?)
         } else {
@@ -560,6 +577,11 @@ impl Looking<'_> {
                 let hint = "see `user` and `sudo` of the node in the cluster file";
                 return Err(forbidden(what).hint(hint).into());
             }
+            if !survey.stages_inside() && !survey.writable {
+                let what = format!("{node}: this user may not make {to}");
+                let hint = "see `user` and `sudo` of the node in the cluster file, or make the folder first, for this user";
+                return Err(forbidden(what).hint(hint).into());
+            }
             return Ok(());
         }
         if let Some(at) = &survey.holds_mount {
@@ -575,8 +597,7 @@ impl Looking<'_> {
                 "see `user` and `sudo` of the node in the cluster file, or push with --in-place";
             return Err(forbidden(what).hint(hint).into());
         }
-        let stays = |odd: &&Vec<u8>| !self.args.delete || self.rules.leave_out(odd, false);
-        if let Some(odd) = survey.odd.iter().find(stays) {
+        if let Some(odd) = survey.stays(self.rules, self.args.delete) {
             let odd = String::from_utf8_lossy(odd);
             let what =
                 format!("{node}: {to}/{odd} is a socket or a device, which can't be carried over");
@@ -590,9 +611,17 @@ pub(super) fn of_land(node: &NodeName, error: &LandError) -> anyhow::Error {
     let what = format!("{node}: {error}");
     let refusal = match error {
         LandError::Remote(error) => {
-            let refusal = Refusal::new(Exit::Unreachable, what);
+            let exit = if REACHED.contains(&error.kind) {
+                Exit::Forbidden
+            } else {
+                Exit::Unreachable
+            };
+            let refusal = Refusal::new(exit, what);
             match &error.hint {
                 Some(hint) => refusal.hint(hint.clone()),
+                None if error.kind == RemoteErrorKind::TimedOut => refusal.hint(format!(
+                    "see what keeps {node} busy, or leave it out with --on"
+                )),
                 None => refusal,
             }
         }
@@ -666,6 +695,21 @@ mod tests {
         }
         for bad in ["", ":staff", "app:", "-x", "a b", "a/b", "a:b:c"] {
             assert!(owner(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_reached_is_not_left_out_as_if_it_were_not() {
+        let node: NodeName = "n1".parse().unwrap();
+        for (kind, expected) in [
+            (RemoteErrorKind::TimedOut, Exit::Forbidden),
+            (RemoteErrorKind::Here, Exit::Forbidden),
+            (RemoteErrorKind::Silent, Exit::Unreachable),
+            (RemoteErrorKind::Denied, Exit::Unreachable),
+        ] {
+            let error = crate::remote::RemoteError::new(kind, "it is so");
+            let error = of_land(&node, &error.into());
+            assert_eq!(super::super::refusal::exit(&error), expected, "{kind:?}");
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::config::{
 };
 use crate::plan::Target;
 use crate::remote::{
-    BackEnd, Bulk, Destination, DialSettings, Dialer, Host, HostKeys, Input, Line, Output,
+    BackEnd, Bulk, Destination, DialSettings, Dialer, Host, HostKeys, Input, Line, Load, Output,
     Patience, RemoteError, RemoteErrorKind, Streams, Sudo, SudoPassword, Surroundings,
 };
 use crate::transfer::Pull;
@@ -217,7 +217,7 @@ impl Connect for Reach {
         &self,
         node: &NodeName,
         host: &Arc<dyn Host>,
-        bytes: u64,
+        load: Load,
         patience: &Patience<'_>,
     ) -> Bulk {
         let Ok(destination) = self.destination(node) else {
@@ -226,7 +226,7 @@ impl Connect for Reach {
         let with_rights = |host| self.with_rights(node, host);
         match self
             .dialer()
-            .connect_for_bulk(&destination, &**host, bytes, patience)
+            .connect_for_bulk(&destination, &**host, load, patience)
         {
             Bulk::Same => Bulk::Same,
             Bulk::Instead(host) => with_rights(host).map_or(Bulk::Same, Bulk::Instead),

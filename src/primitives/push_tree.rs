@@ -17,7 +17,7 @@ const VERB: &str = "push";
 /// On how many nodes at once; all of them share one reading.
 const WIDTH: usize = 32;
 
-/// How long bringing a tree may take: a terabyte comes through a line of 25 MB/s.
+/// How long bringing a tree may take, besides what a limited rate takes: a terabyte comes through a line of 25 MB/s.
 const STAGE_TIMEOUT: Millis = Millis::secs(12 * 3600);
 /// How long a swap may take; it has to look at the old tree, and where that must be, to wait for the disk.
 const SWAP_TIMEOUT: Millis = Millis::secs(1800);
@@ -208,6 +208,15 @@ fn why() -> Why {
     }
 }
 
+/// How long bringing the tree to a node may take.
+fn time_for(one: &Found, given: &Circumstances) -> Millis {
+    let limited = given
+        .tree
+        .rate
+        .map_or(0, |rate| one.summary.bytes / rate.max(1));
+    Millis(STAGE_TIMEOUT.0.saturating_add(Millis::secs(limited).0))
+}
+
 /// What the tree there is now.
 fn as_found(one: &Found, given: &Circumstances) -> Condition {
     Condition::is(contents(given), was(one))
@@ -271,7 +280,7 @@ fn replace(one: &Found, company: &[NodeName], given: &Circumstances) -> Step {
         ]),
         outputs: BTreeMap::new(),
         undo,
-        timeout: STAGE_TIMEOUT,
+        timeout: time_for(one, given),
         leaves: format!("{} has the new files", given.to),
         temporary: None,
         ends: None,
@@ -349,7 +358,7 @@ fn stage(one: &Found, company: &[NodeName], given: &Circumstances) -> Step {
         undo: Undo::Nothing {
             because: "What is staged is in nobody's way, and `cleanup` removes it.".to_owned(),
         },
-        timeout: STAGE_TIMEOUT,
+        timeout: time_for(one, given),
         leaves: format!(
             "{} is as before, and the new tree stands beside it",
             given.to
@@ -568,6 +577,24 @@ mod tests {
         assert_eq!(of(steps[0]), (Class::Stage, false, true));
         assert_eq!(of(steps[1]), (Class::Disrupt, true, true));
         assert_eq!(steps.len(), 2);
+    }
+
+    #[test]
+    fn what_goes_out_slowly_has_the_time_that_it_takes() {
+        let mut given = given();
+        let timeouts = |given: &Circumstances| {
+            let mut one = found("a", None, 1);
+            one.summary.bytes = 100_000_000_000;
+            let plan = plan(&[one], given);
+            plan.steps().next().map(|(_, step)| step.timeout).unwrap()
+        };
+        let usual = timeouts(&given);
+        given.tree.rate = Some(1_000_000);
+        for in_place in [false, true] {
+            given.in_place = in_place;
+            let limited = timeouts(&given);
+            assert_eq!(limited.0 - usual.0, 100_000 * 1000);
+        }
     }
 
     #[test]

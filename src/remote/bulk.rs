@@ -22,6 +22,15 @@ const FAR: Duration = Duration::from_millis(10);
 /// How many connections a long line gets besides the one that there is.
 pub(super) const FURTHER: usize = 3;
 
+/// What a stream is like that may be large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// Whether it can come in parts by several connections.
+    pub in_parts: bool,
+}
+
 /// Connections for a large stream.
 pub enum Bulk {
     /// The one that there is.
@@ -40,22 +49,22 @@ pub(super) enum Want {
     Several,
 }
 
-/// What is best for so many bytes. `wanted` is the back-end that somebody has asked for.
+/// What is best for a stream. `wanted` is the back-end that somebody has asked for.
 pub(super) fn best(
     is: BackEnd,
     wanted: Option<BackEnd>,
     round_trip: Option<Duration>,
-    bytes: u64,
+    load: Load,
 ) -> Want {
     match is {
         BackEnd::Ssh2 if round_trip.is_some_and(|it| it >= FAR) => {
-            if bytes >= LONG {
+            if load.in_parts && load.bytes >= LONG {
                 Want::Several
             } else {
                 Want::Same
             }
         }
-        BackEnd::Ssh2 if wanted.is_none() && bytes >= LARGE => Want::System,
+        BackEnd::Ssh2 if wanted.is_none() && load.bytes >= LARGE => Want::System,
         _ => Want::Same,
     }
 }
@@ -92,11 +101,16 @@ mod tests {
             (system, None, Some(far), LARGE, Want::Same),
             (BackEnd::Local, None, None, LARGE, Want::Same),
         ] {
-            assert_eq!(
-                best(is, wanted, round_trip, bytes),
-                expected,
-                "{is} {bytes}"
-            );
+            let load = |in_parts| Load { bytes, in_parts };
+            let whole = best(is, wanted, round_trip, load(true));
+            assert_eq!(whole, expected, "{is} {bytes}");
+            // Connections that nothing could go by are not made.
+            let expected = match expected {
+                Want::Several => Want::Same,
+                other => other,
+            };
+            let whole = best(is, wanted, round_trip, load(false));
+            assert_eq!(whole, expected, "{is} {bytes}");
         }
     }
 }

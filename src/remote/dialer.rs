@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use super::approach::Approach;
-use super::bulk::{self, Bulk, Want};
+use super::bulk::{self, Bulk, Load, Want};
 use super::destination::LOCAL;
 use super::from_elsewhere::FromElsewhere;
 use super::gate::Gate;
@@ -160,20 +160,20 @@ impl Dialer {
         Ok(Arc::new(Ssh2Host::connect(way, patience)?))
     }
 
-    /// Connections for a stream of so many bytes to a machine that is connected to already, where others than that one
+    /// Connections for a stream to a machine that is connected to already, where others than that one
     /// bring it over faster. That they can't be made is no trouble: the one that there is can do it, too.
     pub fn connect_for_bulk(
         &self,
         destination: &Destination,
         host: &dyn Host,
-        bytes: u64,
+        load: Load,
         patience: &Patience<'_>,
     ) -> Bulk {
         let want = bulk::best(
             host.back_end(),
             destination.back_end,
             host.round_trip(),
-            bytes,
+            load,
         );
         let choice = match (want, self.choose(destination)) {
             (Want::Same, _) | (_, Err(_)) => return Bulk::Same,

@@ -70,7 +70,8 @@ pub enum Input<'a> {
     Nothing,
     /// These bytes.
     Bytes(&'a [u8]),
-    /// Whatever the reader gives until its end. It does not block for long.
+    /// Whatever the reader gives until its end. It does not block for long: when nothing came for a moment, it says that
+    /// it would block, and is asked again.
     Reader(&'a mut (dyn Read + Send)),
 }
 

@@ -40,7 +40,7 @@ mod ssh_config;
 mod sudo;
 mod system_host;
 
-pub use bulk::Bulk;
+pub use bulk::{Bulk, Load};
 pub use destination::{Destination, HostKeys};
 pub use dialer::{Choice, DialSettings, Dialer};
 pub use error::{RemoteError, RemoteErrorKind, Retry};

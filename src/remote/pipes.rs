@@ -130,6 +130,9 @@ impl<'a> Feed<'a> {
             self.read.truncate(*length.as_ref().unwrap_or(&0));
             self.given = 0;
             if let Err(error) = length {
+                if error.kind() == io::ErrorKind::WouldBlock {
+                    return Ok(true);
+                }
                 self.stuck = true;
                 let what = format!("what the command reads can't be had: {error}");
                 return Err(RemoteError::new(RemoteErrorKind::Stream, what));

@@ -18,7 +18,7 @@ use super::untar::{Member, Taker, Untar};
 use crate::remote::{Input, Patience, RemoteError, RemoteErrorKind};
 
 /// How long a reading may take; whoever wants it has less patience.
-const LONGEST: Duration = Duration::from_hours(24);
+const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 impl Reading<'_> {
     /// Reads on from there on the other machine, and passes blocks on as they become full.

@@ -14,7 +14,7 @@ use super::script::{self, LandError};
 use super::split::{Share, portions, split};
 use super::survey::Archives;
 use super::tee::{Blocks, Seat, Stream, alone};
-use super::throttle::{RealClock, Throttle};
+use super::throttle::{Limit, RealClock, Throttle};
 use crate::remote::{
     Bulk, Exit, Host, Input, Line, Output, Patience, RemoteError, RemoteErrorKind, Streams,
 };
@@ -40,12 +40,7 @@ impl Landing<'_> {
     ) -> Result<Brought, LandError> {
         let (delta, hash) = (self.delta, self.hash());
         let further = match bulk {
-            // What makes links last of all can't do so in parts.
-            Bulk::Further(hosts)
-                if self.survey.archives == Archives::Gnu && self.source.afar.is_none() =>
-            {
-                hosts
-            }
+            Bulk::Further(hosts) if self.comes_in_parts() => hosts,
             _ => {
                 let other = match bulk {
                     Bulk::Instead(host) => Some(&**host),
@@ -59,7 +54,7 @@ impl Landing<'_> {
                 } = seat.join(self.source, wanted.0, wanted.1, hash);
                 let unpacked = self.unpack(stage, &delta.send, blocks, other);
                 return Ok(Brought {
-                    said: self.explained(unpacked, &findings)?,
+                    said: self.explained(unpacked, std::slice::from_ref(&findings))?,
                     findings: vec![findings],
                     waits: vec![waits],
                 });
@@ -74,8 +69,8 @@ impl Landing<'_> {
             further.len() + 1,
         );
         // Together they may be as fast as one alone.
-        let many = u64::try_from(shares.len()).unwrap_or(u64::MAX).max(1);
-        let rate = self.rate.map(|rate| rate / many);
+        let limit = self.limit();
+        let limit = limit.as_ref();
         let streams = shares.into_iter().map(|Share { send, verify, .. }| {
             (send.clone(), alone(self.source, send, verify, hash))
         });
@@ -93,7 +88,7 @@ impl Landing<'_> {
                 let (blocks, at_work) = (stream.blocks, at_work.clone());
                 let work = move || {
                     let pack = self.pack(send, &delta.fresh, blocks, Which::Part);
-                    let unpacked = self.unpack_one(stage, pack, rate, Some(&**host));
+                    let unpacked = self.unpack_one(stage, pack, limit, Some(&**host));
                     drop(at_work);
                     unpacked
                 };
@@ -103,7 +98,7 @@ impl Landing<'_> {
             }
             drop(at_work);
             let pack = self.pack(send, &delta.fresh, first.blocks, Which::All);
-            let mut said = self.unpack_one(stage, pack.after(others), rate, None);
+            let mut said = self.unpack_one(stage, pack.after(others), limit, None);
             for thread in threads {
                 let other =
                     thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(cut_short())));
@@ -116,7 +111,8 @@ impl Landing<'_> {
                 };
             }
             said
-        })?;
+        });
+        let said = self.explained(said, &all)?;
         Ok(Brought {
             said,
             findings: all,
@@ -124,14 +120,22 @@ impl Landing<'_> {
         })
     }
 
+    /// Whether what is sent can come in parts: what makes links last of all can't do so, and another machine reads for all
+    /// at once.
+    pub(super) fn comes_in_parts(&self) -> bool {
+        self.survey.archives == Archives::Gnu && self.source.afar.is_none()
+    }
+
     /// What came of unpacking: why nothing more came explains better why nothing more could be unpacked.
     fn explained(
         &self,
         unpacked: Result<String, LandError>,
-        findings: &Findings,
+        findings: &[Arc<Findings>],
     ) -> Result<String, LandError> {
         if unpacked.is_err() {
-            findings.check()?;
+            for findings in findings {
+                findings.check()?;
+            }
             self.patience.check("what was sent")?;
         }
         unpacked
@@ -168,15 +172,20 @@ impl Landing<'_> {
         .within(self.patience)
     }
 
+    /// How fast all that goes out to the node at the same time may be together.
+    fn limit(&self) -> Option<Limit> {
+        self.rate.map(|rate| Limit::new(rate, RealClock::default()))
+    }
+
     /// Has one of several archives unpacked, by the usual connection or another one.
     fn unpack_one(
         &self,
         stage: &str,
         pack: Pack<'_>,
-        rate: Option<u64>,
+        limit: Option<&Limit>,
         by: Option<&dyn Host>,
     ) -> Result<String, LandError> {
-        let mut pack = Throttle::new(pack, rate, RealClock::default());
+        let mut pack = Throttle::new(pack, limit);
         let how = match self.survey.archives {
             Archives::Gnu => "gnu",
             Archives::Busybox => "busybox",
@@ -207,12 +216,12 @@ impl Landing<'_> {
         };
         let fresh = &self.delta.fresh;
         let first = self.pack(send.clone(), fresh, blocks, which);
-        let said = self.unpack_one(stage, first, self.rate, by)?;
+        let said = self.unpack_one(stage, first, self.limit().as_ref(), by)?;
         if which == Which::All {
             return Ok(said);
         }
         let folders = self.pack(Bits::default(), fresh, Blocks::none(), Which::Folders);
-        let said = self.unpack_one(stage, folders, self.rate, None)?;
+        let said = self.unpack_one(stage, folders, self.limit().as_ref(), None)?;
         if !self.survey.superuser {
             self.set_modes(stage, send)?;
         }
@@ -239,8 +248,8 @@ impl Landing<'_> {
             waits,
         } = alone(self.source, again.clone(), wrong.clone(), self.hash());
         let unpacked = self.unpack(stage, &again, blocks, None);
-        self.explained(unpacked, &findings)?;
         let findings = [findings];
+        self.explained(unpacked, &findings)?;
         self.ended(&findings)?;
         drop(waits);
         let still = self.verify(stage, wrong, &findings, None)?;

@@ -53,6 +53,8 @@ pub struct Delta {
     pub(super) folders: Bits,
     /// Of files that are replaced in place: what is done to the live tree, in the words of `land/replace.sh`.
     pub(super) orders: Vec<u8>,
+    /// Of files that are replaced in place: what closes folders again that only the target has.
+    pub(super) closed: Vec<u8>,
     /// What of the target's own is copied there: paths as programs on the node take them, each with a zero byte.
     pub(super) extra: Vec<u8>,
     /// What an earlier stage has that does not belong there, in the same form.
@@ -134,6 +136,7 @@ impl Delta {
             .iter()
             .map(|(_, entry)| source.mark(entry, work.precision));
         work.delta.becomes = fingerprint(of_source.chain(extra));
+        work.of_odd();
         work.sweep();
         if wanted.in_place {
             work.order();
@@ -310,6 +313,19 @@ impl Work<'_> {
         marks
     }
 
+    /// What is there and is neither file, folder, link nor pipe, or was left there.
+    fn of_odd(&mut self) {
+        for path in &self.survey.odd {
+            if self.rules.leave_out(path, false) && self.is_replaced(path) {
+                self.delta.lost.push(path.clone());
+            }
+        }
+        if self.wanted.in_place {
+            let litter = self.survey.litter.len();
+            self.delta.removed += u64::try_from(litter).unwrap_or_default();
+        }
+    }
+
     /// Whether a path is a file that is there already and stays the one that it is.
     fn stays_there(&self, path: &[u8]) -> bool {
         self.source.find(path).is_some_and(|at| self.stays.has(at))
@@ -381,9 +397,10 @@ impl Work<'_> {
                 word(path, &mut self.delta.sweep);
                 if entry.first().is_none() {
                     // As much as it takes at the least: an earlier stage may have been cut short anywhere.
+                    let is_all_of_it = entry.kind != Kind::File || entry.taken > 0;
                     self.delta.frees.add(Room {
                         bytes: entry.taken,
-                        inodes: 1,
+                        inodes: u64::from(is_all_of_it),
                     });
                 }
             }
@@ -489,6 +506,7 @@ mod tests {
             staged: listing(staged),
             turn: None,
             odd: Vec::new(),
+            litter: Vec::new(),
         }
     }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use super::delta::{Work, word};
 use super::likeness::Likeness;
+use super::listing::Item;
 use super::manifest::{Entry, Kind, Manifest};
 use super::room::Room;
 
@@ -65,7 +66,10 @@ impl Work<'_> {
     /// Writes down what is to be done.
     pub(super) fn order(&mut self) {
         let mut orders = Orders(Vec::new());
-        self.open(&mut orders);
+        for path in &self.survey.litter {
+            orders.plain(b'N', path);
+            self.touch_parent(path);
+        }
         self.places(&mut orders);
         let survey = self.survey;
         let owner = |entry: &Entry| {
@@ -77,7 +81,7 @@ impl Work<'_> {
         self.removals(&mut orders);
         self.folders();
         self.ways();
-        self.delta.orders = orders.0;
+        self.open(orders);
     }
 
     /// The room of the folders in which what was sent waits, though they are there already in the live tree.
@@ -98,17 +102,64 @@ impl Work<'_> {
         }
     }
 
-    /// Folders in which this user could not change anything are opened first. They get their modes back at the end.
-    fn open(&self, orders: &mut Orders) {
+    /// Folders in which something changes, and this user could not change it, are opened before the orders are followed.
+    /// They get their modes back at the end; those that only the target has, also when all is cut short before that.
+    fn open(&mut self, orders: Orders) {
         if self.survey.superuser {
+            self.delta.orders = orders.0;
             return;
         }
-        let live = &self.survey.live;
-        for entry in live.iter() {
-            if entry.kind == Kind::Folder && entry.mode & 0o700 != 0o700 {
-                orders.plain(b'W', entry.path());
+        let (survey, source) = (self.survey, self.source);
+        let ways = self.ways_of(&orders);
+        let is_closed = |entry: &Item<'_>| {
+            entry.kind == Kind::Folder && entry.mode & 0o700 != 0o700 && ways.contains(entry.path())
+        };
+        let closed: Vec<Item<'_>> = survey.live.iter().filter(is_closed).collect();
+        let (mut all, mut own) = (Orders(Vec::new()), Orders(Vec::new()));
+        for path in closed.iter().map(Item::path) {
+            all.plain(b'W', path);
+            match source.find(path) {
+                Some(at) => self.delta.folders.add(at),
+                None => own.plain(b'W', path),
             }
         }
+        all.0.extend(orders.0);
+        for entry in closed.iter().rev() {
+            let path = entry.path();
+            if source.find(path).is_none() {
+                let mode = format!("{:o}", entry.mode);
+                own.add(b'P', path, [&mode, "-", "-"]);
+                if !self.is_replaced(path) {
+                    all.add(b'P', path, [&mode, "-", "-"]);
+                }
+            }
+        }
+        self.delta.orders = all.0;
+        self.delta.closed = own.0;
+    }
+
+    /// The folders that lead to what orders are about, and to folders that get their attributes.
+    fn ways_of(&self, orders: &Orders) -> BTreeSet<Vec<u8>> {
+        let words: Vec<&[u8]> = orders.0.split(|byte| *byte == 0).collect();
+        let mut ways: BTreeSet<Vec<u8>> = BTreeSet::new();
+        let mut lead = |path: &[u8]| {
+            ways.insert(Vec::new());
+            ways.extend(memchr::memchr_iter(b'/', path).map(|at| path[..at].to_vec()));
+        };
+        for order in words.chunks_exact(5) {
+            for path in order[1..3]
+                .iter()
+                .filter_map(|word| word.strip_prefix(b"./"))
+            {
+                lead(path);
+            }
+        }
+        for (at, entry) in self.source.iter() {
+            if self.delta.folders.has(at) {
+                lead(self.source.path(entry));
+            }
+        }
+        ways
     }
 
     /// What takes its place in the live tree, folders before what they contain.
@@ -177,13 +228,6 @@ impl Work<'_> {
                 };
                 orders.plain(letter, path);
                 self.touch_parent(path);
-            } else if entry.kind == Kind::Folder
-                && !self.survey.superuser
-                && entry.mode & 0o700 != 0o700
-                && self.source.find(path).is_none()
-            {
-                let mode = format!("{:o}", entry.mode);
-                orders.add(b'P', path, [&mode, "-", "-"]);
             }
         }
     }
@@ -204,7 +248,6 @@ impl Work<'_> {
     fn folders(&mut self) {
         let live = &self.survey.live;
         let owner = |entry: &Entry| self.survey.owner.unwrap_or((entry.uid, entry.gid));
-        let closed = |mode: u16| !self.survey.superuser && mode & 0o700 != 0o700;
         for (at, entry) in self.source.iter() {
             let there = live.find(self.source.path(entry));
             let Some(there) = there.filter(|it| it.kind == entry.kind && it.kind == Kind::Folder)
@@ -212,7 +255,6 @@ impl Work<'_> {
                 continue;
             };
             let differs = entry.mode != there.mode
-                || closed(there.mode)
                 || !self.survey.precision().same(entry.changed, there.changed)
                 || (self.survey.superuser && owner(entry) != (there.uid, there.gid))
                 || !self.source.extended(entry).is_empty();
@@ -308,6 +350,113 @@ ew')\" = n ] && [ \"$(readlink s)\" = b ] && ! [ -L l ]
                 assert!(!root.join("stage").exists());
                 let begun = fs::read_to_string(root.join("state/begun")).unwrap();
                 assert_eq!(begun, "was becomes\n");
+            }
+        }
+    }
+
+    /// Where another file system is mounted, things are copied beside their places, forced to disk, and get them then.
+    #[test]
+    fn what_goes_to_another_file_system_is_beside_its_place_first() {
+        const ORDERS: [[&str; 5]; 9] = [
+            ["N", "./data/deep/.clusterctl-near", "-", "-", "-"],
+            ["R", "./data/a", "-", "-", "-"],
+            ["R", "./data/b", "-", "-", "-"],
+            ["X", "./data/folder", "-", "-", "-"],
+            ["X", "./data/file", "-", "-", "-"],
+            ["X", "./data/both", "-", "-", "-"],
+            ["R", "./data/new", "-", "-", "-"],
+            ["L", "./data/l", "./data/g", "-", "-"],
+            ["R", "./out", "-", "-", "-"],
+        ];
+        let plain = script::replace().text;
+        for names in [&[][..], &["perl"], &["perl", "python3"]] {
+            let text = names.iter().fold(plain.to_owned(), |text, name| {
+                text.replace(&format!("command -v {name}"), "false")
+            });
+            for exchanges in [true, false] {
+                let text = if exchanges {
+                    text.clone()
+                } else {
+                    text.replace("echo 316 280", "echo 0 280")
+                };
+                let folder = tempfile::tempdir().unwrap();
+                let root = folder.path();
+                sh(
+                    root,
+                    "mkdir -p to/data vol/folder vol/both vol/deep stage/data/new stage/data/file stage/data/both state bin
+                     cd vol; echo old >a; echo old >folder/in; echo old >file; echo old >both/old; echo g >g; echo l >l; echo half >deep/.clusterctl-near; cd ../stage/data
+                     echo new >a; ln a b; ln a new/c; echo new >new/d; echo new >folder; echo new >file/in; echo new >both/new; echo out >../out
+                     cd ../..; printf '#!/bin/sh\nprintf \"%%s \" \"$@\" >>synced\nexec /usr/bin/sync \"$@\"\n' >bin/sync; chmod 755 bin/sync; sed -i \"s,>>synced,>>$PWD/synced,\" bin/sync",
+                );
+                let mut orders = Vec::new();
+                for word in ORDERS.iter().flatten() {
+                    orders.extend_from_slice(word.as_bytes());
+                    orders.push(0);
+                }
+                let done = follow(root, "mount --bind vol to/data", &text, &orders);
+                assert!(done.status.success(), "{names:?} {exchanges}: {done:?}");
+                sh(
+                    &root.join("vol"),
+                    "[ \"$(cat a b folder file/in both/new new/c new/d | sort -u)\" = new ] && [ a -ef b ] && [ l -ef g ]
+                     ! [ -e both/old ] && [ -z \"$(find . -name '.clusterctl*')\" ] && [ \"$(cat ../to/out)\" = out ]
+                     grep -q -e '/data/.clusterctl-near' ../synced",
+                );
+                if names.len() < 2 {
+                    sh(&root.join("vol"), "[ a -ef new/c ]");
+                }
+            }
+        }
+    }
+
+    /// Follows orders where something else is mounted, with the programs in `bin` first.
+    fn follow(root: &Path, mount: &str, text: &str, orders: &[u8]) -> std::process::Output {
+        let run = format!(
+            "{mount}; PATH=$PWD/bin:$PATH exec sh -c \"$1\" replace \"$PWD/to\" \"$PWD/stage\" \"$PWD/state\" was becomes gnu"
+        );
+        let mut child = Command::new("unshare")
+            .args(["-m", "sh", "-ec", &run, "sh", text])
+            .current_dir(root)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(orders).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    #[test]
+    fn where_there_is_no_room_on_another_file_system_what_was_there_stays() {
+        let plain = script::replace().text;
+        for names in [&[][..], &["perl"], &["perl", "python3"]] {
+            let text = names.iter().fold(plain.to_owned(), |text, name| {
+                text.replace(&format!("command -v {name}"), "false")
+            });
+            let folder = tempfile::tempdir().unwrap();
+            let root = folder.path();
+            sh(
+                root,
+                "mkdir -p to/data stage/data/a state bin; head -c 3000000 /dev/urandom >stage/data/a/in; head -c 3000000 /dev/urandom >stage/data/b",
+            );
+            let mount = "mount -t tmpfs -o size=1m clusterctl-test to/data; echo old >to/data/a; echo old >to/data/b; trap 'cat to/data/a to/data/b; ls -A to/data' EXIT; true";
+            for orders in [b"X\0./data/a\0-\0-\0-\0", b"R\0./data/b\0-\0-\0-\0"] {
+                let run = format!(
+                    "sh -c \"$1\" replace \"$PWD/to\" \"$PWD/stage\" \"$PWD/state\" was becomes gnu || code=$?; exit $code"
+                );
+                let mut child = Command::new("unshare")
+                    .args(["-m", "sh", "-ec", &format!("{mount}; {run}"), "sh", &text])
+                    .current_dir(root)
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped())
+                    .spawn()
+                    .unwrap();
+                child.stdin.take().unwrap().write_all(orders).unwrap();
+                let ended = child.wait_with_output().unwrap();
+                assert_eq!(ended.status.code(), Some(86), "{names:?}: {ended:?}");
+                let said = String::from_utf8_lossy(&ended.stderr);
+                assert!(said.contains("/to/data"), "{names:?}: {said}");
+                let left = String::from_utf8_lossy(&ended.stdout);
+                assert_eq!(left, "old\nold\na\nb\n", "{names:?}");
             }
         }
     }

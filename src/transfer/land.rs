@@ -21,7 +21,7 @@ use super::source::Source;
 use super::sums::sums;
 use super::survey::{Archives, HashKind, Reader, Survey};
 use super::tee::{Blocks, Seat};
-use crate::remote::{Bulk, Host, Input, Output, Patience, RemoteError, RemoteErrorKind};
+use crate::remote::{Bulk, Host, Input, Load, Output, Patience, RemoteError, RemoteErrorKind};
 
 /// Where a tree is staged, and by which names.
 #[derive(Debug, Clone)]
@@ -36,8 +36,8 @@ pub struct Names {
 pub struct Landing<'a> {
     /// The node.
     pub exec: &'a Exec<'a>,
-    /// Connections for a stream of so many bytes to it.
-    pub bulk: &'a (dyn Fn(u64) -> Bulk + Sync),
+    /// Connections for a stream to it.
+    pub bulk: &'a (dyn Fn(Load) -> Bulk + Sync),
     /// Is told how many more bytes and files are on their way.
     pub moved: &'a (dyn Fn(u64, u64) + Sync),
     /// How long it may take.
@@ -153,6 +153,26 @@ pub fn note(
     .map(|_| ())
 }
 
+/// Closes folders again that a replacing which was cut short had opened for itself; whether there were any.
+pub fn close_again(
+    exec: &Exec<'_>,
+    to: &str,
+    record: &str,
+    patience: &Patience<'_>,
+) -> Result<bool, LandError> {
+    let mut out = Output::at_most(1 << 10);
+    let arguments = [to, record];
+    script::run(
+        exec,
+        script::close(),
+        &arguments,
+        Input::Nothing,
+        &mut out,
+        patience,
+    )?;
+    Ok(out.text().trim_end() == "closed")
+}
+
 impl Survey {
     /// The fingerprint of the tree that is there, without what the rules leave out.
     pub fn digest(&self, rules: &Rules) -> [u8; 32] {
@@ -227,8 +247,12 @@ impl Landing<'_> {
         if !self.delta.folders.is_none() {
             let (nothing, folders) = (Bits::default(), &self.delta.folders);
             let mut folders = self.pack(nothing, folders, Blocks::none(), Which::Folders);
-            let at = format!("{stage}.folders");
+            let at = format!("{}/folders", self.record.0);
             self.run(script::keep(), &[&at], Input::Reader(&mut folders))?;
+        }
+        if !self.delta.closed.is_empty() {
+            let at = format!("{}/closed", self.record.0);
+            self.run(script::keep(), &[&at], Input::Bytes(&self.delta.closed))?;
         }
         Ok(said)
     }
@@ -242,11 +266,15 @@ impl Landing<'_> {
         prepare: impl FnOnce() -> Result<(), LandError>,
         whole: bool,
     ) -> Result<String, LandError> {
+        let load = Load {
+            bytes: self.delta.bytes,
+            in_parts: self.comes_in_parts(),
+        };
         // Connecting takes its time, too.
         let (prepared, bulk) = thread::scope(|scope| {
             let bulk = thread::Builder::new()
                 .name("connections".to_owned())
-                .spawn_scoped(scope, || (self.bulk)(self.delta.bytes));
+                .spawn_scoped(scope, || (self.bulk)(load));
             let prepared = prepare();
             let bulk = bulk.ok().and_then(|thread| thread.join().ok());
             (prepared, bulk.unwrap_or(Bulk::Same))

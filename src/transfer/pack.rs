@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use super::bits::Bits;
 use super::delta::Header;
@@ -16,7 +16,7 @@ use super::read::{Block, Part};
 use super::source::Source;
 use super::survey::Archives;
 use super::tar::{END, Head, head, padding};
-use super::tee::{Blocks, BrokenOff};
+use super::tee::{Blocks, NotYet, SOON};
 use crate::remote::Patience;
 
 /// How many bytes of headers are made at once.
@@ -152,10 +152,8 @@ impl<'a> Pack<'a> {
             self.block = (next < block.parts.len()).then_some((block, next));
             return Ok(());
         }
-        let patience = self.patience;
-        let broken_off = || patience.is_some_and(|patience| patience.check("").is_err());
-        let block = self.blocks.next_unless(&broken_off);
-        match block.map_err(|BrokenOff| cut_short())? {
+        let block = self.blocks.next_soon();
+        match block.map_err(|NotYet| self.not_yet())? {
             Some(block) => self.block = Some((block, 0)),
             None if self.ended => {}
             // What would come next were taken for the rest of the file, which then looked whole.
@@ -170,6 +168,15 @@ impl<'a> Pack<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Why nothing is given now.
+    fn not_yet(&self) -> io::Error {
+        let patience = self.patience;
+        if patience.is_some_and(|patience| patience.check("").is_err()) {
+            return cut_short();
+        }
+        io::ErrorKind::WouldBlock.into()
     }
 
     fn part(&mut self, block: &Arc<Block>, part: &Part) {
@@ -345,12 +352,6 @@ impl<'a> Pack<'a> {
                     self.next += 1;
                 }
             }
-            Chunk::Others => {
-                if let Some(others) = self.others.take() {
-                    // Nothing is ever sent: it ends when the last of them has ended.
-                    let _ = others.recv();
-                }
-            }
             Chunk::Names(mut at) => {
                 while let Some(entry) = manifest.get(at) {
                     if bytes.len() >= BATCH {
@@ -439,6 +440,17 @@ impl Read for Pack<'_> {
                     self.ready.push_front(chunk);
                     break;
                 }
+                Chunk::Others => {
+                    // Nothing is ever sent: it ends when the last of them has ended.
+                    let others = self.others.as_ref();
+                    let waited = others.map(|others| others.recv_timeout(SOON));
+                    if waited == Some(Err(RecvTimeoutError::Timeout)) {
+                        self.ready.push_front(chunk);
+                        return Err(self.not_yet());
+                    }
+                    self.others = None;
+                    continue;
+                }
                 _ => {
                     let (bytes, rest) = self.unfold(chunk);
                     if let Some(rest) = rest {
@@ -516,5 +528,37 @@ mod tests {
         }
         assert!(size >= many * 512, "{size}");
         assert!(most < 1 << 20, "{most} bytes were held at once");
+    }
+
+    /// Whoever waits looks after its connection meanwhile.
+    #[test]
+    fn nobody_is_kept_waiting_for_long() {
+        let source = Arc::new(Source {
+            root: "/".into(),
+            manifest: Arc::default(),
+            left_out: Vec::new(),
+            attributes_unknown: false,
+            afar: None,
+            fingerprints: Default::default(),
+        });
+        let (to, blocks) = std::sync::mpsc::sync_channel(1);
+        let (at_work, others) = std::sync::mpsc::channel();
+        let moved: &Moved<'_> = &|_, _| {};
+        let bits = (Bits::default(), Bits::default());
+        let archives = (Archives::Gnu, None);
+        let blocks = Blocks::from(blocks);
+        let mut pack = Pack::new(&source, bits, &[], archives, blocks, Which::All, moved);
+        pack = pack.after(others);
+        let mut into = [0; 4096];
+        let mut waits = || {
+            let read = pack.read(&mut into);
+            read.map_err(|error| error.kind())
+        };
+        assert_eq!(waits(), Err(io::ErrorKind::WouldBlock));
+        drop(to);
+        assert_eq!(waits(), Err(io::ErrorKind::WouldBlock));
+        drop(at_work);
+        assert_eq!(waits(), Ok(END.len()));
+        assert_eq!(waits(), Ok(0));
     }
 }

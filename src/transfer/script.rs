@@ -42,6 +42,10 @@ script!(pub(super) sums, "from/sums.sh");
 script!(pub(super) discard, "land/discard.sh");
 script!(pub(super) modes, "land/modes.sh");
 script!(pub(super) keep, "land/keep.sh");
+script!(
+    /// Closes the folders again that a replacing which was cut short had opened for itself.
+    pub(super) close, "land/obey.sh", "land/close.sh"
+);
 script!(pub(super) adjust, "land/obey.sh", "land/adjust.sh");
 script!(
     /// Gives what was sent its places, file by file. It has to be run under the node's lock.
@@ -171,13 +175,14 @@ mod tests {
             modes(),
             keep(),
             adjust(),
+            close(),
             replace(),
             seal(),
             swap(),
             back(),
         ] {
             assert!(
-                script.text.len() < 20_000,
+                script.text.len() < 30_000,
                 "{}: {}",
                 script.name,
                 script.text.len()
@@ -217,10 +222,13 @@ mod tests {
                  cd .to.clusterctl-r.stage; echo new >a; echo new >d/in; mkdir kind; echo new >kind/in; echo new >'new
 line'; chmod 750 .; touch -d 2001-01-01 .; cd ../..
                  printf '#!/bin/sh\\nread -r left <left\\n[ \"$left\" != 0 ] || exit 9\\necho $((left - 1)) >left\\nPATH=/usr/bin:/bin\\nexec mv \"$@\"\\n' >bin/mv
-                 echo digest $(stat -c %d:%i to/.to.clusterctl-r.stage) was >staged/staged",
+                 echo odd >to/vanishes
+                 printf '#!/bin/sh\\ncase \"$*\" in *./vanishes) rm -f vanishes ;; esac\\nexec /usr/bin/stat \"$@\"\\n' >bin/stat
+                 echo digest $(/usr/bin/stat -c %d:%i to/.to.clusterctl-r.stage) was >staged/staged",
             );
             let mode = fs::Permissions::from_mode(0o755);
-            fs::set_permissions(root.join("bin/mv"), mode).unwrap();
+            fs::set_permissions(root.join("bin/mv"), mode.clone()).unwrap();
+            fs::set_permissions(root.join("bin/stat"), mode).unwrap();
         };
         for at_once in [true, false] {
             let text = |script: Script| {
@@ -250,6 +258,8 @@ line'; chmod 750 .; touch -d 2001-01-01 .; cd ../..
                 let words = [&to, &stage, &other, &staged, "digest", &kept, "a", "n"];
                 let cut_short = !run(root, &forward, &words, cut);
                 assert!(run(root, &forward, &words, 99), "{at_once} {cut}");
+                // As a power cut leaves it.
+                fs::write(root.join("staged/staged"), "digest").unwrap();
                 assert!(run(root, &forward, &words, 99));
                 sh(
                     root,
@@ -279,5 +289,97 @@ old' ]; [ -L 'l l' ]; ! [ -e new* ]; [ \"$(stat -c %a .)\" = 755 ]; [ -e .to.clu
                 assert!(cut < 39, "it never came to its end");
             }
         }
+    }
+    const SHELLS: [&[&str]; 4] = [&["dash"], &["bash"], &["ksh"], &["busybox", "sh"]];
+
+    fn shell(shell: &[&str], text: &str, words: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(shell[0]);
+        command.args(&shell[1..]).args(["-c", text]).args(words);
+        command
+    }
+
+    #[test]
+    fn what_went_meanwhile_hides_no_error() {
+        const TOOLS: &str = include_str!("land/tools.sh");
+        for (also, expected) in [("folder", 1), ("", 0)] {
+            let text = format!(
+                "{TOOLS}\nheard cp -- $(seq 1 30) {also} there\nonly_gone \"$said\" || exit 1"
+            );
+            for kind in SHELLS {
+                let folder = tempfile::tempdir().unwrap();
+                for name in ["folder", "there"] {
+                    std::fs::create_dir(folder.path().join(name)).unwrap();
+                }
+                let ended = shell(kind, &text, &[]).current_dir(folder.path()).status();
+                assert_eq!(ended.unwrap().code(), Some(expected), "{kind:?} {also}");
+            }
+        }
+    }
+
+    /// What a connection that died without a word left there waits for hours for more.
+    #[test]
+    fn who_still_unpacks_for_nobody_is_ended() {
+        use std::process::Stdio;
+        use std::time::{Duration, Instant};
+
+        for kind in SHELLS {
+            let folder = tempfile::tempdir().unwrap();
+            let at = |name: &str| folder.path().join(name).display().to_string();
+            let (stage, kept) = (at(".a.clusterctl-x.stage"), at("kept"));
+            std::fs::create_dir(&stage).unwrap();
+            let mut old = std::process::Command::new("setsid");
+            old.args(kind)
+                .args(["-c", unpack().text, unpack().name, &stage, "gnu"]);
+            let mut old = old.stdin(Stdio::piped()).spawn().unwrap();
+            let is_free = || {
+                let tried = std::process::Command::new("flock")
+                    .args(["-n", &stage, "true"])
+                    .status();
+                tried.unwrap().success()
+            };
+            let began = Instant::now();
+            while is_free() {
+                assert!(began.elapsed() < Duration::from_secs(60));
+            }
+            let words = [prepare().name, &stage, "-", &kept, "{}"];
+            let mut new = std::process::Command::new("setsid");
+            new.arg("--wait").args(kind).args(["-c", prepare().text]);
+            let ended = new.args(words).stdin(Stdio::null()).output().unwrap();
+            assert!(ended.status.success(), "{kind:?}: {ended:?}");
+            assert!(!old.wait().unwrap().success());
+            // Nothing of it is left: its tar has gone with it.
+            let words = with_word(&stage);
+            assert!(words.is_empty(), "{kind:?}: {words:?}");
+        }
+    }
+
+    /// The commands that run and have this word.
+    fn with_word(word: &str) -> Vec<String> {
+        let all = std::fs::read_dir("/proc").unwrap();
+        let lines = all.filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
+        let lines = lines.map(|line| String::from_utf8_lossy(&line).into_owned());
+        lines.filter(|line| line.contains(word)).collect()
+    }
+
+    /// In memory, files are listed the other way round than they came.
+    #[test]
+    fn a_fingerprint_does_not_depend_on_the_order_of_a_list() {
+        const TOOLS: &str = include_str!("land/tools.sh");
+        let Ok(folder) = tempfile::tempdir_in("/dev/shm") else {
+            println!("NOT TESTED: there is no file system in memory");
+            return;
+        };
+        let make = "mkdir one other bin; ln -s \"$(command -v busybox)\" bin/find; cd one; touch -d @5 a b c d; cd ../other; touch -d @5 d c b a; cd ..; touch -d @5 one other";
+        let made = shell(&["sh"], make, &[])
+            .current_dir(folder.path())
+            .status();
+        assert!(made.unwrap().success());
+        let text = format!(
+            "PATH=$PWD/bin:$PATH\n{TOOLS}\n[ \"$(fingerprint one)\" = \"$(fingerprint other)\" ] && [ \"$(fingerprint one)\" != \"$(fingerprint bin)\" ]"
+        );
+        let same = shell(&["dash"], &text, &[])
+            .current_dir(folder.path())
+            .status();
+        assert!(same.unwrap().success());
     }
 }

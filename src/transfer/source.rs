@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bits::Bits;
+use super::hidden;
 use super::manifest::{Kind, Known, Manifest, Time};
 use super::origin::Afar;
 use super::prints::Found;
@@ -84,9 +85,10 @@ impl Source {
             left_out: Vec::new(),
         };
         walk.add(b"", &walk.root.clone(), &found, Kind::Folder)?;
+        let is_mounted = hidden::is_mounted(&walk.root);
         let mut folders: Vec<Vec<u8>> = vec![Vec::new()];
         while let Some(folder) = folders.pop() {
-            walk.folder(&folder, rules, &mut folders)?;
+            walk.folder(&folder, (rules, is_mounted), &mut folders)?;
         }
         walk.manifest.settle();
         Ok(Self {
@@ -149,7 +151,7 @@ impl Walk {
     fn folder(
         &mut self,
         folder: &[u8],
-        rules: &Rules,
+        (rules, is_mounted): (&Rules, bool),
         folders: &mut Vec<Vec<u8>>,
     ) -> Result<(), SourceError> {
         let place = self.root.join(std::ffi::OsStr::from_bytes(folder));
@@ -168,7 +170,9 @@ impl Walk {
                 found => found.map_err(|why| unreadable(&at, why))?,
             };
             let sort = found.file_type();
-            if rules.names(&path, sort.is_dir()) {
+            if rules.names(&path, sort.is_dir())
+                || hidden::is_hidden(&path, hidden::name(&self.root), is_mounted)
+            {
                 continue;
             }
             let kind = if sort.is_dir() {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use super::attributes::{self, Attributes};
+use super::hidden;
 use super::listing::Listing;
 use super::manifest::{Kind, Known, Manifest, Precision, Time};
 use super::rules::Rules;
@@ -104,9 +105,17 @@ pub struct Survey {
     pub(super) turn: Option<Turn>,
     /// What is there and can't be carried over, such as sockets and devices.
     pub odd: Vec<Vec<u8>>,
+    /// What a replacing that was cut short left beside places on another file system.
+    pub(super) litter: Vec<Vec<u8>>,
 }
 
 impl Survey {
+    /// What can't be carried over to a new tree, and would have to be.
+    pub fn stays(&self, rules: &Rules, delete: bool) -> Option<&[u8]> {
+        let stays = |odd: &&Vec<u8>| !delete || rules.leave_out(odd, false);
+        self.odd.iter().find(stays).map(|odd| &odd[..])
+    }
+
     /// How exactly times can be kept there.
     pub fn precision(&self) -> Precision {
         self.archives.precision()
@@ -135,6 +144,7 @@ pub(super) struct Reader<'a> {
     staged: Listing,
     turn: Option<Turn>,
     odd: Vec<Vec<u8>>,
+    litter: Vec<Vec<u8>>,
     /// The extended attributes in each of the trees, as they were listed.
     listed: Vec<(Tree, Vec<u8>)>,
     /// The file system of the tree that is there, and the first folder in it that is on another.
@@ -292,9 +302,12 @@ impl<'a> Reader<'a> {
             .rules
             .is_some_and(|rules| rules.leave_out(&self.path, is_folder));
         if is_left_out || (tree == Tree::Live && self.is_hidden()) {
+            if tree == Tree::Live && hidden::is_near(&self.path) {
+                self.litter.push(std::mem::take(&mut self.path));
+            }
             return Some(());
         }
-        let Some(known) = parse(attributes)? else {
+        let Some(mut known) = parse(attributes)? else {
             self.odd.push(std::mem::take(&mut self.path));
             return Some(());
         };
@@ -304,6 +317,10 @@ impl<'a> Reader<'a> {
                 self.elsewhere = Some(self.path.clone());
             }
             self.device.get_or_insert_with(|| device.to_owned());
+        }
+        // What has other names elsewhere, as unchanged files may have in the live tree, is not freed when it goes.
+        if tree == Tree::Staged && known.shared.is_some() {
+            known.taken = 0;
         }
         let into = match tree {
             Tree::Live => &mut self.live,
@@ -339,14 +356,9 @@ impl<'a> Reader<'a> {
     /// is mounted there.
     fn is_hidden(&self) -> bool {
         let is_mounted = self.values.get("mounted").is_some_and(|it| it == "yes");
-        if is_mounted && (self.path == b"lost+found" || self.path.starts_with(b"lost+found/")) {
-            return true;
-        }
         let real = self.values.get("real").map_or("", String::as_str);
         let name = real.rsplit_once('/').map_or(real, |(_, name)| name);
-        let rest = self.path.strip_prefix(b".");
-        let rest = rest.and_then(|rest| rest.strip_prefix(name.as_bytes()));
-        !name.is_empty() && rest.is_some_and(|rest| rest.starts_with(b".clusterctl-"))
+        hidden::is_hidden(&self.path, name.as_bytes(), is_mounted)
     }
 
     /// All that was said; `None` when it was cut short.
@@ -423,6 +435,7 @@ impl<'a> Reader<'a> {
             staged: self.staged,
             turn: self.turn,
             odd: self.odd,
+            litter: self.litter,
         })
     }
 }

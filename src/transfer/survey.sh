@@ -25,7 +25,11 @@ done
 lists=stat
 ! find / -maxdepth 0 -printf '' 2>/dev/null || lists=find
 case $(tar --version 2>&1) in
-*'GNU tar'*) archives=gnu ;;
+*'GNU tar'*)
+    archives=gnu
+    # What stays is copied by `cp`, and any other than GNU's keeps no more than busybox does.
+    case $(cp --help 2>&1) in *--no-preserve*) ;; *) archives=busybox ;; esac
+    ;;
 *busybox*) archives=busybox ;;
 *) stop $EX_FAILED 'the tar of the node is neither the one of GNU nor that of busybox, and no other is known to keep everything' ;;
 esac

@@ -34,8 +34,8 @@ const LAG_PART: u32 = 20;
 /// How often a full buffer is looked at.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// How long is waited for a block before it is asked whether it is waited for at all.
-const LOOK: Duration = Duration::from_millis(100);
+/// How long is waited for something before whoever waits looks after its connection.
+pub(super) const SOON: Duration = Duration::from_millis(100);
 
 /// Those who wait for one reading, by what they are to get.
 #[derive(Debug, Default)]
@@ -132,27 +132,25 @@ impl Blocks {
     /// The next block, waited for; none when all were read.
     #[cfg(test)]
     pub(super) fn next(&mut self) -> Option<Arc<Block>> {
-        self.next_unless(&|| false).ok()?
+        loop {
+            if let Ok(block) = self.next_soon() {
+                return block;
+            }
+        }
     }
 
-    /// The next block, unless nobody waits for it any more; none when all were read.
-    pub(super) fn next_unless(
-        &mut self,
-        broken_off: &dyn Fn() -> bool,
-    ) -> Result<Option<Arc<Block>>, BrokenOff> {
+    /// The next block, if it comes soon; none when all were read.
+    pub(super) fn next_soon(&mut self) -> Result<Option<Arc<Block>>, NotYet> {
         let Some(from) = &self.from else {
             return Ok(None);
         };
-        loop {
-            match from.recv_timeout(LOOK) {
-                Ok(block) => {
-                    self.waiting.fetch_sub(1, Ordering::SeqCst);
-                    return Ok(Some(block));
-                }
-                Err(RecvTimeoutError::Disconnected) => return Ok(None),
-                Err(RecvTimeoutError::Timeout) if broken_off() => return Err(BrokenOff),
-                Err(RecvTimeoutError::Timeout) => {}
+        match from.recv_timeout(SOON) {
+            Ok(block) => {
+                self.waiting.fetch_sub(1, Ordering::SeqCst);
+                Ok(Some(block))
             }
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => Err(NotYet),
         }
     }
 }
@@ -167,8 +165,8 @@ impl From<Receiver<Arc<Block>>> for Blocks {
     }
 }
 
-/// Nobody waits any more.
-pub(super) struct BrokenOff;
+/// What is waited for has not come yet.
+pub(super) struct NotYet;
 
 /// Room for a target's blocks, and what shows that it still waits.
 fn guest(send: Bits, verify: Bits, hash: HashKind, buffer: usize) -> (Guest, Blocks, Arc<()>) {

@@ -1,6 +1,7 @@
 //! A limit on how fast something is read: so many bytes a second, and no more than a moment's worth at once.
 
 use std::io::{self, Read};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,11 +9,11 @@ use std::time::{Duration, Instant};
 const MOMENT: Duration = Duration::from_millis(200);
 
 /// What tells the time and lets it pass.
-pub(super) trait Clock {
+pub(super) trait Clock: Sync {
     /// The time since it was started.
     fn now(&self) -> Duration;
     /// Lets so much time pass.
-    fn pause(&mut self, length: Duration);
+    fn pause(&self, length: Duration);
 }
 
 /// The clock of this machine.
@@ -29,49 +30,82 @@ impl Clock for RealClock {
         self.0.elapsed()
     }
 
-    fn pause(&mut self, length: Duration) {
+    fn pause(&self, length: Duration) {
         thread::sleep(length);
     }
 }
 
-/// Reads no faster than it may.
-pub(super) struct Throttle<R, C> {
-    from: R,
+/// How fast all that share it may be together.
+pub(super) struct Limit<C = RealClock> {
+    /// Bytes a second.
+    rate: u64,
     clock: C,
-    /// Bytes a second; none is as fast as it goes.
-    rate: Option<u64>,
     /// When all that was read is paid for.
-    paid: Duration,
+    paid: Mutex<Duration>,
 }
 
-impl<R: Read, C: Clock> Throttle<R, C> {
-    pub(super) fn new(from: R, rate: Option<u64>, clock: C) -> Self {
+impl<C: Clock> Limit<C> {
+    pub(super) fn new(rate: u64, clock: C) -> Self {
         Self {
-            from,
+            rate: rate.max(1),
             clock,
-            rate: rate.map(|rate| rate.max(1)),
-            paid: Duration::ZERO,
+            paid: Mutex::default(),
+        }
+    }
+
+    fn paid(&self) -> MutexGuard<'_, Duration> {
+        self.paid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until so much may be read, for which is paid at once: of those who wait, each waits for itself.
+    fn pay(&self, bytes: usize) {
+        let bytes = u128::try_from(bytes).unwrap_or(u128::MAX);
+        let cost = bytes.saturating_mul(1_000_000_000) / u128::from(self.rate);
+        let cost = Duration::from_nanos(u64::try_from(cost).unwrap_or(u64::MAX));
+        let now = self.clock.now();
+        let mut paid = self.paid();
+        let turn = (*paid).max(now.saturating_sub(MOMENT));
+        *paid = turn + cost;
+        drop(paid);
+        if turn > now {
+            self.clock.pause(turn.saturating_sub(now));
         }
     }
 }
 
-impl<R: Read, C: Clock> Read for Throttle<R, C> {
+/// Reads no faster than it may.
+pub(super) struct Throttle<'a, R, C = RealClock> {
+    from: R,
+    /// None is as fast as it goes.
+    limit: Option<&'a Limit<C>>,
+    /// What was paid for and is still to be read.
+    paid: usize,
+}
+
+impl<'a, R: Read, C: Clock> Throttle<'a, R, C> {
+    pub(super) fn new(from: R, limit: Option<&'a Limit<C>>) -> Self {
+        Self {
+            from,
+            limit,
+            paid: 0,
+        }
+    }
+}
+
+impl<R: Read, C: Clock> Read for Throttle<'_, R, C> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let Some(rate) = self.rate else {
+        let Some(limit) = self.limit else {
             return self.from.read(into);
         };
-        // Small pieces, so that nobody waits long for a pause to end who wants to break off.
-        let piece = usize::try_from(rate / 5).unwrap_or(usize::MAX).max(1);
-        let room = into.len().min(piece);
-        let now = self.clock.now();
-        if self.paid > now {
-            self.clock.pause(self.paid.saturating_sub(now));
+        if self.paid == 0 {
+            // Small pieces, so that nobody waits long for a pause to end who wants to break off.
+            let piece = usize::try_from(limit.rate / 5).unwrap_or(usize::MAX).max(1);
+            self.paid = into.len().min(piece);
+            limit.pay(self.paid);
         }
+        let room = into.len().min(self.paid);
         let much = self.from.read(&mut into[..room])?;
-        let bytes = u128::try_from(much).unwrap_or(u128::MAX);
-        let cost = bytes.saturating_mul(1_000_000_000) / u128::from(rate);
-        let cost = Duration::from_nanos(u64::try_from(cost).unwrap_or(u64::MAX));
-        self.paid = self.paid.max(self.clock.now().saturating_sub(MOMENT)) + cost;
+        self.paid -= much;
         Ok(much)
     }
 }
@@ -82,22 +116,22 @@ mod tests {
 
     /// A clock that stands still but for the pauses.
     #[derive(Default)]
-    struct Counted(Duration);
+    struct Counted(Mutex<Duration>);
 
-    impl Clock for &mut Counted {
+    impl Clock for Counted {
         fn now(&self) -> Duration {
-            self.0
+            *self.0.lock().unwrap()
         }
 
-        fn pause(&mut self, length: Duration) {
-            self.0 += length;
+        fn pause(&self, length: Duration) {
+            *self.0.lock().unwrap() += length;
         }
     }
 
     fn pauses(bytes: usize, rate: Option<u64>, buffer: usize) -> Duration {
-        let mut clock = Counted::default();
+        let limit = Limit::new(rate.unwrap_or(1), Counted::default());
         let content = vec![7; bytes];
-        let mut reader = Throttle::new(&content[..], rate, &mut clock);
+        let mut reader = Throttle::new(&content[..], rate.map(|_| &limit));
         let (mut all, mut buffer) = (0, vec![0; buffer]);
         loop {
             match reader.read(&mut buffer).unwrap() {
@@ -106,7 +140,7 @@ mod tests {
             }
         }
         assert_eq!(all, bytes);
-        clock.0
+        limit.clock.now()
     }
 
     #[test]
@@ -126,5 +160,24 @@ mod tests {
     #[test]
     fn without_a_limit_nobody_waits() {
         assert_eq!(pauses(1_000_000, None, 100), Duration::ZERO);
+    }
+
+    #[test]
+    fn one_that_reads_alone_has_all_that_several_have_together() {
+        let limit = Limit::new(100_000, Counted::default());
+        let content = vec![7; 1_000_000];
+        let mut readers = [20_000, 20_000, 20_000, 1_000_000]
+            .map(|length| Throttle::new(&content[..length], Some(&limit)));
+        let mut buffer = vec![0; 1000];
+        let mut left = true;
+        while left {
+            left = false;
+            for reader in &mut readers {
+                left |= reader.read(&mut buffer).unwrap() > 0;
+            }
+        }
+        let took = limit.clock.now();
+        let most = Duration::from_millis(11_000);
+        assert!(took > Duration::from_secs(10) && took < most, "{took:?}");
     }
 }

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::trouble::ends_the_connection;
 use crate::config::NodeName;
-use crate::remote::{Bulk, Exit, Host, Line, Patience, RemoteError, RemoteErrorKind, Streams};
+use crate::remote::{
+    Bulk, Exit, Host, Line, Load, Patience, RemoteError, RemoteErrorKind, Streams,
+};
 use crate::transfer::Pull;
 
 /// Makes connections to nodes.
@@ -17,13 +19,13 @@ pub trait Connect: Send + Sync {
         patience: &Patience<'_>,
     ) -> Result<Arc<dyn Host>, RemoteError>;
 
-    /// Connections for a stream of so many bytes to a node that is connected to already, where others than that one
+    /// Connections for a stream to a node that is connected to already, where others than that one
     /// bring it over faster.
     fn connect_for_bulk(
         &self,
         _node: &NodeName,
         _host: &Arc<dyn Host>,
-        _bytes: u64,
+        _load: Load,
         _patience: &Patience<'_>,
     ) -> Bulk {
         Bulk::Same
@@ -67,12 +69,10 @@ impl Connections {
         }
     }
 
-    /// Connections for a stream of so many bytes.
-    pub(super) fn bulk(&self, node: &NodeName, bytes: u64, patience: &Patience<'_>) -> Bulk {
+    /// Connections for a stream.
+    pub(super) fn bulk(&self, node: &NodeName, load: Load, patience: &Patience<'_>) -> Bulk {
         match self.host(node, patience) {
-            Ok(host) => self
-                .connector
-                .connect_for_bulk(node, &host, bytes, patience),
+            Ok(host) => self.connector.connect_for_bulk(node, &host, load, patience),
             // Whoever sends by it is told what is wrong.
             Err(_) => Bulk::Same,
         }

@@ -199,7 +199,9 @@ impl World for Nodes {
             return Some(fault.what);
         }
         match action {
-            Action::StageTree { tree, .. } => self.trees.refuses(tree),
+            Action::StageTree { tree, .. } | Action::ReplaceFiles { tree, .. } => {
+                self.trees.refuses(tree)
+            }
             _ => refusal::of(action),
         }
     }

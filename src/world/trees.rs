@@ -410,9 +410,9 @@ impl Work<'_> {
         let pull = self.pull(tree, is_near, trees)?;
         let names = self.names(to)?;
         let broken_off = || self.watch.is_broken_off();
-        let bulk = |bytes| {
+        let bulk = |load| {
             let patience = self.watch.patience(&broken_off);
-            self.node.connections.bulk(self.node.name, bytes, &patience)
+            self.node.connections.bulk(self.node.name, load, &patience)
         };
         with_exec(self.node, self.watch, |exec, patience| {
             if !rules.are_none() && !bring.in_place {
@@ -436,11 +436,22 @@ impl Work<'_> {
                 link_unchanged: tree.link_unchanged,
                 same: same.as_ref(),
             };
-            let delta = Delta::between(&source.manifest, &survey, &rules, wanted);
-            if Sha256::from_raw(&delta.becomes) != *bring.becomes {
+            let mut delta = Delta::between(&source.manifest, &survey, &rules, wanted);
+            let is_as_planned = |delta: &Delta| Sha256::from_raw(&delta.becomes) == *bring.becomes;
+            // One that was cut short may have left folders open for itself.
+            if !is_as_planned(&delta)
+                && bring.in_place
+                && transfer::close_again(exec, to.as_str(), &shown(self.own), patience)?
+            {
+                drop(survey);
+                survey = transfer::survey(exec, to.as_str(), Some(&names), owner, like, patience)?;
+                delta = Delta::between(&source.manifest, &survey, &rules, wanted);
+            }
+            if !is_as_planned(&delta) {
                 let what = format!("{to} is not as it was when the plan was made");
                 return Err(LandError::Changed(what));
             }
+            check_loses_nothing(&delta, &survey, bring, &rules)?;
             survey.forget_entries();
             let of = Amount {
                 bytes: delta.bytes,
@@ -480,7 +491,7 @@ impl Work<'_> {
                         transfer::survey(exec, to.as_str(), names, owner, like, patience).ok()?;
                     Delta::between(&source.manifest, &survey, &rules, wanted).lack(&survey)
                 };
-                no_room(error, to, rest)
+                no_room(error, bring, rest)
             })?;
             let known = Known {
                 was: Sha256::from_raw(&delta.was),
@@ -661,7 +672,7 @@ impl Known {
 }
 
 /// Says where things stand when the disk was full; `lack` finds what is missing for the rest.
-fn no_room(error: LandError, to: &RemotePath, lack: impl FnOnce() -> Option<Lack>) -> LandError {
+fn no_room(error: LandError, bring: &Bring<'_>, lack: impl FnOnce() -> Option<Lack>) -> LandError {
     let Some(said) = error.says_full() else {
         return error;
     };
@@ -669,8 +680,14 @@ fn no_room(error: LandError, to: &RemotePath, lack: impl FnOnce() -> Option<Lack
         Some(lack) => format!("; for the rest, {lack}"),
         None => String::new(),
     };
+    let to = bring.to;
+    let stands = if bring.in_place {
+        format!("every file of {to} is the old one or the new one")
+    } else {
+        format!("{to} is as it was")
+    };
     LandError::NoRoom(format!(
-        "{said}; {to} is as it was, and what arrived stays for the next push{rest}"
+        "{said}; {stands}, and what arrived stays for the next push{rest}"
     ))
 }
 
@@ -690,6 +707,30 @@ fn check_swaps(survey: &transfer::Survey, to: &RemotePath) -> Result<(), LandErr
         return Err(LandError::Changed(what));
     }
     Ok(())
+}
+
+/// Refuses what would take away something that shall stay, and came only after the plan was made: no fingerprint counts
+/// what is left out.
+fn check_loses_nothing(
+    delta: &Delta,
+    survey: &transfer::Survey,
+    bring: &Bring<'_>,
+    rules: &Rules,
+) -> Result<(), LandError> {
+    let Bring { tree, to, .. } = *bring;
+    let what = if let Some(lost) = delta.lost.first() {
+        let lost = String::from_utf8_lossy(lost);
+        format!(
+            "{to}/{lost} came by now, is excluded and would be lost: the source has something else there or where its \
+             folder is"
+        )
+    } else if let Some(odd) = survey.stays(rules, tree.delete).filter(|_| !bring.in_place) {
+        let odd = String::from_utf8_lossy(odd);
+        format!("{to}/{odd} came by now, a socket or a device, which can't be carried over")
+    } else {
+        return Ok(());
+    };
+    Err(LandError::Changed(what))
 }
 
 fn files(shown: &str, script: transfer::Script, arguments: &[&str]) -> Job {
@@ -735,7 +776,12 @@ fn fault_of(error: LandError) -> Fault {
             Ok(()) => Fault::new(FaultKind::Failed, said),
         },
         LandError::Changed(what) => Fault::new(FaultKind::Stale, what).hint("push it again"),
-        LandError::Broken(what) | LandError::NoSource(what) => Fault::new(FaultKind::Failed, what),
+        LandError::Broken(what) => Fault::new(FaultKind::Failed, what).hint(
+            "push it again: what arrived whole is not sent again; should it happen again, see whether something writes \
+             there, and whether the disks are sound",
+        ),
+        LandError::NoSource(what) => Fault::new(FaultKind::Failed, what)
+            .hint("see whether the folder is where it was, and push it again"),
         LandError::NoRoom(what) => {
             let hint = "make room on that file system, for example with `clusterctl cleanup`, and push again: \
                         what has arrived is not sent again";

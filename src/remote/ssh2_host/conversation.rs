@@ -237,21 +237,12 @@ impl Conversation<'_, '_> {
         if self.feed.ended || self.channel.eof() {
             return Ok(false);
         }
-        if self.feed.is_empty() && !self.feed.fill()? {
-            let Self {
-                link,
-                channel,
-                patience,
-                ..
-            } = self;
-            let told = link.drive(None, "the command", patience, |_| channel.send_eof());
-            self.feed.ended = true;
-            return match told {
-                Ok(()) => Ok(true),
-                Err(Stop::Broken(error)) => Err(error),
-                // It has ended, and reads nothing any more.
-                Err(Stop::Told(_) | Stop::Late) => Ok(false),
-            };
+        if self.feed.is_empty() {
+            match self.feed.fill()? {
+                Filled::Some => {}
+                Filled::NotYet => return Ok(false),
+                Filled::End => return self.end_of_feed(),
+            }
         }
         let chunk = self.feed.take();
         let written = self.attempt(|channel, _| channel.write(&chunk));
@@ -270,6 +261,24 @@ impl Conversation<'_, '_> {
                 }
                 Ok(moved)
             }
+        }
+    }
+
+    /// Says that nothing more comes for the command to read; whether that went out.
+    fn end_of_feed(&mut self) -> Result<bool, RemoteError> {
+        let Self {
+            link,
+            channel,
+            patience,
+            ..
+        } = self;
+        let told = link.drive(None, "the command", patience, |_| channel.send_eof());
+        self.feed.ended = true;
+        match told {
+            Ok(()) => Ok(true),
+            Err(Stop::Broken(error)) => Err(error),
+            // It has ended, and reads nothing any more.
+            Err(Stop::Told(_) | Stop::Late) => Ok(false),
         }
     }
 
@@ -352,6 +361,14 @@ enum Which {
     Err,
 }
 
+/// What came of getting a piece.
+enum Filled {
+    Some,
+    /// What gives it has nothing at the moment.
+    NotYet,
+    End,
+}
+
 /// What the command reads, a piece at a time.
 struct Feed<'s> {
     input: Input<'s>,
@@ -374,8 +391,8 @@ impl<'s> Feed<'s> {
         self.done == self.piece.len()
     }
 
-    /// Gets the next piece; whether there is one.
-    fn fill(&mut self) -> Result<bool, RemoteError> {
+    /// Gets the next piece, where there is one.
+    fn fill(&mut self) -> Result<Filled, RemoteError> {
         self.done = 0;
         match &mut self.input {
             Input::Nothing => self.piece.clear(),
@@ -394,13 +411,22 @@ impl<'s> Feed<'s> {
                     }
                 };
                 self.piece.truncate(*read.as_ref().unwrap_or(&0));
+                if let Err(error) = &read
+                    && error.kind() == ErrorKind::WouldBlock
+                {
+                    return Ok(Filled::NotYet);
+                }
                 read.map_err(|error| {
                     let what = format!("what the command shall read can't be read: {error}");
                     RemoteError::new(RemoteErrorKind::Stream, what)
                 })?;
             }
         }
-        Ok(!self.piece.is_empty())
+        Ok(if self.piece.is_empty() {
+            Filled::End
+        } else {
+            Filled::Some
+        })
     }
 
     /// The piece, to be written from where the last writing ended.

@@ -15,8 +15,10 @@ entries_of() { # LETTER FOLDER
             . | .. | lost+found | ".${real##*/}.clusterctl-"*) continue ;;
             *"$odd"*) stop $EX_FAILED "$2 has an entry with a control character in its name" ;;
             esac
-            exists "$name" || continue
-            printf '%s %s ' "$1" "$(identity "./$name")"
+            # It may go at any time.
+            its=$(identity "./$name")
+            [ "$its" != gone ] || continue
+            printf '%s %s ' "$1" "$its"
             printf '%s' "$name" | tr '\n' '\001'
             echo
         done
@@ -86,7 +88,10 @@ exchange_entries() { # FOLDER
 
 # Makes the staged tree the live one in a place at which a file system is mounted.
 swap_inside() {
-    [ ! -f "$kept/old" ] || return 0
+    if [ -f "$kept/old" ]; then
+        forget_the_stage
+        return
+    fi
     if ! [ -f "$kept/entries" ]; then
         read -r its_digest its_identity its_was 2>/dev/null <"$staged/staged" || stop $EX_STALE "no whole tree is staged for $to"
         [ "$its_digest" = "$digest" ] || stop $EX_STALE "what is staged for $to is another tree"
@@ -108,6 +113,11 @@ swap_inside() {
     exists "$other" || moved "$stage" "$other"
     exchange_entries "$other"
     put "$kept/old" "$(fingerprint "$other") $(identity "$other")"
+    forget_the_stage
+}
+
+# What tells of a stage that has become the live tree goes, whenever that was cut short.
+forget_the_stage() {
     rm -f -- "$staged/staged" "$staged/kept.json" "$staged/live" "$staged/own" "$staged/known" "$staged/time"
 }
 

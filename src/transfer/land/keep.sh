@@ -1,4 +1,4 @@
-# Keeps standard input in a file beside a stage.
+# Keeps standard input in a file of the step's record.
 #
 #   at  the file
 

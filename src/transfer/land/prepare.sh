@@ -21,7 +21,7 @@ if ! [ -d "$stage" ] || [ -L "$stage" ]; then
     said=$(mkdir -- "$stage" 2>&1) || blame "$stage can't be made" "$said"
 fi
 cd -P -- "$stage" || exit $EX_FAILED
-alone "$stage"
+alone "$stage" end
 without_mounts "$stage"
 open_up
 without_lists

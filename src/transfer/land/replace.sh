@@ -14,16 +14,17 @@
 #   L path first             another name for a file of the tree
 #   A path mode owner time   attributes
 #   W path                   opens a folder for its owner; P path mode closes it again
+#   N path                   removes what a copy that was cut short left beside its place on another file system
 #   D path                   removes a file; F path a folder, if nothing is in it
 
 to=$1 stage=$2 kept=$3 was=$4 becomes=$5 how=$6
 
 folders_get_their_attributes() {
     if [ "$how" = gnu ]; then
-        tar --extract --file="$stage.folders" --directory="$real" --preserve-permissions --delay-directory-restore \
+        tar --extract --file="$kept/folders" --directory="$real" --preserve-permissions --delay-directory-restore \
             --numeric-owner --xattrs --xattrs-include='*' --warning=no-timestamp
     else
-        tar -x -p -f "$stage.folders" -C "$real"
+        tar -x -p -f "$kept/folders" -C "$real"
     fi
 }
 
@@ -42,17 +43,20 @@ else
     [ -d "$real" ] || stop $EX_TAKEN "$to is not a folder"
     cd -P -- "$real" || stop $EX_FAILED "$to can't be entered"
     obey "$stage"
-    if [ -f "$stage.folders" ]; then
+    if [ -f "$kept/folders" ]; then
         said=$(folders_get_their_attributes 2>&1) || blame "folders in $to can't get their attributes" "$said"
     fi
-    sync -f -- "$real" 2>/dev/null || sync
+    if [ -n "$(mounted_in "$real" below)" ]; then
+        sync
+    else
+        sync -f -- "$real" 2>/dev/null || sync
+    fi
     # Where the stage is in the place, its going changes the time of that.
     touch -r "$real" -- "$kept/time" 2>/dev/null
 fi
-rm -f -- "$stage.folders" "$stage.said"
 rm -rf -- "$stage" 2>/dev/null || {
     find "$stage" -type d ! -perm -700 -exec chmod u+rwx '{}' + 2>/dev/null
     rm -rf -- "$stage"
 }
 [ ! -e "$kept/time" ] || [ "$(identity "${stage%/*}")" != "$(identity "$real")" ] || touch -r "$kept/time" -- "$real" 2>/dev/null
-rm -f -- "$kept/kept.json" "$kept/time"
+rm -f -- "$kept/kept.json" "$kept/time" "$kept/folders" "$kept/closed"

@@ -15,6 +15,7 @@ to=$1 stage=$2 other=$3 staged=$4 digest=$5 kept=$6 aside=$7 nothing=$8
 # that is carried over once more, from `$real` into `$waits`, and where that can't be, nothing is swapped.
 carry_again() {
     [ -f "$staged/live" ] || return 0
+    carried=
     has_not="can't be carried over to the new tree; nothing was swapped: push again"
     said=$({ listing "$real" >"$kept/now"; } 2>&1) || blame "$kept/now can't be written" "$said"
     comm -13 "$staged/live" "$kept/now" >"$kept/differs" || stop $EX_FAILED 'the node has no program `comm`'
@@ -29,6 +30,7 @@ carry_again() {
         *"$(printf '\001')"*) stop $EX_STALE "$from changed, and $has_not" ;;
         esac
         exists "$from" || continue
+        carried=yes
         folder=${into%/*}
         [ "$(cd -P -- "$folder" 2>/dev/null && pwd -P)" = "$folder" ] || stop $EX_STALE "$from is new, and $has_not"
         closed=
@@ -49,6 +51,8 @@ carry_again() {
         # What went meanwhile does not come back.
         exists "$real/$path" || ! grep -Fqx -e "./$path" "$staged/own" || rm -f -- "$waits/$path"
     done 8<"$kept/differs"
+    # What is live has to be on disk, like all the rest of it.
+    [ -z "$carried" ] || sync -f -- "$waits" 2>/dev/null || sync
     rm -f -- "$kept/differs" "$kept/now"
 }
 

@@ -39,15 +39,16 @@ reason_in() {
     printf '%s\n' "${line##*: }"
 }
 
-# Runs a program and keeps the first lines of what it says, in `said`. One that finds the disk full is ended at once: all
-# that follows would fail one by one, and take its time.
+# Runs a program and keeps the first lines of what it says, in `said`: of those that tell that something went meanwhile
+# as many as of all others, so that they never hide one of these. One that finds the disk full is ended at once: all that
+# follows would fail one by one, and take its time.
 heard() {
     said=$({
         /bin/sh -c 'echo "$$"; exec "$@" 2>&1' sh "$@"
         echo "ended $?"
     } 2>/dev/null | {
         read -r pid
-        many=0 code=1
+        many=0 gone=0 code=1
         while IFS= read -r line; do
             case $line in
             'ended '[0-9]*)
@@ -59,9 +60,15 @@ heard() {
                 [ -z "$pid" ] || printf '%s\n' "$line"
                 pid=
                 ;;
-            *) [ "$many" -ge 20 ] || printf '%s\n' "$line" ;;
+            *': No such file or directory')
+                [ "$gone" -ge 20 ] || printf '%s\n' "$line"
+                gone=$((gone + 1))
+                ;;
+            *)
+                [ "$many" -ge 20 ] || printf '%s\n' "$line"
+                many=$((many + 1))
+                ;;
             esac
-            many=$((many + 1))
         done
         exit "$code"
     })
@@ -126,10 +133,48 @@ put() {
 }
 
 # Waits until nobody else works in the stage: a runner that died may still have something there that unpacks. With `-s`,
-# others that have said so, too, may work there at the same time.
+# others that have said so, too, may work there at the same time. With `end`, whoever still works there after some
+# seconds is ended: where the connection died without a word, it waits for hours for what comes no more.
 alone() {
     command -v flock >/dev/null || return 0
-    exec 9<"$1" && flock ${2-} -w 60 9 9<&9 || stop $EX_FAILED "another process still works in $1"
+    exec 9<"$1" || stop $EX_FAILED "$1 can't be opened"
+    kind=
+    [ "${2-}" != -s ] || kind=-s
+    since=$(date +%s) asked=
+    # The one of busybox can't wait for a while by itself.
+    until flock $kind -n 9 9<&9; do
+        waited=$(($(date +%s) - since))
+        if [ "${2-}" = end ] && [ "$waited" -ge 5 ]; then
+            signal=TERM
+            [ "$waited" -lt 10 ] || signal=KILL
+            if [ "$asked" != $signal ]; then
+                asked=$signal
+                at_work_in "$1" | while read -r _ group; do kill -s "$signal" -- "-$group" 2>/dev/null; done
+            fi
+        fi
+        if [ "$waited" -ge 60 ]; then
+            pids=$(at_work_in "$1" | while read -r pid _; do printf ' %s' "$pid"; done)
+            stop $EX_FAILED "another process still works in $1${pids:+ (process$pids there)}; end it, or wait until it has" \
+                "ended, and push again"
+        fi
+        sleep 0.1 2>/dev/null || sleep 1
+    done
+}
+
+# The processes of other scripts of ours that work in a folder, a line each: its number and the one of its group. They
+# have it open as `alone` opens it.
+at_work_in() { # FOLDER
+    its_folder=$(identity "$1")
+    read -r line <"/proc/$$/stat" || return 0
+    set -- ${line##*') '}
+    own_group=$3
+    stat -L -c '%d:%i %n' /proc/[0-9]*/fd/9 2>/dev/null | while read -r its at; do
+        at=${at%/fd/9}
+        [ "$its" = "$its_folder" ] && tr '\0' '\n' 2>/dev/null <"$at/cmdline" | grep -q '^clusterctl-' || continue
+        { read -r line <"$at/stat"; } 2>/dev/null || continue
+        set -- ${line##*') '}
+        [ "$3" = "$own_group" ] || printf '%s %s\n' "${at##*/}" "$3"
+    done
 }
 
 # Lets who owns the folders of the stage, in which this is, into all of them: what was finished may be closed. Each is
@@ -259,8 +304,8 @@ listing() (
 fingerprint() (
     cd -P -- "$1" || exit 1
     if find . -maxdepth 0 -printf '' 2>/dev/null; then
-        find . -printf '%y %m %s %T@ %P %l\0' 2>/dev/null
+        find . -printf '%y %m %s %T@ %P %l\0' 2>/dev/null | sort -z
     else
-        find . -print0 2>/dev/null | xargs -0 -n256 stat -c '%f %s %Y %N' 2>/dev/null
-    fi | sort -z | strong
+        find . -print0 2>/dev/null | xargs -0 -n256 stat -c '%f %s %Y %N' 2>/dev/null | sort
+    fi | strong
 )

@@ -160,6 +160,33 @@ fn much_in(host: &dyn Host) {
     assert_eq!(did.text().trim(), MUCH.to_string());
 }
 
+/// Gives a word now and then, and says in between that it has none yet.
+struct NowAndThen(u32);
+
+impl std::io::Read for NowAndThen {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.0 += 1;
+        match self.0 {
+            12.. => Ok(0),
+            odd if odd % 2 == 1 => Err(std::io::ErrorKind::WouldBlock.into()),
+            _ => {
+                into[..2].copy_from_slice(b"a\n");
+                Ok(2)
+            }
+        }
+    }
+}
+
+fn what_comes_now_and_then_comes_whole(host: &dyn Host) {
+    let did = run(
+        host,
+        &script("cat; echo end"),
+        Input::Reader(&mut NowAndThen(0)),
+    )
+    .unwrap();
+    assert_eq!(did.text(), "a\na\na\na\na\nend\n");
+}
+
 fn much_there_and_back(host: &dyn Host) {
     let mut much = std::io::repeat(b'x').take(MUCH as u64);
     let (mut out, mut err) = (Count::default(), Count::default());
@@ -496,7 +523,7 @@ macro_rules! everywhere {
     ($($module:ident $back_end:ident),*) => { $(
         mod $module {
             cases! { $back_end: exit_codes, signals, streams_stay_apart, every_byte_comes_through, much_out, much_in,
-                much_there_and_back, the_end_of_the_input_is_told, input_that_nobody_reads_is_no_trouble,
+                what_comes_now_and_then_comes_whole, much_there_and_back, the_end_of_the_input_is_told, input_that_nobody_reads_is_no_trouble,
                 nasty_words_stay_words, a_deadline_ends_the_command, a_command_can_be_broken_off,
                 too_much_is_refused, several_threads_ask_at_once, what_a_command_leaves_behind_goes_on,
                 the_last_words_of_those_left_behind_are_passed_on }

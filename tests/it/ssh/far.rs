@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clusterctl::remote::{BackEnd, Bulk, Patience};
+use clusterctl::remote::{BackEnd, Bulk, Load, Patience};
 
 use super::conformance::{destination, dialer, sh};
 use super::lab::Lab;
@@ -47,11 +47,15 @@ fn a_large_stream_gets_further_connections_on_a_long_line_alone() {
             hosts.len()
         }
     };
+    let load = |bytes| Load {
+        bytes,
+        in_parts: true,
+    };
     for (to, bytes, expected) in [(&far, 64 << 20, 3), (&far, 1 << 20, 0)] {
         let host = dialer.connect(to, &patience).unwrap();
         sh(&*host, "echo a");
         assert!(host.round_trip().unwrap() >= 2 * LENGTH);
-        let bulk = dialer.connect_for_bulk(to, &*host, bytes, &patience);
+        let bulk = dialer.connect_for_bulk(to, &*host, load(bytes), &patience);
         assert_eq!(count(bulk), expected, "{bytes}");
     }
     let host = dialer.connect(&near, &patience).unwrap();
@@ -59,7 +63,7 @@ fn a_large_stream_gets_further_connections_on_a_long_line_alone() {
         sh(&*host, "echo a");
     }
     let is_near = host.round_trip().unwrap() < Duration::from_millis(10);
-    let bulk = dialer.connect_for_bulk(&near, &*host, 64 << 20, &patience);
+    let bulk = dialer.connect_for_bulk(&near, &*host, load(64 << 20), &patience);
     // A machine that has too much to do is as slow as a long line.
     assert!(count(bulk) == 0 || !is_near);
 }

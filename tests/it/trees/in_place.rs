@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::lab::{Trees, differences, everything, sh, text};
 use super::random::grow;
 use crate::generate::Draw;
+use crate::real::lab::Told;
 use crate::real::processes::Chance;
 use crate::scale::full;
 
@@ -120,6 +121,131 @@ fn what_fails_in_its_midst_is_said_and_gone_on_with() {
     trees.call(&["resume", "latest", "--yes"]).is(0);
     trees.judge("dst", &[]);
     assert!(trees.hidden().is_empty(), "{:?}", trees.hidden());
+}
+
+/// Calls the program where whoever follows orders follows only so many of them, and fails.
+fn call_with_half(trees: &Trees, orders: u32, before: &[&str], words: &[&str]) -> Told {
+    sh(&trees.path("."), "mkdir -p bin");
+    let words_of_all = 5 * orders;
+    let fake = trees.lab.script(
+        "bin/perl",
+        &format!(
+            "#!/bin/sh\nhead -z -n {words_of_all} | /usr/bin/perl \"$@\"\necho broken >&2\nexit 1\n"
+        ),
+    );
+    sh(&trees.path("."), &format!("chmod 755 bin {fake}"));
+    let plain = trees.lab.program("runner");
+    let mut command = Command::new("env");
+    command.args(before);
+    command.arg(plain.get_program()).args(plain.get_args());
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let path = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", text(&trees.path("bin")));
+    command.env("PATH", path).args(words);
+    trees.lab.start_command(command).end()
+}
+
+#[test]
+fn what_is_cut_short_leaves_nothing_that_cleaning_up_does_not_find() {
+    let trees = Trees::here();
+    sh(
+        &trees.path("."),
+        "mkdir -p src/d dst/d; echo new >src/d/f; echo new >src/g; echo old >dst/d/f; chmod 750 src/d",
+    );
+    let (src, dst) = (trees.path("src"), trees.path("dst"));
+    let words = ["push", text(&src), "--on", "local", "--to", text(&dst)];
+    let words = [&words[..], &["--yes", "--in-place"]].concat();
+    call_with_half(&trees, 1, &[], &words).is(40);
+    trees.call(&["runs", "abandon", "latest", "--yes"]).is(0);
+    trees
+        .call(&["cleanup", "--yes", "--older-than", "1ms"])
+        .is(0);
+    assert!(trees.hidden().is_empty(), "{:?}", trees.hidden());
+}
+
+/// A folder that only the node has is opened for what changes in it; were it left open, it would look as if somebody had
+/// changed it.
+#[test]
+fn closed_folders_of_the_node_are_closed_again_by_whoever_goes_on() {
+    let trees = Trees::here();
+    sh(
+        &trees.path("."),
+        "mkdir -p src/c dst/own dst/other dst/c; echo 1 >src/f; echo 1 >src/c/f; echo gone >dst/own/gone; echo log >dst/own/a.log; echo log >dst/other/a.log; \
+         chmod 500 dst/own dst/other; chmod 555 dst/c src/c; mkdir -p runner nodes; chown -R 4321:4321 .; chmod 755 .",
+    );
+    let as_user = [
+        "setpriv",
+        "--reuid",
+        "4321",
+        "--regid",
+        "4321",
+        "--clear-groups",
+    ];
+    let (src, dst) = (trees.path("src"), trees.path("dst"));
+    let words = [
+        "push",
+        text(&src),
+        "--on",
+        "local",
+        "--to",
+        text(&dst),
+        "--yes",
+    ];
+    let words = [
+        &words[..],
+        &["--in-place", "--delete", "--exclude", "*.log"],
+    ]
+    .concat();
+    // Two folders are opened, and a file gets its place.
+    call_with_half(&trees, 3, &as_user, &words).is(40);
+    sh(
+        &dst,
+        "[ \"$(stat -c %a own other | tr '\\n' ' ')\" = '700 500 ' ]",
+    );
+    sh(
+        &trees.path("."),
+        "rm bin/perl; chown -R 4321:4321 runner nodes",
+    );
+    let plain = trees.lab.program("runner");
+    let mut command = Command::new(as_user[0]);
+    command.args(&as_user[1..]);
+    command.arg(plain.get_program()).args(plain.get_args());
+    command.args(["resume", "latest", "--yes"]);
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    trees.lab.start_command(command).end().is(0);
+    sh(
+        &dst,
+        "[ \"$(stat -c %a own other c | tr '\\n' ' ')\" = '500 500 555 ' ] && ! [ -e own/gone ] && [ -e own/a.log ]",
+    );
+}
+
+/// Where another file system is mounted, a copy stands beside its place for a moment.
+#[test]
+fn copies_that_were_left_beside_their_places_are_no_part_of_the_tree_and_go() {
+    let trees = Trees::here();
+    sh(
+        &trees.path("."),
+        "mkdir -p src/d dst/d; echo 1 >src/d/f; cp -a src/d/f dst/d/f; echo half >dst/d/.clusterctl-near; mkdir -m 500 dst/.clusterctl-near-old; touch -r src/d dst/d; touch -r src dst",
+    );
+    let told = trees.push("dst", &["--in-place"]).is(0);
+    assert!(told.err.contains("2 removed"), "{told:#?}");
+    trees.judge("dst", &[]);
+    // A tree that is swapped does not take them along.
+    sh(
+        &trees.path("."),
+        "echo half >dst/d/.clusterctl-near; echo 2 >src/d/g",
+    );
+    trees.push("dst", &[]).is(0);
+    trees.judge("dst", &[]);
 }
 
 #[test]

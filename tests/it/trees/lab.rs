@@ -15,6 +15,21 @@ use clusterctl::plan::Plan;
 use crate::real::lab::{Lab, Told};
 use crate::ssh::server::Wishes;
 
+/// Makes a folder of the programs of busybox. Debian's has no `flock`: this one understands what that of others does.
+const BUSYBOX: &str = r#"busybox --install -s .
+cat >flock <<'END'
+#!/bin/sh
+for word; do
+    case $word in
+    --* | -*[!-sxnu]*) echo "flock: invalid option -- $word" >&2; exit 1 ;;
+    -*) ;;
+    *) break ;;
+    esac
+done
+exec /usr/bin/flock "$@"
+END
+chmod 755 . flock"#;
+
 /// A lab with a cluster file, whose nodes are this machine under several names or are reached over SSH.
 pub(super) struct Trees {
     pub(super) lab: Lab,
@@ -34,15 +49,20 @@ impl Trees {
 
     /// Nodes on which the programs of busybox are found first.
     pub(super) fn on_busybox() -> Self {
-        Self::with_tools("busybox --install -s .")
+        Self::with_tools(BUSYBOX)
     }
 
     /// Nodes that find the programs first which these commands make.
     pub(super) fn with_tools(commands: &str) -> Self {
+        Self::with_tools_and(commands, |wishes| wishes)
+    }
+
+    /// The same with servers of which something more is wished.
+    pub(super) fn with_tools_and(commands: &str, more: impl Fn(Wishes) -> Wishes) -> Self {
         let tools = tempfile::tempdir().unwrap();
         sh(tools.path(), commands);
         let path = format!("{}:/usr/bin:/bin", text(tools.path()));
-        let mut trees = Self::on(Lab::over_ssh_with(|wishes| wishes.env("PATH", &path)));
+        let mut trees = Self::on(Lab::over_ssh_with(|wishes| more(wishes.env("PATH", &path))));
         trees.tools = Some(tools);
         trees
     }
@@ -64,7 +84,7 @@ impl Trees {
     /// The same where the programs of busybox are found first.
     pub(super) fn as_users_on_busybox() -> Option<Self> {
         let tools = tempfile::tempdir().unwrap();
-        sh(tools.path(), "busybox --install -s .; chmod 755 .");
+        sh(tools.path(), BUSYBOX);
         Self::as_users_with(Some(tools))
     }
 

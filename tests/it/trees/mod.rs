@@ -11,6 +11,7 @@ mod lab;
 mod landing;
 mod lines;
 mod many;
+mod meanwhile;
 mod mounts;
 mod options;
 mod paces;

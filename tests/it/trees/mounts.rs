@@ -113,6 +113,32 @@ fn a_mounted_target_gets_the_tree_and_can_have_its_old_one_back() {
 }
 
 #[test]
+fn a_mounted_source_keeps_what_runs_have_there_to_itself() {
+    let trees = Trees::here();
+    let Some(_mounted) = Mounted::at(&trees, "dst") else {
+        return;
+    };
+    sh(
+        &trees.path("."),
+        "mkdir src; echo 1 >src/f; mkdir dst/lost+found; echo old >dst/f",
+    );
+    trees.push("dst", &[]).is(0);
+    let (from, to) = (trees.path("dst"), trees.path("other"));
+    let words = [
+        "push",
+        text(&from),
+        "--on",
+        "local",
+        "--to",
+        text(&to),
+        "--yes",
+    ];
+    trees.call(&words).is(0);
+    trees.call(&words).is(0);
+    sh(&to, "[ \"$(ls -A)\" = f ]");
+}
+
+#[test]
 fn a_mounted_target_gets_files_in_place() {
     let trees = Trees::here();
     let Some(_mounted) = Mounted::at(&trees, "dst") else {
