@@ -539,7 +539,7 @@ mod tests {
             left_out: Vec::new(),
             attributes_unknown: false,
             afar: None,
-            fingerprints: Default::default(),
+            fingerprints: super::super::source::Fingerprints::default(),
         });
         let (to, blocks) = std::sync::mpsc::sync_channel(1);
         let (at_work, others) = std::sync::mpsc::channel();

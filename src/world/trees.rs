@@ -322,6 +322,27 @@ struct Brought {
     archives: transfer::Archives,
 }
 
+impl Brought {
+    fn of(bring: &Bring<'_>, stage: String, survey: &transfer::Survey, delta: Delta) -> Self {
+        let known = Known {
+            was: Sha256::from_raw(&delta.was),
+            becomes: bring.becomes.clone(),
+            exclude: bring.tree.exclude.clone(),
+        };
+        let was = match survey.standing {
+            Standing::Folder => known.was.as_str().to_owned(),
+            _ => ABSENT.to_owned(),
+        };
+        Self {
+            stage,
+            was,
+            known,
+            archives: survey.archives,
+            orders: delta.into_orders(),
+        }
+    }
+}
+
 /// Tells how far a tree has come, from time to time.
 struct Told<'a> {
     teller: Teller<'a>,
@@ -493,22 +514,7 @@ impl Work<'_> {
                 };
                 no_room(error, bring, rest)
             })?;
-            let known = Known {
-                was: Sha256::from_raw(&delta.was),
-                becomes: bring.becomes.clone(),
-                exclude: tree.exclude.clone(),
-            };
-            let was = match survey.standing {
-                Standing::Folder => known.was.as_str().to_owned(),
-                _ => ABSENT.to_owned(),
-            };
-            Ok(Brought {
-                stage,
-                was,
-                known,
-                archives: survey.archives,
-                orders: delta.into_orders(),
-            })
+            Ok(Brought::of(bring, stage, &survey, delta))
         })
     }
 
