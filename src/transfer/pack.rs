@@ -535,11 +535,11 @@ mod tests {
     fn nobody_is_kept_waiting_for_long() {
         let source = Arc::new(Source {
             root: "/".into(),
-            manifest: Manifest::default(),
+            manifest: Arc::default(),
             left_out: Vec::new(),
             attributes_unknown: false,
             afar: None,
-            fingerprints: std::sync::Mutex::default(),
+            fingerprints: super::super::source::Fingerprints::default(),
         });
         let (to, blocks) = std::sync::mpsc::sync_channel(1);
         let (at_work, others) = std::sync::mpsc::channel();
