@@ -35,6 +35,9 @@ const NO_WAY: [RemoteErrorKind; 4] = [
     RemoteErrorKind::Configuration,
 ];
 
+/// How long finding out how fast a line is may take, before nothing is foretold.
+const MEASURE: Duration = Duration::from_secs(10);
+
 /// How long looking at a node may take.
 pub(super) const LOOK: Duration = Duration::from_mins(10);
 
@@ -75,6 +78,9 @@ const REACHED: [RemoteErrorKind; 6] = [
 /// lists, and owners where the user there is root; what a node can't keep is told.
 /// Whether a file is the same is told by its size, its time and its extended
 /// attributes, or with --checksum by its content instead of its time.
+///
+/// The plan and --dry-run say how long what is sent takes on its way, where much is
+/// to be sent and a short look at the line can tell that.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("tree").required(true).args(["source", "from"])))]
 #[command(after_help = "Examples:
@@ -238,14 +244,15 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
         on: &args.on,
         reach: &reach,
     };
-    let (found, hosts) = look.at_all(&targets, context)?;
+    let (mut found, hosts) = look.at_all(&targets, context)?;
+    look.measure(&mut found, &hosts);
     for one in found.iter().filter(|one| !one.losses.is_empty()) {
         let text = format!("{} can't keep {}\n", one.node, one.losses.join("; "));
         context.io.err.print(&text);
     }
     let missing = found.len() < targets.len();
     if args.dry_run {
-        summarise(context, &found);
+        summarise(context, &found, args.limit_rate);
         return Ok(if missing { Exit::Differs } else { Exit::Done });
     }
     let given = circumstances(args, &cluster, &source, origin, to)?;
@@ -387,6 +394,27 @@ impl Looking<'_> {
         }
     }
 
+    /// Finds out how fast the lines are by which much shall be sent. All at once, since that is how it will be sent.
+    fn measure(&self, found: &mut [Found], hosts: &Hosts) {
+        if self.origin.is_some() {
+            // How fast it comes from there can't be told without reading some of it.
+            return;
+        }
+        let is_worth_it =
+            |one: &&mut Found| one.summary.bytes >= transfer::WORTH_IT && !one.target.is_local();
+        let mut many: Vec<_> = found.iter_mut().filter(is_worth_it).collect();
+        let paces = each(&many, WIDTH, |one| {
+            let host = hosts.get(&one.node)?;
+            let exec = |line: &Line, streams: Streams<'_>, patience: &Patience<'_>| {
+                host.exec(line, streams, patience)
+            };
+            transfer::pace(&exec, one.summary.bytes, &Patience::unbroken(MEASURE))
+        });
+        for (one, pace) in many.iter_mut().zip(paces) {
+            one.pace = pace;
+        }
+    }
+
     fn at(&self, node: &NodeName, target: &Target) -> Result<(Found, Arc<dyn Host>)> {
         let patience = Patience::unbroken(LOOK);
         let told = |error: LandError| of_land(node, &error);
@@ -445,6 +473,7 @@ impl Looking<'_> {
                 changed: delta.changed,
                 removed: delta.removed,
             },
+            pace: None,
             at_once: survey.exchange != "none",
             mounted: survey.mounted,
             losses: if delta.is_none() {
@@ -601,9 +630,10 @@ pub(super) fn of_land(node: &NodeName, error: &LandError) -> anyhow::Error {
     refusal.into()
 }
 
-fn summarise(context: &Context, found: &[Found]) {
+fn summarise(context: &Context, found: &[Found], limit: Option<u64>) {
     if context.global.json {
         for one in found {
+            let time = one.prediction(limit).map(|it| it.time.as_secs_f64());
             let Summary {
                 files,
                 bytes,
@@ -613,7 +643,7 @@ fn summarise(context: &Context, found: &[Found]) {
             } = one.summary;
             context.print_json(&serde_json::json!({
                 "format": 1, "node": one.node, "files": files, "bytes": bytes, "kept": kept, "changed": changed,
-                "removed": removed,
+                "removed": removed, "seconds": time, "bytes_per_second": one.prediction(limit).map(|it| it.pace),
             }));
         }
         return;
@@ -625,6 +655,7 @@ fn summarise(context: &Context, found: &[Found]) {
         Column::new("files kept").right(),
         Column::new("changed").right(),
         Column::new("removed").right(),
+        Column::new("time"),
     ]);
     for one in found {
         let Summary {
@@ -641,6 +672,8 @@ fn summarise(context: &Context, found: &[Found]) {
             kept.to_string(),
             changed.to_string(),
             removed.to_string(),
+            one.prediction(limit)
+                .map_or_else(|| "-".to_owned(), |it| it.in_words()),
         ]);
     }
     context.io.out.print(&table.render(context.out_look()));

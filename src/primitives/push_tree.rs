@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::config::NodeName;
 pub(crate) use crate::plan::printable::size;
@@ -34,6 +35,8 @@ pub struct Found {
     pub becomes: Sha256,
     /// What has to be done.
     pub summary: Summary,
+    /// How many bytes a second the line to the node carries, where that was measured.
+    pub pace: Option<u64>,
     /// Whether the node can exchange two trees at once.
     pub at_once: bool,
     /// Whether a file system is mounted at the place, so that what is in it has to be exchanged one by one.
@@ -61,6 +64,51 @@ impl Summary {
     /// Whether nothing differs.
     pub fn is_none(&self) -> bool {
         self.changed == 0 && self.removed == 0
+    }
+}
+
+/// How long what is sent to a node takes on its way.
+///
+/// It is the line alone: what the node's disk takes, nobody knows beforehand, and on a fast line that is what decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prediction {
+    /// How long.
+    pub time: Duration,
+    /// How many bytes a second.
+    pub pace: u64,
+    /// Whether the line was measured; otherwise no more is known than what may be sent at the most.
+    pub measured: bool,
+}
+
+impl Found {
+    /// How long what is sent takes, where anything is known of that; `limit` is how many bytes a second may be sent.
+    pub fn prediction(&self, limit: Option<u64>) -> Option<Prediction> {
+        let pace = [self.pace, limit].into_iter().flatten().min()?;
+        let millis = self.summary.bytes.saturating_mul(1000) / pace.max(1);
+        (self.summary.bytes > 0).then_some(Prediction {
+            time: Duration::from_millis(millis),
+            pace,
+            measured: self.pace.is_some(),
+        })
+    }
+}
+
+impl Prediction {
+    /// `about 40 s`, or `at least 40 s`.
+    pub fn time_in_words(&self) -> String {
+        let how = if self.measured { "about" } else { "at least" };
+        let seconds = self.time.as_millis().div_ceil(1000);
+        let time = match seconds {
+            0..100 => format!("{seconds} s"),
+            100..6_000 => format!("{} min", seconds.div_ceil(60)),
+            _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        };
+        format!("{how} {time}")
+    }
+
+    /// `about 40 s at 25.0 MB/s`.
+    pub fn in_words(&self) -> String {
+        format!("{} at {}/s", self.time_in_words(), size(self.pace))
     }
 }
 
@@ -197,7 +245,7 @@ fn replace(one: &Found, company: &[NodeName], given: &Circumstances) -> Step {
     let before = contents_before(given, Some(id.clone()));
     let done = Probe::Stamp { step: id.clone() };
     let becomes = Reading::Digest(one.becomes.clone());
-    let words = in_words(&one.summary);
+    let words = in_words(&one.summary, one.prediction(given.tree.rate));
     let (title, class, undo) = if one.is.is_some() {
         let undo = Undo::Impossible {
             because: "Each file is replaced where it is, and no copy of the old one is kept."
@@ -289,7 +337,10 @@ fn stage(one: &Found, company: &[NodeName], given: &Circumstances) -> Step {
         to: given.to.clone(),
     };
     Step {
-        title: format!("Stage the tree: {}", in_words(&one.summary)),
+        title: format!(
+            "Stage the tree: {}",
+            in_words(&one.summary, one.prediction(given.tree.rate))
+        ),
         why: why(),
         class: Class::Stage,
         action: Action::StageTree {
@@ -389,11 +440,12 @@ fn swap(one: &Found, given: &Circumstances) -> Step {
     }
 }
 
-/// `12 files (3.4 MB), 7 kept, 2 removed`.
-pub fn in_words(summary: &Summary) -> String {
+/// `12 files to send (3.4 MB, about 2 s at 1.7 MB/s), 7 kept, 2 removed`.
+fn in_words(summary: &Summary, prediction: Option<Prediction>) -> String {
     let plural = |many: u64| if many == 1 { "" } else { "s" };
+    let time = prediction.map_or_else(String::new, |it| format!(", {}", it.in_words()));
     let mut text = format!(
-        "{} file{} to send ({}), {} kept",
+        "{} file{} to send ({}{time}), {} kept",
         summary.files,
         plural(summary.files),
         size(summary.bytes),
@@ -421,6 +473,7 @@ mod tests {
                 bytes: 1_234_567,
                 ..Summary::default()
             },
+            pace: None,
             at_once: true,
             mounted: false,
             losses: Vec::new(),
@@ -542,6 +595,46 @@ mod tests {
             let limited = timeouts(&given);
             assert_eq!(limited.0 - usual.0, 100_000 * 1000);
         }
+    }
+
+    #[test]
+    fn how_long_it_takes_is_told_where_it_is_known() {
+        let mut one = found("a", None, 3);
+        let words = |one: &Found, limit| {
+            let mut given = given();
+            given.tree.rate = limit;
+            plan(std::slice::from_ref(one), &given)
+                .steps()
+                .next()
+                .unwrap()
+                .1
+                .title
+                .clone()
+        };
+        assert_eq!(
+            words(&one, None),
+            "Stage the tree: 3 files to send (1.2 MB), 0 kept"
+        );
+        assert_eq!(
+            words(&one, Some(10_000)),
+            "Stage the tree: 3 files to send (1.2 MB, at least 3 min at 10.0 kB/s), 0 kept"
+        );
+        one.pace = Some(100_000);
+        assert_eq!(
+            words(&one, None),
+            "Stage the tree: 3 files to send (1.2 MB, about 13 s at 100.0 kB/s), 0 kept"
+        );
+        // The lower of the two decides.
+        let slow = one.prediction(Some(20_000)).unwrap();
+        assert_eq!(slow.in_words(), "about 62 s at 20.0 kB/s");
+        assert_eq!(one.prediction(Some(200_000)), one.prediction(None));
+        one.summary.bytes = 1_000_000_000;
+        assert_eq!(
+            one.prediction(None).unwrap().time_in_words(),
+            "about 2 h 46 min"
+        );
+        one.summary.bytes = 0;
+        assert_eq!(one.prediction(None), None);
     }
 
     #[test]

@@ -480,7 +480,7 @@ mod tests {
         listing
     }
 
-    fn survey(live: Manifest, staged: Manifest) -> Survey {
+    fn survey(live: &Manifest, staged: &Manifest) -> Survey {
         Survey {
             archives: Archives::Gnu,
             hash: HashKind::Blake2,
@@ -502,8 +502,8 @@ mod tests {
             space: 0,
             inodes: None,
             stage: None,
-            live: listing(&live),
-            staged: listing(&staged),
+            live: listing(live),
+            staged: listing(staged),
             turn: None,
             odd: Vec::new(),
             litter: Vec::new(),
@@ -524,7 +524,7 @@ mod tests {
         let rules = Rules::new(&["*.log".to_owned()]).unwrap();
         Delta::between(
             &source,
-            &survey(tree(live), tree(staged)),
+            &survey(&tree(live), &tree(staged)),
             &rules,
             Wanted {
                 delete,
@@ -639,7 +639,7 @@ mod tests {
             delete: true,
             ..Wanted::default()
         };
-        let delta = Delta::between(&source, &survey(live, tree(&[])), &rules, wanted);
+        let delta = Delta::between(&source, &survey(&live, &tree(&[])), &rules, wanted);
         let words: Vec<_> = delta.orders.split(|byte| *byte == 0).collect();
         let orders: Vec<_> = words
             .chunks_exact(5)

@@ -375,7 +375,7 @@ impl Landing<'_> {
             (self.moved)(self.delta.bytes, self.delta.files);
         }
         let said = self.unpack(stage, &rest, Blocks::none(), None)?;
-        let findings = Arc::new(Findings::default());
+        let findings = Arc::new(Findings::of(self.source));
         let far;
         let (exec, archives) = match how {
             ByItself::Copies => (self.exec, self.survey.archives),

@@ -167,12 +167,12 @@ impl Listing {
 }
 
 /// The entries with these numbers, of both sorts, as one row.
-fn merged<'a>(
-    listing: &'a Listing,
+fn merged(
+    listing: &Listing,
     same: impl Iterator<Item = usize>,
     own: impl Iterator<Item = usize>,
     comes_first: impl Fn(Ordering) -> bool,
-) -> impl Iterator<Item = Item<'a>> {
+) -> impl Iterator<Item = Item<'_>> {
     let mut same = same.filter_map(|at| listing.get(at)).peekable();
     let mut own = own.filter_map(|at| listing.get(at)).peekable();
     std::iter::from_fn(move || {

@@ -104,18 +104,14 @@ impl Found {
         self.bell.notify_all();
     }
 
-    /// Notes the fingerprint of a file.
-    pub(super) fn set(&self, kind: HashKind, file: usize, hash: Hash) {
-        self.lock().set(kind, file, hash);
-        self.bell.notify_all();
-    }
-
-    /// Notes the fingerprint of a file, found by one of two; whether the other one found the same, if it has found any.
+    /// Notes the fingerprint of a file; whether all found the same who have found one before.
     pub(super) fn agree(&self, kind: HashKind, file: usize, hash: Hash) -> bool {
         let mut prints = self.lock();
         let first = prints.get(kind, file);
         if first.is_none() {
             prints.set(kind, file, hash);
+            drop(prints);
+            self.bell.notify_all();
         }
         first.is_none_or(|first| first == hash)
     }
@@ -147,7 +143,7 @@ mod tests {
         std::thread::scope(|scope| {
             let known = scope.spawn(|| found.wait_for(HashKind::Sha256, 7, &ended));
             let unknown = scope.spawn(|| found.wait_for(HashKind::Blake2, 7, &ended));
-            found.set(HashKind::Sha256, 7, [1; 32]);
+            assert!(found.agree(HashKind::Sha256, 7, [1; 32]));
             assert_eq!(known.join().unwrap(), Some([1; 32]));
             found.end(&ended);
             assert_eq!(unknown.join().unwrap(), None);

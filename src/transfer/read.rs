@@ -52,8 +52,11 @@ pub(super) enum Part {
 }
 
 /// What a reading found besides the content.
+///
+/// Fingerprints are those of all readings of a source: nodes that each have a reading of their own have the same files.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
+    /// Of all readings of a source.
     hashes: Arc<Found>,
     changed: Mutex<Vec<PathBuf>>,
     /// Why nothing more can be read, if that is so.
@@ -66,6 +69,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Findings {
+    /// What a reading of this source finds.
+    pub(super) fn of(source: &Source) -> Self {
+        Self {
+            hashes: Arc::clone(source.found()),
+            ..Self::default()
+        }
+    }
+
     /// Waits until everything is read.
     pub(super) fn wait(&self) {
         let (finished, bell) = &self.finished;
@@ -95,11 +106,7 @@ impl Findings {
         changed
     }
 
-    fn add(&self, kind: HashKind, entry: usize, hash: &[u8]) {
-        self.hashes.set(kind, entry, short(hash));
-    }
-
-    /// The fingerprint of an entry, by one of two that must find the same.
+    /// The fingerprint of an entry: all that read it must find the same.
     pub(super) fn agree(&self, kind: HashKind, entry: usize, hash: Hash, place: &Path) {
         if !self.hashes.agree(kind, entry, hash) {
             self.has_changed(place.to_owned());
@@ -142,12 +149,7 @@ pub(super) struct Reading<'a> {
 
 /// Computes the fingerprints of some files on all processors. What changed since it was listed, or can't be read, has
 /// none.
-pub(super) fn fingerprints(
-    source: &Source,
-    kind: HashKind,
-    which: &Bits,
-    found: &Arc<Found>,
-) -> Result<(), LandError> {
+pub(super) fn fingerprints(source: &Source, kind: HashKind, which: &Bits) -> Result<(), LandError> {
     let many = match source.afar {
         None => thread::available_parallelism().map_or(1, usize::from),
         // Another machine has other processors than this one, and other work.
@@ -161,10 +163,7 @@ pub(super) fn fingerprints(
             least.1.add(at);
         }
     }
-    let findings = Findings {
-        hashes: Arc::clone(found),
-        ..Findings::default()
-    };
+    let findings = Findings::of(source);
     let none = Bits::default();
     thread::scope(|scope| {
         for (_, share) in &shares {
@@ -305,7 +304,7 @@ impl Reading<'_> {
         if !(is_whole && same) {
             lock(&self.findings.changed).push(place);
         } else if !begun.begun {
-            hashers.finish(|kind, hash| self.findings.add(kind, at, hash));
+            hashers.finish(|kind, hash| self.findings.agree(kind, at, short(hash), &place));
         }
     }
 }

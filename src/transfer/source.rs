@@ -119,14 +119,14 @@ impl Source {
         let computed = if missing.is_none() {
             Ok(())
         } else {
-            super::read::fingerprints(self, kind, &missing, found)
+            super::read::fingerprints(self, kind, &missing)
         };
         drop(turn);
         computed
     }
 
     /// What is found of fingerprints.
-    pub(super) fn found(&self) -> &Found {
+    pub(super) fn found(&self) -> &Arc<Found> {
         &self.fingerprints.found
     }
 

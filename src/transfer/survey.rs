@@ -330,7 +330,7 @@ impl<'a> Reader<'a> {
         let kept = self.live.kept() + self.staged.kept();
         if kept > LARGE && kept.is_multiple_of(LARGE) {
             // The next one that grows large waits for this one's end.
-            match &self.turn {
+            match &mut self.turn {
                 None => self.turn = Turn::take(),
                 Some(turn) => turn.goes_on(),
             }

@@ -54,7 +54,8 @@ struct State {
     guests: Vec<Guest>,
     first: Option<Instant>,
     begun: bool,
-    findings: Arc<Findings>,
+    /// What the reading finds, once somebody has come.
+    findings: Option<Arc<Findings>>,
 }
 
 /// What one target needs of the reading.
@@ -191,7 +192,7 @@ fn guest(send: Bits, verify: Bits, hash: HashKind, buffer: usize) -> (Guest, Blo
 /// A reading for one target alone.
 pub(super) fn alone(source: &Arc<Source>, send: Bits, verify: Bits, hash: HashKind) -> Stream {
     let (guest, blocks, waits) = guest(send, verify, hash, ALONE);
-    let findings: Arc<Findings> = Arc::default();
+    let findings = Arc::new(Findings::of(source));
     begin(source, vec![guest], &findings);
     Stream {
         blocks,
@@ -214,7 +215,7 @@ impl Meetings {
                 guests: Vec::new(),
                 first: None,
                 begun: false,
-                findings: Arc::default(),
+                findings: None,
             };
             Arc::new(Meeting {
                 state: Mutex::new(state),
@@ -246,7 +247,7 @@ impl Seat<'_> {
         if state.begun {
             // Too late: a reading of its own.
             drop(state);
-            let findings: Arc<Findings> = Arc::default();
+            let findings = Arc::new(Findings::of(source));
             begin(source, vec![guest], &findings);
             return Stream {
                 blocks,
@@ -257,7 +258,8 @@ impl Seat<'_> {
         state.guests.push(guest);
         state.awaited = state.awaited.saturating_sub(1);
         let first = *state.first.get_or_insert_with(Instant::now);
-        let findings = Arc::clone(&state.findings);
+        let findings = || Arc::new(Findings::of(source));
+        let findings = Arc::clone(state.findings.get_or_insert_with(findings));
         self.meeting.bell.notify_all();
         while !state.begun {
             let left = GATHER.saturating_sub(first.elapsed());
@@ -485,6 +487,27 @@ mod tests {
         });
         assert!(taken < 32, "it was waited for: {taken} of 64");
         assert_eq!(whole, 64);
+    }
+
+    /// What readings find is kept once for all of them.
+    #[test]
+    fn a_file_that_another_reading_found_to_be_other_has_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, send) = source(folder.path(), 1);
+        let read = || {
+            let stream = alone(&source, send.clone(), send.clone(), HashKind::Blake2);
+            assert_eq!(take_all(stream.blocks), 4);
+            stream.findings.wait();
+            stream.findings.changed()
+        };
+        assert!(read().is_empty() && read().is_empty());
+        let file = source.root.join("file");
+        let time = std::fs::metadata(&file).unwrap().modified().unwrap();
+        std::fs::write(&file, vec![8; 1 << 20]).unwrap();
+        let written = std::fs::File::options().write(true).open(&file).unwrap();
+        written.set_modified(time).unwrap();
+        // Neither its size nor its time tells.
+        assert_eq!(read(), [file]);
     }
 
     #[test]

@@ -19,9 +19,9 @@ fn lock() -> MutexGuard<'static, Option<Instant>> {
     TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The turn to have a large list, until it is dropped.
+/// The turn to have a large list, until it is dropped, and when that grew last.
 #[derive(Debug)]
-pub(super) struct Turn(());
+pub(super) struct Turn(Instant);
 
 impl Turn {
     /// Waits for it; none where somebody has it for too long.
@@ -41,13 +41,15 @@ impl Turn {
             let waited = IS_FREE.wait_timeout(taken, left);
             taken = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        *taken = Some(Instant::now());
-        Some(Self(()))
+        let now = Instant::now();
+        *taken = Some(now);
+        Some(Self(now))
     }
 
     /// Says that the list still grows.
-    pub(super) fn goes_on(&self) {
-        *lock() = Some(Instant::now());
+    pub(super) fn goes_on(&mut self) {
+        self.0 = Instant::now();
+        *lock() = Some(self.0);
     }
 }
 
@@ -68,7 +70,7 @@ mod tests {
     #[test]
     fn one_has_it_at_a_time_for_as_long_as_it_goes_on() {
         let (zero, long) = (Duration::ZERO, Duration::from_mins(1));
-        let first = Turn::take().unwrap();
+        let mut first = Turn::take().unwrap();
         assert!(Turn::within(zero, long).is_none());
         assert!(Turn::within(long, zero).is_none());
         let (tell, told) = channel();

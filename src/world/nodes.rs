@@ -82,13 +82,12 @@ impl Nodes {
     /// that is brought from here, and takes the less room the more it is like that.
     #[must_use]
     pub fn expecting<'a>(mut self, actions: impl Iterator<Item = &'a Action>) -> Self {
-        let here = actions.filter_map(|action| match action {
+        let mut trees = actions.filter_map(|action| match action {
             Action::StageTree { tree, .. } | Action::ReplaceFiles { tree, .. } => Some(tree),
             _ => None,
         });
         let is_here = |tree: &&Tree| matches!(tree.from, TreeSource::Runner { .. });
-        let tree = here.filter(is_here).next();
-        if let Some(tree) = tree {
+        if let Some(tree) = trees.find(is_here) {
             self.trees.expect(tree);
         }
         self

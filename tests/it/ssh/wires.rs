@@ -118,6 +118,8 @@ struct Flow {
     carried: AtomicUsize,
     /// How long everything takes in each direction.
     length: Duration,
+    /// How many bytes a second go to the server at the most.
+    pace: Option<u32>,
     /// After how many of them the connections that there are break, once.
     breaks_after: Mutex<Option<usize>>,
 }
@@ -129,10 +131,24 @@ impl Wire {
 
     /// A wire on which everything takes so long in each direction.
     pub(crate) fn as_long_as(length: Duration, server: SocketAddr) -> Self {
-        let flow = Arc::new(Flow {
+        let flow = Flow {
             length,
             ..Flow::default()
-        });
+        };
+        Self::with(flow, server)
+    }
+
+    /// A wire on which no more than so many bytes a second go to the server.
+    pub(crate) fn as_slow_as(pace: u32, server: SocketAddr) -> Self {
+        let flow = Flow {
+            pace: Some(pace),
+            ..Flow::default()
+        };
+        Self::with(flow, server)
+    }
+
+    fn with(flow: Flow, server: SocketAddr) -> Self {
+        let flow = Arc::new(flow);
         let shared = Arc::clone(&flow);
         let listener = Listener::new(move |client| {
             let Ok(server) = TcpStream::connect(server) else {
@@ -200,6 +216,10 @@ fn carry(mut from: TcpStream, mut to: TcpStream, flow: &Flow, down: bool) {
         }
         drop(held);
         thread::sleep(flow.length);
+        if let Some(pace) = flow.pace.filter(|_| !down) {
+            let count = u32::try_from(count).unwrap();
+            thread::sleep(Duration::from_secs(1) * count / pace);
+        }
         if down {
             // Whoever has read it finds it counted.
             let carried = flow.carried.fetch_add(count, Ordering::SeqCst) + count;

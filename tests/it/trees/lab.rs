@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -125,6 +126,21 @@ impl Trees {
             cluster,
             tools: None,
         }
+    }
+
+    /// From now on the node is reached at this address.
+    pub(super) fn reach(&self, node: &str, at: SocketAddr) {
+        let servers = self.lab.servers();
+        let server = servers.server(node);
+        for key in server.host_keys() {
+            servers.know(at, &key);
+        }
+        let (is, file) = (server.address(), self.cluster.as_ref().unwrap());
+        let old = format!("address = \"{}\"\nport = {}\n", is.ip(), is.port());
+        let new = format!("address = \"{}\"\nport = {}\n", at.ip(), at.port());
+        let text = fs::read_to_string(file).unwrap();
+        assert!(text.contains(&old));
+        fs::write(file, text.replace(&old, &new)).unwrap();
     }
 
     pub(super) fn is_on_busybox(&self) -> bool {

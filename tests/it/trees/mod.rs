@@ -14,6 +14,7 @@ mod many;
 mod meanwhile;
 mod mounts;
 mod options;
+mod paces;
 mod random;
 mod room;
 mod stays;
