@@ -439,9 +439,7 @@ ew')\" = n ] && [ \"$(readlink s)\" = b ] && ! [ -L l ]
             );
             let mount = "mount -t tmpfs -o size=1m clusterctl-test to/data; echo old >to/data/a; echo old >to/data/b; trap 'cat to/data/a to/data/b; ls -A to/data' EXIT; true";
             for orders in [b"X\0./data/a\0-\0-\0-\0", b"R\0./data/b\0-\0-\0-\0"] {
-                let run = format!(
-                    "sh -c \"$1\" replace \"$PWD/to\" \"$PWD/stage\" \"$PWD/state\" was becomes gnu || code=$?; exit $code"
-                );
+                let run = "sh -c \"$1\" replace \"$PWD/to\" \"$PWD/stage\" \"$PWD/state\" was becomes gnu || code=$?; exit $code";
                 let mut child = Command::new("unshare")
                     .args(["-m", "sh", "-ec", &format!("{mount}; {run}"), "sh", &text])
                     .current_dir(root)

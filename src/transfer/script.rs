@@ -339,7 +339,7 @@ old' ]; [ -L 'l l' ]; ! [ -e new* ]; [ \"$(stat -c %a .)\" = 755 ]; [ -e .to.clu
             };
             let began = Instant::now();
             while is_free() {
-                assert!(began.elapsed() < Duration::from_secs(60));
+                assert!(began.elapsed() < Duration::from_mins(1));
             }
             let words = [prepare().name, &stage, "-", &kept, "{}"];
             let mut new = std::process::Command::new("setsid");
@@ -370,10 +370,10 @@ old' ]; [ -L 'l l' ]; ! [ -e new* ]; [ \"$(stat -c %a .)\" = 755 ]; [ -e .to.clu
             return;
         };
         let make = "mkdir one other bin; ln -s \"$(command -v busybox)\" bin/find; cd one; touch -d @5 a b c d; cd ../other; touch -d @5 d c b a; cd ..; touch -d @5 one other";
-        let made = shell(&["sh"], make, &[])
+        let two_trees = shell(&["sh"], make, &[])
             .current_dir(folder.path())
             .status();
-        assert!(made.unwrap().success());
+        assert!(two_trees.unwrap().success());
         let text = format!(
             "PATH=$PWD/bin:$PATH\n{TOOLS}\n[ \"$(fingerprint one)\" = \"$(fingerprint other)\" ] && [ \"$(fingerprint one)\" != \"$(fingerprint bin)\" ]"
         );
