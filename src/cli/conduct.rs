@@ -106,6 +106,7 @@ impl<'a> Conductor<'a> {
     ) -> Result<Exit> {
         let world = nodes(plan, &secrets).with_connections(hosts);
         fetch(plan, &secrets, |_| true)?;
+        world.read_ahead(plan.steps().map(|(_, step)| &step.action));
         let run = self.new_name()?;
         let folder = self.store.create(&run, &plan.to_json(), undoes)?;
         let log = folder.journal(0)?;
@@ -515,7 +516,6 @@ fn references(plan: &Plan) -> Vec<SecretRef> {
 fn nodes(plan: &Plan, secrets: &Arc<SecretStore>) -> Nodes {
     let reach = Reach::to(plan.nodes.clone(), Arc::clone(secrets));
     Nodes::new(&plan.nodes, Arc::clone(secrets), Arc::new(reach))
-        .expecting(plan.steps().map(|(_, step)| &step.action))
 }
 
 /// Where the secrets are found that doing a step needs.

@@ -78,19 +78,17 @@ impl Nodes {
         }
     }
 
-    /// The same, where these actions are going to be performed: what the nodes have is looked at with a tree in mind
-    /// that is brought from here, and takes the less room the more it is like that.
-    #[must_use]
-    pub fn expecting<'a>(mut self, actions: impl Iterator<Item = &'a Action>) -> Self {
+    /// Reads a tree of this machine that one of these actions brings. What the nodes have is looked at with it in mind
+    /// then, and takes the less room the more it is like that.
+    pub fn read_ahead<'a>(&self, actions: impl Iterator<Item = &'a Action>) {
         let mut trees = actions.filter_map(|action| match action {
             Action::StageTree { tree, .. } | Action::ReplaceFiles { tree, .. } => Some(tree),
             _ => None,
         });
         let is_here = |tree: &&Tree| matches!(tree.from, TreeSource::Runner { .. });
         if let Some(tree) = trees.find(is_here) {
-            self.trees.expect(tree);
+            self.trees.read_ahead(tree);
         }
-        self
     }
 
     /// The same, with connections to nodes that were made already.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,8 @@ use super::watch::Watch;
 use crate::config::NodeName;
 use crate::engine::{Amount, Call, Fault, FaultKind, Look, Teller};
 use crate::plan::{
-    Action, BackupRef, Probe, Reading, RemotePath, RunId, Sha256, StepId, Target, Tree, TreeSource,
+    Action, BackupRef, Millis, Probe, Reading, RemotePath, RunId, Sha256, StepId, Target, Tree,
+    TreeSource,
 };
 use crate::remote::{Input, Line, Output, Patience, RemoteError, Streams};
 use crate::transfer::{
@@ -34,8 +35,6 @@ use crate::transfer::{
 pub(super) struct Trees {
     /// What was read of each source, by where it is and its fingerprint, so that all lanes share it.
     sources: Mutex<BTreeMap<String, Arc<Source>>>,
-    /// One that is going to be brought, and what was read of it.
-    expected: Option<(Tree, OnceLock<Option<Arc<Source>>>)>,
     meetings: Meetings,
     /// For nodes that trees come from: such a reading has a connection of its own.
     connector: Arc<dyn Connect>,
@@ -46,7 +45,6 @@ impl Trees {
     pub(super) fn new(connector: Arc<dyn Connect>, targets: &BTreeMap<NodeName, Target>) -> Self {
         Self {
             sources: Mutex::default(),
-            expected: None,
             meetings: Meetings::default(),
             connector,
             targets: targets.clone(),
@@ -84,25 +82,19 @@ impl Trees {
         Ok(source)
     }
 
-    /// What is on the nodes is mostly like this one, which is going to be brought to them.
-    pub(super) fn expect(&mut self, tree: &Tree) {
-        self.expected = Some((tree.clone(), OnceLock::new()));
+    /// Reads a tree that is going to be brought, before anything waits for that.
+    pub(super) fn read_ahead(&self, tree: &Tree) {
+        if let Ok(rules) = rules(&tree.exclude) {
+            // Why it can't be read, the step tells that needs it.
+            let _ = self.source(tree, &rules, &Watch::unbroken(Millis(0)));
+        }
     }
 
-    /// A tree that what is on the nodes is mostly like, if one is known.
-    fn any(&self, watch: &Watch<'_>) -> Option<Arc<Source>> {
-        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(source) = sources.values().next() {
-            return Some(Arc::clone(source));
-        }
-        drop(sources);
-        let (tree, read) = self.expected.as_ref()?;
-        // Once, and why it can't be read the step tells that needs it.
-        let read = read.get_or_init(|| {
-            let rules = rules(&tree.exclude).ok()?;
-            self.source(tree, &rules, watch).ok()
-        });
-        read.clone()
+    /// A tree that what is on the nodes is mostly like, if one was read.
+    fn any(&self) -> Option<Arc<Source>> {
+        // Who is waited for while one is read has its own time for that, and not the one of a look.
+        let sources = self.sources.try_lock().ok()?;
+        sources.values().next().cloned()
     }
 
     /// Why a tree can't come from where it is, if the plan does not say where that is.
@@ -220,7 +212,7 @@ pub(super) fn observe(
                 return Ok(Some(was));
             }
             let rules = rules(exclude)?;
-            let like = trees.any(watch);
+            let like = trees.any();
             let survey = with_exec(node, watch, |exec, patience| {
                 transfer::survey(exec, path.as_str(), None, None, like.as_deref(), patience)
             })?;
@@ -328,6 +320,27 @@ struct Brought {
     known: Known,
     orders: Vec<u8>,
     archives: transfer::Archives,
+}
+
+impl Brought {
+    fn of(bring: &Bring<'_>, stage: String, survey: &transfer::Survey, delta: Delta) -> Self {
+        let known = Known {
+            was: Sha256::from_raw(&delta.was),
+            becomes: bring.becomes.clone(),
+            exclude: bring.tree.exclude.clone(),
+        };
+        let was = match survey.standing {
+            Standing::Folder => known.was.as_str().to_owned(),
+            _ => ABSENT.to_owned(),
+        };
+        Self {
+            stage,
+            was,
+            known,
+            archives: survey.archives,
+            orders: delta.into_orders(),
+        }
+    }
 }
 
 /// Tells how far a tree has come, from time to time.
@@ -501,22 +514,7 @@ impl Work<'_> {
                 };
                 no_room(error, bring, rest)
             })?;
-            let known = Known {
-                was: Sha256::from_raw(&delta.was),
-                becomes: bring.becomes.clone(),
-                exclude: tree.exclude.clone(),
-            };
-            let was = match survey.standing {
-                Standing::Folder => known.was.as_str().to_owned(),
-                _ => ABSENT.to_owned(),
-            };
-            Ok(Brought {
-                stage,
-                was,
-                known,
-                archives: survey.archives,
-                orders: delta.into_orders(),
-            })
+            Ok(Brought::of(bring, stage, &survey, delta))
         })
     }
 
