@@ -56,7 +56,7 @@ const REACHED: [RemoteErrorKind; 6] = [
 
 /// Copy a folder to many nodes at once, whole or not at all.
 ///
-/// Only what differs is sent, from one reading for all nodes. It is staged beside
+/// Only what differs is sent, from one reading for near nodes. It is staged beside
 /// its place on each node, verified by a strong hash and swapped in; the tree that
 /// was there is kept until `clusterctl cleanup`, and `clusterctl undo` swaps it
 /// back. What is only in the old tree is carried over, unless --delete is given.
