@@ -374,7 +374,7 @@ fn goes_on(trees: &Trees) {
     let stage = trees.hidden().pop().unwrap();
     let arrived = fs::metadata(trees.path(&stage).join("big")).unwrap();
     trees
-        .push_from("n1", "n2", "dst", &["--lock-wait", "30s"])
+        .push_from("n1", "n2", "dst", &["--lock-wait", "120s"])
         .is(0);
     trees.judge("dst", &[]);
     let now = fs::metadata(trees.path("dst/big")).unwrap();
@@ -444,11 +444,11 @@ fn a_runner_that_is_killed_leaves_a_whole_tree() {
         );
         if trees.lab.latest().is_some_and(|(_, fate)| fate != "done") {
             trees
-                .call(&["resume", "latest", "--yes", "--lock-wait", "30s"])
+                .call(&["resume", "latest", "--yes", "--lock-wait", "120s"])
                 .is(0);
         } else if is_old {
             trees
-                .push_from("n1", "n2", "dst", &["--lock-wait", "30s"])
+                .push_from("n1", "n2", "dst", &["--lock-wait", "120s"])
                 .is(0);
         }
         trees.judge("dst", &[]);

@@ -362,11 +362,11 @@ fn killed_at_any_instant(make: fn() -> Trees) {
         }
         if trees.lab.latest().is_some_and(|(_, fate)| fate != "done") {
             trees
-                .call(&["resume", "latest", "--yes", "--lock-wait", "30s"])
+                .call(&["resume", "latest", "--yes", "--lock-wait", "120s"])
                 .is(0);
         } else {
             trees
-                .push("dst", &["--in-place", "--delete", "--lock-wait", "30s"])
+                .push("dst", &["--in-place", "--delete", "--lock-wait", "120s"])
                 .is(0);
         }
         trees.judge("dst", &[]);

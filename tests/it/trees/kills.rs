@@ -95,10 +95,10 @@ fn hit_at_any_instant(make: fn() -> Trees, blow: Blow) {
         }
         if trees.lab.latest().is_some_and(|(_, fate)| fate != "done") {
             trees
-                .call(&["resume", "latest", "--yes", "--lock-wait", "30s"])
+                .call(&["resume", "latest", "--yes", "--lock-wait", "120s"])
                 .is(0);
         } else if is_old {
-            trees.push(to, &["--delete", "--lock-wait", "30s"]).is(0);
+            trees.push(to, &["--delete", "--lock-wait", "120s"]).is(0);
         }
         trees.judge(to, &[]);
     }

@@ -189,10 +189,12 @@ fn a_killed_swap_of_entries_is_brought_to_its_end() {
         killed += u32::from(going.kill_after(chance.instant_in(length)));
         if trees.lab.latest().is_some_and(|(_, fate)| fate != "done") {
             trees
-                .call(&["resume", "latest", "--yes", "--lock-wait", "30s"])
+                .call(&["resume", "latest", "--yes", "--lock-wait", "120s"])
                 .is(0);
         } else {
-            trees.push("dst", &["--delete", "--lock-wait", "30s"]).is(0);
+            trees
+                .push("dst", &["--delete", "--lock-wait", "120s"])
+                .is(0);
         }
         trees.judge("dst", &["--exclude=/.dst.clusterctl-*"]);
     }
