@@ -428,7 +428,6 @@ impl Work<'_> {
         let seat = trees.meetings.expect(&key, bring.company.len());
         let source = trees.source(tree, &rules, self.watch)?;
         let is_near = trees.is_near(tree, self.node.name);
-        let pull = self.pull(tree, is_near, trees)?;
         let names = self.names(to)?;
         let broken_off = || self.watch.is_broken_off();
         let bulk = |load| {
@@ -473,6 +472,10 @@ impl Work<'_> {
                 return Err(LandError::Changed(what));
             }
             check_loses_nothing(&delta, &survey, bring, &rules)?;
+            let pull = match delta.bytes {
+                0 => None,
+                _ => self.pull(tree, is_near, trees, patience)?,
+            };
             survey.forget_entries();
             let of = Amount {
                 bytes: delta.bytes,
@@ -530,13 +533,17 @@ impl Work<'_> {
     }
 
     /// How the node gets content by itself from the one that has it, where it shall and does not have it itself.
-    fn pull(&self, tree: &Tree, is_near: bool, trees: &Trees) -> Result<Option<Pull>, Fault> {
+    fn pull(
+        &self,
+        tree: &Tree,
+        is_near: bool,
+        trees: &Trees,
+        patience: &Patience<'_>,
+    ) -> Result<Option<Pull>, RemoteError> {
         match &tree.from {
             TreeSource::Node { node, .. } if tree.direct && !is_near => {
-                let broken_off = || self.watch.is_broken_off();
-                let patience = self.watch.patience(&broken_off);
-                let pull = trees.connector.pull(self.node.name, node, &patience);
-                pull.map(Some).map_err(|error| fault(error, Asked::ToLook))
+                let pull = trees.connector.pull(self.node.name, node, patience);
+                pull.map(Some)
             }
             _ => Ok(None),
         }

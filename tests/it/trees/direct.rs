@@ -204,7 +204,7 @@ fn what_is_in_the_way_of_pulling_is_told_before_anything_is_done() {
         assert_eq!(trees.hidden(), [""; 0]);
         told
     };
-    // The key of the node that has the tree is another one for the one that pulls.
+    // An agent without keys opens no door.
     let remove = |key: &str| {
         let mut command = std::process::Command::new("ssh-add");
         command.env("SSH_AUTH_SOCK", servers.path("agent"));
@@ -221,6 +221,10 @@ fn what_is_in_the_way_of_pulling_is_told_before_anything_is_done() {
     );
     drop(agent);
     expect(&["no agent of SSH answers", "ssh-add"], 30);
+    // Where nothing has to be pulled, nothing is in the way.
+    sh(&trees.path("."), "cp -a src same; chmod 711 same/a");
+    trees.push_from("n1", "n2", "same", &["--direct"]).is(0);
+    trees.judge("same", &[]);
     let told = trees
         .push_from("n1", "n2", "dst", &["--direct", "--limit-rate", "1M"])
         .is(2);
