@@ -20,20 +20,12 @@ use crate::fleet::each;
 use crate::plan::{RemotePath, Sha256, Target, Tree, TreeSource};
 use crate::primitives::push_tree::{Circumstances, Found, Summary, plan, size};
 use crate::remote::{Host, Line, Patience, RemoteErrorKind, Streams};
-use crate::transfer::{self, Archives, Delta, LandError, Rules, Source, Standing, Survey, Wanted};
+use crate::transfer::{self, Delta, LandError, Rules, Source, Standing, Survey, Wanted};
 use crate::view::table::{Column, Table};
 use crate::world::Connect as _;
 
 /// On how many nodes is looked at once.
 const WIDTH: usize = 32;
-
-/// What is in the way of pulling by itself though the node is reached.
-const NO_WAY: [RemoteErrorKind; 4] = [
-    RemoteErrorKind::Unsupported,
-    RemoteErrorKind::NoCredentials,
-    RemoteErrorKind::UnknownKey,
-    RemoteErrorKind::Configuration,
-];
 
 /// How long finding out how fast a line is may take, before nothing is foretold.
 const MEASURE: Duration = Duration::from_secs(10);
@@ -458,8 +450,9 @@ impl Looking<'_> {
             let hint = "make room on that file system; `clusterctl cleanup` removes old trees";
             return Err(Refusal::new(Exit::Forbidden, what).hint(hint).into());
         }
-        if delta.bytes > 0 {
-            self.check_pull((node, target), survey.archives, &patience)?;
+        if let Some(from) = self.origin.filter(|_| self.args.direct && delta.bytes > 0) {
+            let to = (node, target, survey.archives);
+            from.check_pull(to, self.source, self.reach, &patience)?;
         }
         let found = Found {
             node: node.clone(),
@@ -483,43 +476,6 @@ impl Looking<'_> {
             },
         };
         Ok((found, host))
-    }
-
-    /// Whether a node can pull from the one that has the tree, where it shall.
-    fn check_pull(
-        &self,
-        (node, target): (&NodeName, &Target),
-        archives: Archives,
-        patience: &Patience<'_>,
-    ) -> Result<()> {
-        let Some(from) = self.origin.filter(|_| self.args.direct) else {
-            return Ok(());
-        };
-        if from.target.is_same_user(target) {
-            return Ok(());
-        }
-        let pull = self.reach.pull(node, &from.node, patience);
-        let possible = pull
-            .map_err(LandError::from)
-            .and_then(|pull| pull.is_possible(self.source, archives, patience));
-        possible.map_err(|error| match error {
-            LandError::Said { said, .. } => {
-                let hint = format!(
-                    "see on {node} whether it reaches {} as you do, with `ssh -A`; or leave --direct out",
-                    from.node
-                );
-                Refusal::new(Exit::Forbidden, format!("{node}: {said}"))
-                    .hint(hint)
-                    .into()
-            }
-            LandError::Remote(error) if NO_WAY.contains(&error.kind) => {
-                let hint = error.hint.unwrap_or_else(|| "leave --direct out".to_owned());
-                Refusal::new(Exit::Forbidden, format!("{node}: {}", error.what))
-                    .hint(hint)
-                    .into()
-            }
-            other => of_land(node, &other),
-        })
     }
 
     /// Whether the tree would be copied into itself, or over itself.

@@ -11,13 +11,21 @@ use super::refusal::Refusal;
 use crate::config::{Cluster, NodeName, Selection};
 use crate::exit::Exit;
 use crate::plan::{RemotePath, Target};
-use crate::remote::Patience;
-use crate::transfer::{self, LandError, Rules, Source};
+use crate::remote::{Patience, RemoteErrorKind};
+use crate::transfer::{self, Archives, LandError, Rules, Source};
 use crate::world::Connect as _;
 
 /// How a source on a node is given.
 const FROM: &str =
     "give it as NODE:PATH, such as ucd1:/opt/app, with an absolute path without `..`";
+
+/// What is in the way of pulling by itself though the node is reached.
+const NO_WAY: [RemoteErrorKind; 4] = [
+    RemoteErrorKind::Unsupported,
+    RemoteErrorKind::NoCredentials,
+    RemoteErrorKind::UnknownKey,
+    RemoteErrorKind::Configuration,
+];
 
 /// A folder of a node that the tree comes from.
 pub(super) struct Origin {
@@ -40,6 +48,41 @@ pub(super) fn origin(given: &str, cluster: &Cluster) -> Result<Origin> {
 }
 
 impl Origin {
+    /// Whether a node can pull from this one by itself.
+    pub(super) fn check_pull(
+        &self,
+        (node, target, archives): (&NodeName, &Target, Archives),
+        source: &Source,
+        reach: &Reach,
+        patience: &Patience<'_>,
+    ) -> Result<()> {
+        if self.target.is_same_user(target) {
+            return Ok(());
+        }
+        let pull = reach.pull(node, &self.node, patience);
+        let possible = pull
+            .map_err(LandError::from)
+            .and_then(|pull| pull.is_possible(source, archives, patience));
+        possible.map_err(|error| match error {
+            LandError::Said { said, .. } => {
+                let hint = format!(
+                    "see on {node} whether it reaches {} as you do, with `ssh -A`; or leave --direct out",
+                    self.node
+                );
+                Refusal::new(Exit::Forbidden, format!("{node}: {said}"))
+                    .hint(hint)
+                    .into()
+            }
+            LandError::Remote(error) if NO_WAY.contains(&error.kind) => {
+                let hint = error.hint.unwrap_or_else(|| "leave --direct out".to_owned());
+                Refusal::new(Exit::Forbidden, format!("{node}: {}", error.what))
+                    .hint(hint)
+                    .into()
+            }
+            other => of_land(node, &other),
+        })
+    }
+
     /// Asks the node what the folder contains.
     pub(super) fn survey(&self, reach: &Arc<Reach>, rules: &Rules) -> Result<Source> {
         let (name, way) = (self.node.clone(), Arc::clone(reach));

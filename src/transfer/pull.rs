@@ -120,12 +120,10 @@ impl Pull {
     fn explained(&self, error: LandError) -> LandError {
         let from = &self.from;
         match error {
-            LandError::Said { said, .. } if CHANGED.iter().any(|words| said.contains(words)) => {
-                LandError::Changed(format!(
-                    "the source changed while it was read: {from}: {said}"
-                ))
-            }
-            LandError::Said { said, code } if error_is_ours(code) => LandError::Said {
+            LandError::Said { said, .. } if tells_of_change(&said) => LandError::Changed(format!(
+                "the source changed while it was read: {from}: {said}"
+            )),
+            LandError::Said { said, code } if code != script::FULL => LandError::Said {
                 said: format!(
                     "it can't pull from {from} by itself: {said}; without --direct, the tree goes through the machine that \
                      runs this"
@@ -137,11 +135,37 @@ impl Pull {
     }
 }
 
-/// Whether the disk being full is not the reason.
-fn error_is_ours(code: i64) -> bool {
-    code != script::FULL
+/// Whether the tar of the machine that has the tree says that files are not what they were. `ssh` has some of these words
+/// for files of its own.
+fn tells_of_change(said: &str) -> bool {
+    let mut of_tar = said.lines().filter_map(|line| line.strip_prefix("tar: "));
+    of_tar.any(|line| CHANGED.iter().any(|words| line.contains(words)))
 }
 
 fn here(what: &str) -> LandError {
     RemoteError::new(RemoteErrorKind::Here, what).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_tar_tells_that_files_changed() {
+        for said in [
+            "tar: ./a: file changed as we read it",
+            "x\ntar: ./a: File removed before we read it",
+            "tar: ./a: Cannot stat: No such file or directory\ntar: Exiting with failure status",
+            "tar: ./a: No such file or directory",
+        ] {
+            assert!(tells_of_change(said), "{said}");
+        }
+        for said in [
+            "no such identity: /root/.ssh/id: No such file or directory\nPermission denied (publickey).",
+            "ssh: Could not resolve hostname n1: Name or service not known",
+            "tar: Exiting with failure status due to previous errors",
+        ] {
+            assert!(!tells_of_change(said), "{said}");
+        }
+    }
 }

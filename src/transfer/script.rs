@@ -37,7 +37,7 @@ script!(pub(super) unpack, "land/unpack.sh");
 script!(pub(super) verify, "land/verify.sh");
 script!(pub(super) extended, "from/extended.sh");
 script!(pub(super) content, "from/content.sh");
-script!(pub(super) pull, "from/pull.sh");
+script!(pub(super) pull, "land/pull.sh");
 script!(pub(super) sums, "from/sums.sh");
 script!(pub(super) discard, "land/discard.sh");
 script!(pub(super) modes, "land/modes.sh");
