@@ -11,7 +11,7 @@ use super::list::List;
 use super::pack::{Pack, Which};
 use super::read::Findings;
 use super::script::{self, LandError};
-use super::split::{Share, portions, split};
+use super::split::{Share, folders_of, portions, split};
 use super::survey::Archives;
 use super::tee::{Blocks, Seat, Stream, alone};
 use super::throttle::{Limit, RealClock, Throttle};
@@ -62,6 +62,7 @@ impl Landing<'_> {
         };
         // The others need not wait for one that reads for itself.
         drop(seat);
+        self.make_folders(stage)?;
         let shares = split(
             &self.source.manifest,
             &delta.send,
@@ -118,6 +119,18 @@ impl Landing<'_> {
             findings: all,
             waits,
         })
+    }
+
+    /// Makes the folders of what is sent: several archives that make the same one get into each other's way.
+    fn make_folders(&self, stage: &str) -> Result<(), LandError> {
+        let manifest = &self.source.manifest;
+        let folders = folders_of(manifest, &self.delta.send);
+        if folders.is_none() {
+            return Ok(());
+        }
+        let mut list = List::new(manifest, &folders, &[]);
+        self.run(script::folders(), &[stage], Input::Reader(&mut list))
+            .map(|_| ())
     }
 
     /// Whether what is sent can come in parts: what makes links last of all can't do so, and another machine reads for all

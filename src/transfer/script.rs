@@ -32,6 +32,7 @@ script!(pub(super) survey, "survey.sh");
 script!(pub(super) place, "place.sh");
 script!(pub(super) note, "land/note.sh");
 script!(pub(super) prepare, "land/prepare.sh");
+script!(pub(super) folders, "land/folders.sh");
 script!(pub(super) carry, "land/carry.sh");
 script!(pub(super) unpack, "land/unpack.sh");
 script!(pub(super) verify, "land/verify.sh");
@@ -164,6 +165,7 @@ mod tests {
             place(),
             note(),
             prepare(),
+            folders(),
             carry(),
             unpack(),
             verify(),

@@ -56,6 +56,24 @@ pub(super) fn split(manifest: &Manifest, send: &Bits, verify: &Bits, count: usiz
     shares
 }
 
+/// The folders that some entries are in, but for the tree itself.
+pub(super) fn folders_of(manifest: &Manifest, which: &Bits) -> Bits {
+    let mut folders = Bits::default();
+    let mut last: &[u8] = b"";
+    for (_, entry) in manifest.iter().filter(|(at, _)| which.has(*at)) {
+        let path = manifest.path(entry);
+        let end = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        let folder = &path[..end];
+        if folder != last {
+            last = folder;
+            if let Some(at) = manifest.find(folder) {
+                folders.add(at);
+            }
+        }
+    }
+    folders
+}
+
 /// Parts of some entries, in their order, whose content is about equally long; at the least one.
 pub(super) fn portions(manifest: &Manifest, which: &Bits, count: usize) -> Vec<Bits> {
     let count = count.max(1);
@@ -79,25 +97,51 @@ mod tests {
     use super::super::manifest::{Known, Time};
     use super::*;
 
+    fn known(kind: Kind, size: u64, shared: Option<(u64, u64)>) -> Known {
+        Known {
+            kind,
+            mode: 0o644,
+            owner: (0, 0),
+            changed: Time {
+                seconds: 1,
+                nanos: 0,
+            },
+            size,
+            sparse: false,
+            taken: 0,
+            shared,
+        }
+    }
+
+    #[test]
+    fn folders_are_those_that_something_is_in() {
+        let mut tree = Manifest::default();
+        for folder in ["", "a", "a/b", "a/b/c", "d", "e"] {
+            let known = known(Kind::Folder, 0, None);
+            tree.add(folder.as_bytes(), b"", &known).unwrap();
+        }
+        for file in ["a/1", "a/b/c/2", "a/b/c/3", "d/4", "5"] {
+            let known = known(Kind::File, 1, None);
+            tree.add(file.as_bytes(), b"", &known).unwrap();
+        }
+        tree.settle();
+        let mut send = Bits::default();
+        for file in ["a/1", "a/b/c/2", "a/b/c/3", "5"] {
+            send.add(tree.find(file.as_bytes()).unwrap());
+        }
+        let folders = folders_of(&tree, &send);
+        let named = tree.iter().filter(|(at, _)| folders.has(*at));
+        let named: Vec<_> = named.map(|(_, entry)| tree.path(entry)).collect();
+        assert_eq!(named, [&b"a"[..], b"a/b/c"]);
+    }
+
     #[test]
     fn every_entry_has_one_share_and_all_are_about_as_large() {
         let mut tree = Manifest::default();
         let (mut send, mut verify) = (Bits::default(), Bits::default());
         for number in 0..1000_u64 {
-            let known = Known {
-                kind: Kind::File,
-                mode: 0o644,
-                owner: (0, 0),
-                changed: Time {
-                    seconds: 1,
-                    nanos: 0,
-                },
-                size: number * 100,
-                sparse: false,
-                taken: 0,
-                // The last two are one file.
-                shared: (number >= 998).then_some((1, 1)),
-            };
+            // The last two are one file.
+            let known = known(Kind::File, number * 100, (number >= 998).then_some((1, 1)));
             tree.add(format!("{number:04}").as_bytes(), b"", &known)
                 .unwrap();
         }

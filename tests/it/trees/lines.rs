@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -24,6 +24,8 @@ const LARGE: &str = "head -c 60000000 /dev/urandom >large";
 #[derive(Default)]
 struct Counting {
     archives: AtomicUsize,
+    /// What has to be in the stage before any of them is unpacked.
+    before: Vec<PathBuf>,
     refuses: bool,
 }
 
@@ -35,6 +37,9 @@ impl Host for Counting {
         patience: &Patience<'_>,
     ) -> Result<Exit, RemoteError> {
         if line.words().iter().any(|word| word == "clusterctl-unpack") {
+            for path in &self.before {
+                assert!(path.is_dir(), "{}", path.display());
+            }
             self.archives.fetch_add(1, Ordering::SeqCst);
         }
         if self.refuses {
@@ -109,7 +114,14 @@ fn several_connections_bring_a_tree_as_one_does() {
     );
     // Further names of files that another connection brings.
     sh(&from, "ln m/3/3 m/also; ln m/3/3 also; ln m/5/5 a/five");
-    let lines: Vec<Arc<Counting>> = (0..4).map(|_| Arc::default()).collect();
+    // Two archives that make the same folder get into each other's way.
+    let staged = folder.path().join(".stage-1");
+    let before: Vec<_> = (0..7).map(|at| staged.join(format!("m/{at}"))).collect();
+    let line = || Counting {
+        before: before.clone(),
+        ..Counting::default()
+    };
+    let lines: Vec<_> = (0..4).map(|_| Arc::new(line())).collect();
     let (moved, of) = stage(&from, &to, &lines).unwrap();
     assert!(moved > 1_000_000 && moved <= of, "{moved} of {of}");
     for line in &lines {
