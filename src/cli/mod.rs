@@ -18,6 +18,7 @@ mod lock;
 mod man;
 mod props;
 mod push;
+mod push_look;
 mod push_origin;
 mod reach;
 mod refusal;

@@ -1,50 +1,25 @@
 //! `push`.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use super::context::{Context, TOOL, hooks, target};
 use super::decide::{Secrets, decide};
 use super::global::Changing;
+use super::push_look::Looking;
 use super::push_origin::{Origin, origin};
 use super::reach::Reach;
 use super::refusal::Refusal;
 use crate::config::{Cluster, NodeName, Selection};
 use crate::exit::Exit;
-use crate::fleet::each;
-use crate::plan::{RemotePath, Sha256, Target, Tree, TreeSource};
+use crate::plan::{Compression, RemotePath, Sha256, Target, Tree, TreeSource};
 use crate::primitives::push_tree::{Circumstances, Found, Summary, plan, size};
-use crate::remote::{Host, Line, Patience, RemoteErrorKind, Streams};
-use crate::transfer::{self, Delta, LandError, Rules, Source, Standing, Survey, Wanted};
+use crate::transfer::{Rules, Source, Zip};
 use crate::view::table::{Column, Table};
-use crate::world::Connect as _;
-
-/// On how many nodes is looked at once.
-const WIDTH: usize = 32;
-
-/// How long finding out how fast a line is may take, before nothing is foretold.
-const MEASURE: Duration = Duration::from_secs(10);
-
-/// How long looking at a node may take.
-pub(super) const LOOK: Duration = Duration::from_mins(10);
-
-/// How long comparing the contents of files may take, which both sides have to read.
-const CONTENTS: Duration = Duration::from_hours(12);
-
-/// What is wrong with a node that is reached.
-const REACHED: [RemoteErrorKind; 6] = [
-    RemoteErrorKind::TimedOut,
-    RemoteErrorKind::Cancelled,
-    RemoteErrorKind::TooLong,
-    RemoteErrorKind::TooMuch,
-    RemoteErrorKind::Stream,
-    RemoteErrorKind::Here,
-];
 
 /// Copy a folder to many nodes at once, whole or not at all.
 ///
@@ -109,7 +84,7 @@ pub(super) struct Push {
     /// Have the nodes pull what they lack from the node of --from by themselves, with your agent, and not through this
     /// machine: your agent is forwarded to them for that time, which root there could use.
     #[arg(long, requires = "from", conflicts_with_all = ["limit_rate", "source"])]
-    direct: bool,
+    pub(super) direct: bool,
 
     /// Leave this out, and alone on the nodes: a rule as in a .gitignore; may be given more than once.
     #[arg(long, value_name = "RULE")]
@@ -117,7 +92,7 @@ pub(super) struct Push {
 
     /// Leave away what is on the nodes and not in SRC.
     #[arg(long)]
-    delete: bool,
+    pub(super) delete: bool,
 
     /// Say for each node how much would change, and change nothing.
     #[arg(long, conflicts_with_all = ["plan", "out"])]
@@ -125,27 +100,72 @@ pub(super) struct Push {
 
     /// Replace files where they are, one by one, and don't swap whole trees; it can't be taken back.
     #[arg(long)]
-    in_place: bool,
+    pub(super) in_place: bool,
 
     /// Tell by content (BLAKE2 or SHA-256) which files are the same, and not by size and time.
     #[arg(long)]
-    checksum: bool,
+    pub(super) checksum: bool,
 
     /// Let everything belong to this user and group there, names or numbers; without a group, to the user's own.
     #[arg(long, value_name = "USER[:GROUP]", value_parser = owner)]
-    owner: Option<String>,
+    pub(super) owner: Option<String>,
 
     /// Send at most so many bytes a second to each node; k, M and G stand for thousands, millions, billions.
     #[arg(long, value_name = "RATE", value_parser = rate)]
-    limit_rate: Option<u64>,
+    pub(super) limit_rate: Option<u64>,
+
+    /// Make what is sent smaller on its way: `auto` where a look at the tree and at the line tells that this is faster,
+    /// and the node has zstd.
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        default_value_t = Compress::Auto,
+        default_missing_value = "zstd",
+        num_args = 0..=1,
+        require_equals = true,
+        conflicts_with = "direct"
+    )]
+    pub(super) compress: Compress,
 
     /// Give unchanged files a second name in the new tree instead of copying them: only for trees in which nothing is
     /// ever written in place, since both trees, and the undo, then have the same file.
     #[arg(long, conflicts_with = "in_place")]
-    link_unchanged: bool,
+    pub(super) link_unchanged: bool,
 
     #[command(flatten)]
     changing: Changing,
+}
+
+/// Whether what is sent is made smaller on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Compress {
+    /// Where it is worth it.
+    Auto,
+    /// Never.
+    Never,
+    /// By zstd, always.
+    Zstd,
+}
+
+impl From<Compress> for Compression {
+    fn from(how: Compress) -> Self {
+        match how {
+            Compress::Auto => Self::Auto,
+            Compress::Never => Self::Never,
+            Compress::Zstd => Self::Zstd,
+        }
+    }
+}
+
+impl From<Compress> for Zip {
+    fn from(how: Compress) -> Self {
+        match how {
+            Compress::Auto => Self::Auto,
+            Compress::Never => Self::Never,
+            Compress::Zstd => Self::Always,
+        }
+    }
 }
 
 /// A user, or a user and a group.
@@ -324,6 +344,7 @@ fn circumstances(
             owner: args.owner.clone(),
             link_unchanged: args.link_unchanged,
             direct: args.direct,
+            compress: args.compress.into(),
             rate: args.limit_rate,
         },
         to,
@@ -332,258 +353,6 @@ fn circumstances(
         made_at: jiff::Timestamp::now(),
         hooks: hooks(cluster),
     })
-}
-
-/// Connections by which nodes were looked at.
-type Hosts = BTreeMap<NodeName, Arc<dyn Host>>;
-
-/// Looking at nodes.
-struct Looking<'a> {
-    source: &'a Source,
-    origin: Option<&'a Origin>,
-    rules: &'a Rules,
-    args: &'a Push,
-    to: &'a RemotePath,
-    on: &'a Selection,
-    reach: &'a Reach,
-}
-
-impl Looking<'_> {
-    /// What is found on the nodes that can be reached. The others are told of.
-    fn at_all(
-        &self,
-        targets: &[(NodeName, Target)],
-        context: &Context,
-    ) -> Result<(Vec<Found>, Hosts)> {
-        let answers = each(targets, WIDTH, |(node, target)| self.at(node, target));
-        let mut found = Vec::new();
-        let mut hosts = Hosts::new();
-        let mut unreached = Vec::new();
-        for ((node, _), answer) in targets.iter().zip(answers) {
-            match answer {
-                Ok((one, host)) => {
-                    found.push(one);
-                    hosts.insert(node.clone(), host);
-                }
-                Err(error) if super::refusal::exit(&error) == Exit::Unreachable => {
-                    unreached.push((node, error));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let last = if found.is_empty() {
-            unreached.pop()
-        } else {
-            None
-        };
-        for (node, error) in &unreached {
-            let text = format!("{node} is left out, since it was not reached: {error:#}\n");
-            context.io.err.print(&text);
-        }
-        match last {
-            Some((_, error)) => Err(error),
-            None => Ok((found, hosts)),
-        }
-    }
-
-    /// Finds out how fast the lines are by which much shall be sent. All at once, since that is how it will be sent.
-    fn measure(&self, found: &mut [Found], hosts: &Hosts) {
-        if self.origin.is_some() {
-            // How fast it comes from there can't be told without reading some of it.
-            return;
-        }
-        let is_worth_it =
-            |one: &&mut Found| one.summary.bytes >= transfer::WORTH_IT && !one.target.is_local();
-        let mut many: Vec<_> = found.iter_mut().filter(is_worth_it).collect();
-        let paces = each(&many, WIDTH, |one| {
-            let host = hosts.get(&one.node)?;
-            let exec = |line: &Line, streams: Streams<'_>, patience: &Patience<'_>| {
-                host.exec(line, streams, patience)
-            };
-            transfer::pace(&exec, one.summary.bytes, &Patience::unbroken(MEASURE))
-        });
-        for (one, pace) in many.iter_mut().zip(paces) {
-            one.pace = pace;
-        }
-    }
-
-    fn at(&self, node: &NodeName, target: &Target) -> Result<(Found, Arc<dyn Host>)> {
-        let patience = Patience::unbroken(LOOK);
-        let told = |error: LandError| of_land(node, &error);
-        let host = self
-            .reach
-            .connect(node, &patience)
-            .map_err(|error| told(error.into()))?;
-        let exec = |line: &Line, streams: Streams<'_>, patience: &Patience<'_>| {
-            host.exec(line, streams, patience)
-        };
-        let owner = self.args.owner.as_deref();
-        let like = Some(self.source);
-        let survey = transfer::survey(&exec, self.to.as_str(), None, owner, like, &patience)
-            .map_err(told)?;
-        self.check(node, target, &survey)?;
-        let same = if self.args.checksum {
-            let patience = Patience::unbroken(CONTENTS);
-            let same = transfer::same_content(&exec, self.source, &survey, &patience);
-            Some(same.map_err(told)?)
-        } else {
-            None
-        };
-        let wanted = Wanted {
-            delete: self.args.delete,
-            in_place: self.args.in_place,
-            link_unchanged: self.args.link_unchanged,
-            same: same.as_ref(),
-        };
-        let delta = Delta::between(&self.source.manifest, &survey, self.rules, wanted);
-        if let Some(lost) = delta.lost.first() {
-            let lost = String::from_utf8_lossy(lost);
-            let what = format!(
-                "{node}: {lost} is excluded and would be lost: the source has something else there or where its folder is"
-            );
-            return Err(Refusal::new(Exit::Forbidden, what).into());
-        }
-        if !delta.is_none()
-            && let Some(lack) = delta.lack(&survey)
-        {
-            let what = format!("{node}: there is no room for {}: {lack}", self.to);
-            let hint = "make room on that file system; `clusterctl cleanup` removes old trees";
-            return Err(Refusal::new(Exit::Forbidden, what).hint(hint).into());
-        }
-        if let Some(from) = self.origin.filter(|_| self.args.direct && delta.bytes > 0) {
-            let to = (node, target, survey.archives);
-            from.check_pull(to, self.source, self.reach, &patience)?;
-        }
-        let found = Found {
-            node: node.clone(),
-            target: target.clone(),
-            is: (survey.standing == Standing::Folder).then(|| Sha256::from_raw(&delta.was)),
-            becomes: Sha256::from_raw(&delta.becomes),
-            summary: Summary {
-                files: delta.files,
-                bytes: delta.bytes,
-                kept: delta.kept,
-                changed: delta.changed,
-                removed: delta.removed,
-            },
-            pace: None,
-            at_once: survey.exchange != "none",
-            mounted: survey.mounted,
-            losses: if delta.is_none() {
-                Vec::new()
-            } else {
-                transfer::losses(&self.source.manifest, &survey)
-            },
-        };
-        Ok((found, host))
-    }
-
-    /// Whether the tree would be copied into itself, or over itself.
-    fn check_apart(&self, node: &NodeName, target: &Target, survey: &Survey) -> Result<()> {
-        let is_same_machine = match self.origin {
-            Some(from) => from.node == *node || from.target.is_same_user(target),
-            None => target.is_local(),
-        };
-        let (from, to) = (&self.source.root, Path::new(&survey.real));
-        if !is_same_machine || !(from.starts_with(to) || to.starts_with(from)) {
-            return Ok(());
-        }
-        let shown = from.display();
-        let what = if from == to {
-            format!(
-                "{node}: {} is the very folder that the tree comes from",
-                self.to
-            )
-        } else {
-            format!(
-                "{node}: {} and {shown}, which the tree comes from, are one in the other",
-                self.to
-            )
-        };
-        let on = self.on.to_string();
-        let hint = if on == node.as_str() {
-            "give another --to".to_owned()
-        } else {
-            format!("leave the node out, such as with --on '{on},!{node}', or give another --to")
-        };
-        Err(Refusal::new(Exit::Forbidden, what).hint(hint).into())
-    }
-
-    /// Whether a tree can be landed there at all.
-    fn check(&self, node: &NodeName, target: &Target, survey: &Survey) -> Result<()> {
-        let to = self.to;
-        let forbidden = |what: String| Refusal::new(Exit::Forbidden, what);
-        self.check_apart(node, target, survey)?;
-        let state = target.state_dir.local();
-        if state.starts_with(to.local()) || state.starts_with(&survey.real) {
-            let what = format!(
-                "{node}: {}, where clusterctl keeps what it knows of the node, is in {to}",
-                state.display()
-            );
-            let hint = "push to another folder, or set another `state_dir` in the cluster file";
-            return Err(forbidden(what).hint(hint).into());
-        }
-        if survey.standing == Standing::Other {
-            let what = format!("{node}: {to} is not a folder");
-            return Err(forbidden(what).hint("move it away first").into());
-        }
-        if self.args.in_place {
-            if survey.stages_inside() && !survey.writable_inside {
-                let what = format!("{node}: this user may not put anything into {to}");
-                let hint = "see `user` and `sudo` of the node in the cluster file";
-                return Err(forbidden(what).hint(hint).into());
-            }
-            if !survey.stages_inside() && !survey.writable {
-                let what = format!("{node}: this user may not make {to}");
-                let hint = "see `user` and `sudo` of the node in the cluster file, or make the folder first, for this user";
-                return Err(forbidden(what).hint(hint).into());
-            }
-            return Ok(());
-        }
-        if let Some(at) = &survey.holds_mount {
-            let what = format!(
-                "{node}: something is mounted at {at}, which would not stay where it is when {to} is swapped"
-            );
-            let hint = "unmount it, or push to the folders beside it one by one";
-            return Err(forbidden(what).hint(hint).into());
-        }
-        if !(survey.writable || survey.mounted) {
-            let what = format!("{node}: this user may not put anything beside {to}");
-            let hint =
-                "see `user` and `sudo` of the node in the cluster file, or push with --in-place";
-            return Err(forbidden(what).hint(hint).into());
-        }
-        if let Some(odd) = survey.stays(self.rules, self.args.delete) {
-            let odd = String::from_utf8_lossy(odd);
-            let what =
-                format!("{node}: {to}/{odd} is a socket or a device, which can't be carried over");
-            return Err(forbidden(what).hint("remove it first").into());
-        }
-        Ok(())
-    }
-}
-
-pub(super) fn of_land(node: &NodeName, error: &LandError) -> anyhow::Error {
-    let what = format!("{node}: {error}");
-    let refusal = match error {
-        LandError::Remote(error) => {
-            let exit = if REACHED.contains(&error.kind) {
-                Exit::Forbidden
-            } else {
-                Exit::Unreachable
-            };
-            let refusal = Refusal::new(exit, what);
-            match &error.hint {
-                Some(hint) => refusal.hint(hint.clone()),
-                None if error.kind == RemoteErrorKind::TimedOut => refusal.hint(format!(
-                    "see what keeps {node} busy, or leave it out with --on"
-                )),
-                None => refusal,
-            }
-        }
-        _ => Refusal::new(Exit::Forbidden, what),
-    };
-    refusal.into()
 }
 
 fn summarise(context: &Context, found: &[Found], limit: Option<u64>) {
@@ -600,6 +369,7 @@ fn summarise(context: &Context, found: &[Found], limit: Option<u64>) {
             context.print_json(&serde_json::json!({
                 "format": 1, "node": one.node, "files": files, "bytes": bytes, "kept": kept, "changed": changed,
                 "removed": removed, "seconds": time, "bytes_per_second": one.prediction(limit).map(|it| it.pace),
+                "smaller_to": one.zipped_to,
             }));
         }
         return;
@@ -651,21 +421,6 @@ mod tests {
         }
         for bad in ["", ":staff", "app:", "-x", "a b", "a/b", "a:b:c"] {
             assert!(owner(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_node_that_is_reached_is_not_left_out_as_if_it_were_not() {
-        let node: NodeName = "n1".parse().unwrap();
-        for (kind, expected) in [
-            (RemoteErrorKind::TimedOut, Exit::Forbidden),
-            (RemoteErrorKind::Here, Exit::Forbidden),
-            (RemoteErrorKind::Silent, Exit::Unreachable),
-            (RemoteErrorKind::Denied, Exit::Unreachable),
-        ] {
-            let error = crate::remote::RemoteError::new(kind, "it is so");
-            let error = of_land(&node, &error.into());
-            assert_eq!(super::super::refusal::exit(&error), expected, "{kind:?}");
         }
     }
 }

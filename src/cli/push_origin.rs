@@ -5,7 +5,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 
 use super::context::{target, typed};
-use super::push::{LOOK, of_land, tidy};
+use super::push::tidy;
+use super::push_look::{LOOK, of_land};
 use super::reach::Reach;
 use super::refusal::Refusal;
 use crate::config::{Cluster, NodeName, Selection};

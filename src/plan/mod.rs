@@ -71,7 +71,7 @@ pub use stage::{Lane, OnFailure, Stage};
 pub use step::{Class, Step, Temporary, Undo, Why};
 pub use step_id::StepId;
 pub use target::{Login, Sudo, Target};
-pub use tree::{Tree, TreeSource};
+pub use tree::{Compression, Tree, TreeSource};
 pub use value::{Outputs, Value};
 
 use std::collections::BTreeMap;

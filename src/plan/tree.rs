@@ -38,9 +38,35 @@ pub struct Tree {
     /// Whether nodes get content from the node that has it by themselves, with the user's agent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub direct: bool,
+    /// Whether what is sent is made smaller by zstd on its way.
+    #[serde(default, skip_serializing_if = "Compression::is_auto")]
+    pub compress: Compression,
     /// How many bytes a second go out to a node at the most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<u64>,
+}
+
+/// Whether what is sent is made smaller on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// By zstd, where a look at the tree and at the line tells that it is faster, and the node has zstd.
+    #[default]
+    Auto,
+    /// Never.
+    Never,
+    /// By zstd, always.
+    Zstd,
+}
+
+impl Compression {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde calls it with a reference"
+    )]
+    fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
 }
 
 /// Where a tree is.

@@ -37,6 +37,10 @@ pub struct Found {
     pub summary: Summary,
     /// How many bytes a second the line to the node carries, where that was measured.
     pub pace: Option<u64>,
+    /// Whether the node has zstd.
+    pub zstd: bool,
+    /// What part of it is left when what is sent is made smaller on its way, where that is foretold.
+    pub zipped_to: Option<f64>,
     /// Whether the node can exchange two trees at once.
     pub at_once: bool,
     /// Whether a file system is mounted at the place, so that what is in it has to be exchanged one by one.
@@ -76,6 +80,8 @@ pub struct Prediction {
     pub time: Duration,
     /// How many bytes a second.
     pub pace: u64,
+    /// Whether what is sent is made smaller on its way.
+    pub zipped: bool,
     /// Whether the line was measured; otherwise no more is known than what may be sent at the most.
     pub measured: bool,
 }
@@ -85,10 +91,14 @@ impl Found {
     pub fn prediction(&self, limit: Option<u64>) -> Option<Prediction> {
         let pace = [self.pace, limit].into_iter().flatten().min()?;
         let millis = self.summary.bytes.saturating_mul(1000) / pace.max(1);
+        let time = Duration::from_millis(millis);
         (self.summary.bytes > 0).then_some(Prediction {
-            time: Duration::from_millis(millis),
+            time: self
+                .zipped_to
+                .map_or(time, |part| time.mul_f64(part.clamp(0.0, 1.0))),
             pace,
             measured: self.pace.is_some(),
+            zipped: self.zipped_to.is_some(),
         })
     }
 }
@@ -108,7 +118,12 @@ impl Prediction {
 
     /// `about 40 s at 25.0 MB/s`.
     pub fn in_words(&self) -> String {
-        format!("{} at {}/s", self.time_in_words(), size(self.pace))
+        let zipped = if self.zipped {
+            ", made smaller by zstd"
+        } else {
+            ""
+        };
+        format!("{} at {}/s{zipped}", self.time_in_words(), size(self.pace))
     }
 }
 
@@ -460,6 +475,7 @@ fn in_words(summary: &Summary, prediction: Option<Prediction>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Compression;
 
     fn found(name: &str, is: Option<&str>, changed: u64) -> Found {
         Found {
@@ -474,6 +490,8 @@ mod tests {
                 ..Summary::default()
             },
             pace: None,
+            zstd: false,
+            zipped_to: None,
             at_once: true,
             mounted: false,
             losses: Vec::new(),
@@ -494,6 +512,7 @@ mod tests {
                 owner: None,
                 link_unchanged: false,
                 direct: false,
+                compress: Compression::Auto,
                 rate: None,
             },
             in_place: false,

@@ -15,6 +15,7 @@ use super::split::{Share, folders_of, portions, split};
 use super::survey::Archives;
 use super::tee::{Blocks, Seat, Stream, alone};
 use super::throttle::{Limit, RealClock, Throttle};
+use super::zip::{Sending, Zip, Zipped};
 use crate::remote::{
     Bulk, Exit, Host, Input, Line, Output, Patience, RemoteError, RemoteErrorKind, Streams,
 };
@@ -30,6 +31,25 @@ pub(super) struct Brought {
     pub(super) waits: Vec<Arc<()>>,
 }
 
+/// By what an archive goes.
+#[derive(Clone, Copy)]
+pub(super) struct By<'h> {
+    /// Another connection than the usual one.
+    other: Option<&'h dyn Host>,
+    /// Whether it is made smaller on its way.
+    zip: bool,
+}
+
+impl By<'_> {
+    /// As everything goes.
+    pub(super) fn usual() -> Self {
+        Self {
+            other: None,
+            zip: false,
+        }
+    }
+}
+
 impl Landing<'_> {
     /// Has everything that is sent unpacked in the stage.
     pub(super) fn bring(
@@ -39,20 +59,22 @@ impl Landing<'_> {
         bulk: &Bulk,
     ) -> Result<Brought, LandError> {
         let (delta, hash) = (self.delta, self.hash());
+        let other = match bulk {
+            Bulk::Instead(host) => Some(&**host),
+            _ => None,
+        };
+        let zip = self.is_zipped(other)?;
         let further = match bulk {
             Bulk::Further(hosts) if self.comes_in_parts() => hosts,
             _ => {
-                let other = match bulk {
-                    Bulk::Instead(host) => Some(&**host),
-                    _ => None,
-                };
                 let wanted = (delta.send.clone(), delta.verify.clone());
                 let Stream {
                     blocks,
                     findings,
                     waits,
                 } = seat.join(self.source, wanted.0, wanted.1, hash);
-                let unpacked = self.unpack(stage, &delta.send, blocks, other);
+                let by = By { other, zip };
+                let unpacked = self.unpack(stage, &delta.send, blocks, by);
                 return Ok(Brought {
                     said: self.explained(unpacked, std::slice::from_ref(&findings))?,
                     findings: vec![findings],
@@ -89,7 +111,11 @@ impl Landing<'_> {
                 let (blocks, at_work) = (stream.blocks, at_work.clone());
                 let work = move || {
                     let pack = self.pack(send, &delta.fresh, blocks, Which::Part);
-                    let unpacked = self.unpack_one(stage, pack, limit, Some(&**host));
+                    let by = By {
+                        other: Some(&**host),
+                        zip,
+                    };
+                    let unpacked = self.unpack_one(stage, pack, limit, by);
                     drop(at_work);
                     unpacked
                 };
@@ -99,7 +125,8 @@ impl Landing<'_> {
             }
             drop(at_work);
             let pack = self.pack(send, &delta.fresh, first.blocks, Which::All);
-            let mut said = self.unpack_one(stage, pack.after(others), limit, None);
+            let by = By { other: None, zip };
+            let mut said = self.unpack_one(stage, pack.after(others), limit, by);
             for thread in threads {
                 let other =
                     thread.and_then(|thread| thread.join().unwrap_or_else(|_| Err(cut_short())));
@@ -119,6 +146,35 @@ impl Landing<'_> {
             findings: all,
             waits,
         })
+    }
+
+    /// Whether what is sent is made smaller on its way, by another connection than the usual one, where one is given.
+    fn is_zipped(&self, other: Option<&dyn Host>) -> Result<bool, LandError> {
+        let (wish, machines) = self.zip;
+        let delta = self.delta;
+        match wish {
+            _ if delta.bytes == 0 => Ok(false),
+            Zip::Never => Ok(false),
+            Zip::Auto if !self.survey.zstd => Ok(false),
+            Zip::Auto => {
+                let sending = Sending {
+                    source: self.source,
+                    bytes: delta.bytes,
+                    files: delta.files,
+                    machines,
+                    limit: self.rate,
+                };
+                Ok(sending.is_worth_it(&self.by(other), self.patience))
+            }
+            Zip::Always if self.survey.zstd => Ok(true),
+            Zip::Always => {
+                let what =
+                    "there is no zstd any more, by which what is sent was to be made smaller";
+                Err(RemoteError::new(RemoteErrorKind::Unsupported, what)
+                    .hint("install it there, or push without --compress")
+                    .into())
+            }
+        }
     }
 
     /// Makes the folders of what is sent: several archives that make the same one get into each other's way.
@@ -196,19 +252,24 @@ impl Landing<'_> {
         stage: &str,
         pack: Pack<'_>,
         limit: Option<&Limit>,
-        by: Option<&dyn Host>,
+        by: By<'_>,
     ) -> Result<String, LandError> {
-        let mut pack = Throttle::new(pack, limit);
+        let zipped = Zipped::new(pack, by.zip).map_err(|error| {
+            let what = format!("zstd can't be begun: {error}");
+            RemoteError::new(RemoteErrorKind::Here, what)
+        })?;
+        let mut pack = Throttle::new(zipped, limit);
         let how = match self.survey.archives {
             Archives::Gnu => "gnu",
             Archives::Busybox => "busybox",
         };
         let mut out = Output::at_most(1 << 20);
-        let exec = self.by(by);
+        let exec = self.by(by.other);
+        let zip = if by.zip { "zstd" } else { "-" };
         script::run(
             &exec,
             script::unpack(),
-            &[stage, how],
+            &[stage, how, zip],
             Input::Reader(&mut pack),
             &mut out,
             self.patience,
@@ -220,7 +281,7 @@ impl Landing<'_> {
         stage: &str,
         send: &Bits,
         blocks: Blocks,
-        by: Option<&dyn Host>,
+        by: By<'_>,
     ) -> Result<String, LandError> {
         // busybox makes links last of all, which changes the times of folders.
         let which = match self.survey.archives {
@@ -234,7 +295,7 @@ impl Landing<'_> {
             return Ok(said);
         }
         let folders = self.pack(Bits::default(), fresh, Blocks::none(), Which::Folders);
-        let said = self.unpack_one(stage, folders, self.limit().as_ref(), None)?;
+        let said = self.unpack_one(stage, folders, self.limit().as_ref(), By::usual())?;
         if !self.survey.superuser {
             self.set_modes(stage, send)?;
         }
@@ -260,7 +321,7 @@ impl Landing<'_> {
             findings,
             waits,
         } = alone(self.source, again.clone(), wrong.clone(), self.hash());
-        let unpacked = self.unpack(stage, &again, blocks, None);
+        let unpacked = self.unpack(stage, &again, blocks, By::usual());
         let findings = [findings];
         self.explained(unpacked, &findings)?;
         self.ended(&findings)?;

@@ -482,6 +482,7 @@ mod tests {
 
     fn survey(live: &Manifest, staged: &Manifest) -> Survey {
         Survey {
+            zstd: false,
             archives: Archives::Gnu,
             hash: HashKind::Blake2,
             hasher: "b2sum".to_owned(),

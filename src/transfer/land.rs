@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::bits::Bits;
-use super::bring::Brought;
+use super::bring::{Brought, By};
 use super::delta::{Delta, word};
 use super::in_place::adjustments;
 use super::list::List;
@@ -21,6 +21,7 @@ use super::source::Source;
 use super::sums::sums;
 use super::survey::{Archives, HashKind, Reader, Survey};
 use super::tee::{Blocks, Seat};
+use super::zip::Zip;
 use crate::remote::{Bulk, Host, Input, Load, Output, Patience, RemoteError, RemoteErrorKind};
 
 /// Where a tree is staged, and by which names.
@@ -52,6 +53,8 @@ pub struct Landing<'a> {
     pub rules: &'a Rules,
     /// The name of the stage, beside the place.
     pub stage: &'a str,
+    /// Whether what is sent is made smaller on its way, and to how many machines it goes at once.
+    pub zip: (Zip, usize),
     /// The folder on the node for the record of the stage, and the record.
     pub record: (&'a str, &'a str),
     /// Whether the node itself has the source: it is copied there then, and nothing of it is sent.
@@ -374,7 +377,7 @@ impl Landing<'_> {
             }
             (self.moved)(self.delta.bytes, self.delta.files);
         }
-        let said = self.unpack(stage, &rest, Blocks::none(), None)?;
+        let said = self.unpack(stage, &rest, Blocks::none(), By::usual())?;
         let findings = Arc::new(Findings::of(self.source));
         let far;
         let (exec, archives) = match how {

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::manifest::{Extended, Precision, fingerprint};
 use super::rules::Rules;
@@ -102,6 +102,7 @@ impl Source {
                 origin,
             }),
             fingerprints: Fingerprints::default(),
+            sample: OnceLock::new(),
             root,
         })
     }

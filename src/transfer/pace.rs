@@ -55,6 +55,35 @@ pub fn pace(exec: &Exec<'_>, bytes: u64, patience: &Patience<'_>) -> Option<u64>
     pace
 }
 
+/// Whether a line carries less than so many bytes a second, as far as a very short look tells. What begins slowly because
+/// answers come late is slow for this.
+pub(super) fn is_below(exec: &Exec<'_>, rate: u64, patience: &Patience<'_>) -> bool {
+    let send = |size| took(exec, size, patience);
+    let look = || {
+        let alone = send(0)?.min(send(0)?);
+        let (mut size, mut took) = (0, Duration::ZERO);
+        for next in SIZES.into_iter().take(3) {
+            size = next;
+            took = send(size)?.saturating_sub(alone);
+            if took > SURELY {
+                return Some(true);
+            }
+        }
+        // What was in its way once is mostly not there again.
+        let took = took.min(send(size)?.saturating_sub(alone));
+        Some(per_second(size, took) < rate)
+    };
+    look().unwrap_or(false)
+}
+
+/// Of the little that a short look sends, this is slow whatever comes after it.
+const SURELY: Duration = Duration::from_millis(100);
+
+fn per_second(size: u64, took: Duration) -> u64 {
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    size.saturating_mul(1_000_000) / micros.max(1)
+}
+
 /// Whether sending so much more takes a short time, as far as what was sent tells.
 fn is_short(took: Duration, size: u64, next: u64, bytes: u64) -> bool {
     let of = |many: u64| {
@@ -70,8 +99,7 @@ fn told(took: Duration, size: u64, alone: Duration) -> Option<u64> {
     if took < LEAST || took < alone * COMMANDS {
         return None;
     }
-    let micros = u64::try_from(took.as_micros()).ok()?;
-    Some((size.saturating_mul(1_000_000) / micros.max(1)).max(1))
+    Some(per_second(size, took).max(1))
 }
 
 /// How long sending so many bytes takes.

@@ -505,6 +505,7 @@ mod tests {
             attributes_unknown: false,
             afar: None,
             fingerprints: super::super::source::Fingerprints::default(),
+            sample: std::sync::OnceLock::new(),
         });
         let archives = (Archives::Gnu, None);
         let moved: &Moved<'_> = &|_, _| {};
@@ -540,6 +541,7 @@ mod tests {
             attributes_unknown: false,
             afar: None,
             fingerprints: super::super::source::Fingerprints::default(),
+            sample: std::sync::OnceLock::new(),
         });
         let (to, blocks) = std::sync::mpsc::sync_channel(1);
         let (at_work, others) = std::sync::mpsc::channel();

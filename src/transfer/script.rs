@@ -40,6 +40,7 @@ script!(pub(super) extended, "from/extended.sh");
 script!(pub(super) content, "from/content.sh");
 script!(pub(super) pull, "land/pull.sh");
 script!(pub(super) sums, "from/sums.sh");
+script!(pub(super) sample, "from/sample.sh");
 script!(pub(super) discard, "land/discard.sh");
 script!(pub(super) modes, "land/modes.sh");
 script!(pub(super) keep, "land/keep.sh");
@@ -173,6 +174,7 @@ mod tests {
             content(),
             pull(),
             sums(),
+            sample(),
             discard(),
             modes(),
             keep(),

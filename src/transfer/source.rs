@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::bits::Bits;
 use super::hidden;
@@ -37,6 +37,8 @@ pub struct Source {
     pub(super) afar: Option<Afar>,
     /// What was found of contents so far, for all that ask for it.
     pub(super) fingerprints: Fingerprints,
+    /// What part of its content is left when it is made smaller, once somebody wanted to know.
+    pub(super) sample: OnceLock<Option<f64>>,
 }
 
 /// Fingerprints of the files of the tree.
@@ -98,6 +100,7 @@ impl Source {
             attributes_unknown: false,
             afar: None,
             fingerprints: Fingerprints::default(),
+            sample: OnceLock::new(),
         })
     }
 

@@ -65,6 +65,8 @@ pub struct Survey {
     pub(super) hasher: String,
     /// How many of it may run at once.
     pub(super) processes: u32,
+    /// Whether it has zstd.
+    pub zstd: bool,
     /// Whom files shall belong to, as numbers of this node.
     pub owner: Option<(u32, u32)>,
     /// The folder in which a stage is made: the one that the place is in, or where that can't be, the place itself.
@@ -401,6 +403,7 @@ impl<'a> Reader<'a> {
             },
             hasher: value("hasher")?.to_owned(),
             processes: value("processes")?.parse().ok()?,
+            zstd: yes("zstd"),
             owner: match value("owner") {
                 None => None,
                 Some(owner) => {

@@ -41,6 +41,7 @@ say lists "$lists"
 say archives "$archives"
 say hash "$hash"
 say hasher "$hasher"
+case $(zstd --version 2>/dev/null) in *standard*) say zstd yes ;; esac
 many=$(nproc 2>/dev/null || grep -c '^processor' /proc/cpuinfo 2>/dev/null)
 [ "${many:-0}" -gt 1 ] 2>/dev/null || many=1
 say processes "$((many > 8 ? 8 : many))"

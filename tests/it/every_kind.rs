@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use clusterctl::config::NodeName;
 use clusterctl::plan::{
-    Action, Argv, BackupRef, Class, Condition, FORMAT, Hooks, Lane, Method, Millis, OnFailure,
-    OnTimeout, Plan, PoolState, Probe, Proof, PropertyEdit, Reading, RemotePath, Service,
-    ServiceState, Sha256, Stage, Step, StepId, Target, Temporary, Tree, TreeSource, Undo, Value,
-    Why, XmlEdit,
+    Action, Argv, BackupRef, Class, Compression, Condition, FORMAT, Hooks, Lane, Method, Millis,
+    OnFailure, OnTimeout, Plan, PoolState, Probe, Proof, PropertyEdit, Reading, RemotePath,
+    Service, ServiceState, Sha256, Stage, Step, StepId, Target, Temporary, Tree, TreeSource, Undo,
+    Value, Why, XmlEdit,
 };
 
 /// The plan; `seed` varies widths, failure policies and the order of harmless steps.
@@ -498,6 +498,7 @@ fn stage_tree(node: &NodeName) -> Step {
             owner: Some("app:staff".to_owned()),
             link_unchanged: true,
             direct: true,
+            compress: Compression::Zstd,
             rate: Some(5_000_000),
         },
         to: path("/opt/g"),

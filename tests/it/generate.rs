@@ -7,8 +7,8 @@
 
 use clusterctl::config::{HostKeyPolicy, NodeName, SecretRef, SshBackEnd};
 use clusterctl::plan::{
-    Action, Argv, BackupRef, Class, Condition, Expect, Hook, Hooks, Lane, Method, Millis,
-    OnFailure, OnTimeout, Plan, PoolState, Probe, Proof, PropertyEdit, Reading, RemotePath,
+    Action, Argv, BackupRef, Class, Compression, Condition, Expect, Hook, Hooks, Lane, Method,
+    Millis, OnFailure, OnTimeout, Plan, PoolState, Probe, Proof, PropertyEdit, Reading, RemotePath,
     Service, ServiceState, Sha256, Stage, Step, StepId, Sudo, Target, Temporary, Tree, TreeSource,
     Undo, Value, Why, XmlEdit,
 };
@@ -774,6 +774,9 @@ impl Making {
             owner: self.draw.chance(30).then(|| "app:1001".to_owned()),
             link_unchanged: self.draw.chance(30),
             direct: self.draw.chance(30),
+            compress: *self
+                .draw
+                .pick(&[Compression::Auto, Compression::Never, Compression::Zstd]),
             rate: self.draw.chance(30).then_some(1_000_000),
         };
         How {

@@ -116,6 +116,8 @@ struct Flow {
     changed: Condvar,
     /// Bytes from the server to the client.
     carried: AtomicUsize,
+    /// Bytes from the client to the server.
+    sent: AtomicUsize,
     /// How long everything takes in each direction.
     length: Duration,
     /// How many bytes a second go to the server at the most.
@@ -199,6 +201,11 @@ impl Wire {
     pub(crate) fn carried(&self) -> usize {
         self.flow.carried.load(Ordering::SeqCst)
     }
+
+    /// How many bytes the server was sent.
+    pub(crate) fn sent(&self) -> usize {
+        self.flow.sent.load(Ordering::SeqCst)
+    }
 }
 
 impl Drop for Wire {
@@ -228,6 +235,8 @@ fn carry(mut from: TcpStream, mut to: TcpStream, flow: &Flow, down: bool) {
                 *breaks = None;
                 break;
             }
+        } else {
+            flow.sent.fetch_add(count, Ordering::SeqCst);
         }
         if count == 0 || to.write_all(&bytes[..count]).is_err() {
             break;

@@ -16,7 +16,7 @@ use crate::real::lab::{Lab, Told};
 use crate::ssh::server::Wishes;
 
 /// Makes a folder of the programs of busybox. Debian's has no `flock`: this one understands what that of others does.
-const BUSYBOX: &str = r#"busybox --install -s .
+pub(super) const BUSYBOX: &str = r#"busybox --install -s .
 cat >flock <<'END'
 #!/bin/sh
 for word; do

@@ -11,7 +11,7 @@ use clusterctl::remote::{
     BackEnd, Bulk, Exit, Host, Line, LocalHost, Patience, RemoteError, Streams,
 };
 use clusterctl::transfer::{
-    self, Delta, LandError, Landing, Meetings, Names, Rules, Source, Wanted,
+    self, Delta, LandError, Landing, Meetings, Names, Rules, Source, Wanted, Zip,
 };
 
 use super::lab::{Trees, differences, everything, sh, text};
@@ -93,6 +93,7 @@ fn stage(from: &Path, to: &Path, lines: &[Arc<Counting>]) -> Result<(u64, u64), 
         rules: &rules,
         stage: &names.own,
         record: (text(&record), "{}"),
+        zip: (Zip::Auto, 1),
         rate: None,
         link_unchanged: false,
         pull: None,

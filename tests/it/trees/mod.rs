@@ -19,3 +19,4 @@ mod random;
 mod room;
 mod stays;
 mod undone;
+mod zips;
