@@ -7,7 +7,7 @@ use std::path::Path;
 use super::lab::{Small, Trees, both, sh, text};
 
 /// Fills the disk when the node calls this program with this word, but for what fits one file of the tree and not two.
-fn filled_up_in(trees: &Trees, program: &str, word: &str) {
+fn filled_up_in(trees: &Trees, program: &str, word: &str, more: &[&str]) {
     let what = "what is said of a disk that fills up while a tree comes was not seen";
     let Some(small) = Small::at(trees.path("small"), "size=24m,mode=0755", what) else {
         return;
@@ -32,7 +32,7 @@ fn filled_up_in(trees: &Trees, program: &str, word: &str) {
         "--yes",
     ];
     let told = trees
-        .call_with_programs(&[(program, &script)], &words)
+        .call_with_programs(&[(program, &script)], &[&words, more].concat())
         .is(41);
     assert!(Path::new(&called).exists(), "{program}: {told:#?}");
     for part in [
@@ -66,12 +66,18 @@ fn filled_up_in(trees: &Trees, program: &str, word: &str) {
 
 #[test]
 fn a_disk_that_fills_up_is_told_of_and_what_had_arrived_is_of_use() {
-    filled_up_in(&Trees::with_tools(":"), "tar", "--extract");
+    filled_up_in(&Trees::with_tools(":"), "tar", "--extract", &[]);
+}
+
+#[test]
+fn so_is_one_that_fills_up_with_what_comes_through_zstd() {
+    let zstd = ["--compress"];
+    filled_up_in(&Trees::with_tools(":"), "tar", "--extract", &zstd);
 }
 
 #[test]
 fn so_is_one_that_fills_up_while_a_tree_is_copied_on_this_machine() {
-    filled_up_in(&Trees::here(), "cp", "--parents");
+    filled_up_in(&Trees::here(), "cp", "--parents", &[]);
 }
 
 #[test]
