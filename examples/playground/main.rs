@@ -15,6 +15,7 @@
 mod cluster;
 mod server;
 mod story;
+mod ucd;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ fn main() -> ExitCode {
             return clusterctl::cli::run(std::env::args_os().skip(1), io).into();
         }
         ["server", verb, home] => return server::run(verb, Path::new(home)),
+        ["ucd", "install", file] => ucd::install::install_as(Path::new(file)),
+        ["ucd", "run", home] => return ucd::server::run(Path::new(home)),
         _ => Err("usage: playground up | demo | down | clusterctl ARGUMENTS".to_owned()),
     };
     match done {

@@ -20,6 +20,7 @@ mod plan_file;
 mod plan_rules;
 mod plan_runbook;
 mod plan_text;
+mod practice;
 mod properties_hostile;
 mod properties_oracle;
 mod real;

@@ -1,0 +1,136 @@
+//! How servers speak with each other: connections that are held, by JMS where cluster connections say so, and by web sockets
+//! between all members of the cluster.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
+
+use super::server::{Server, Wire, is_at_least};
+
+/// How long to wait before one that did not answer is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// How long a server may take to say who it is.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Tells whoever comes who this is, and holds the line.
+pub(crate) fn listen(server: &Arc<Server>, listener: TcpListener, wire: Wire) {
+    let server = Arc::clone(server);
+    thread::spawn(move || {
+        for visitor in listener.incoming().flatten() {
+            let server = Arc::clone(&server);
+            thread::spawn(move || {
+                let _ = match wire {
+                    Wire::Jms => hold(visitor, &server),
+                    Wire::WebSocket => server
+                        .layout
+                        .tls()
+                        .map_err(io::Error::other)
+                        .and_then(|tls| tls.accept(visitor).map_err(io::Error::other))
+                        .and_then(|visitor| hold(visitor, &server)),
+                };
+            });
+        }
+    });
+}
+
+fn hold(mut visitor: impl Read + Write, server: &Server) -> io::Result<()> {
+    writeln!(visitor, "{}", server.id)?;
+    visitor.flush()?;
+    // Until the other one goes.
+    io::copy(&mut visitor, &mut io::sink())?;
+    Ok(())
+}
+
+/// Connects to the others: to those of cluster connections that were there when this server started, and to all members
+/// that there are or come.
+pub(crate) fn connect(server: &Arc<Server>) {
+    let connections = server.database.with(|state| state.connections.clone());
+    let connections = connections.ok().flatten().unwrap_or_default();
+    for it in connections.into_iter().filter(|it| it.active) {
+        keep(server, it.host, it.port, Wire::Jms);
+    }
+    if is_at_least(&server.version, &[7, 0]) {
+        let server = Arc::clone(server);
+        thread::spawn(move || {
+            let mut known = Vec::new();
+            while !server.ends.load(Ordering::SeqCst) {
+                let members = server.database.with(|state| state.members.clone());
+                for (_, member) in members.unwrap_or_default() {
+                    let address = (member.host, member.port);
+                    if !known.contains(&address) {
+                        known.push(address.clone());
+                        keep(&server, address.0, address.1, Wire::WebSocket);
+                    }
+                }
+                thread::sleep(AGAIN);
+            }
+        });
+    }
+}
+
+/// Uses the cluster connections that were made through this server; the others learn of them when they start.
+pub(crate) fn use_new(server: &Arc<Server>) {
+    let made = std::mem::take(&mut *server.made.lock().unwrap_or_else(PoisonError::into_inner));
+    for (host, port) in made {
+        keep(server, host, port, Wire::Jms);
+    }
+}
+
+/// Holds a connection to another server, and tries again for as long as this one runs.
+fn keep(server: &Arc<Server>, host: String, port: u16, wire: Wire) {
+    let server = Arc::clone(server);
+    thread::spawn(move || {
+        while !server.ends.load(Ordering::SeqCst) {
+            if let Err(error) = speak(&server, &host, port, wire) {
+                let what =
+                    format!("mesh com.urbancode - Could not connect to {host}:{port}: {error}");
+                server.log("ERROR", &what);
+            }
+            thread::sleep(AGAIN);
+        }
+    });
+}
+
+fn speak(server: &Server, host: &str, port: u16, wire: Wire) -> io::Result<()> {
+    let mut addresses = (host, port).to_socket_addrs()?;
+    let address = addresses
+        .next()
+        .ok_or_else(|| io::Error::other("it is nowhere"))?;
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    match wire {
+        Wire::Jms => listen_to(server, stream, wire),
+        Wire::WebSocket => {
+            // Servers know each other by their own keys, not by who signed them.
+            let mut connector = SslConnector::builder(SslMethod::tls_client())?;
+            connector.set_verify(SslVerifyMode::NONE);
+            let stream = connector
+                .build()
+                .connect(host, stream)
+                .map_err(io::Error::other)?;
+            listen_to(server, stream, wire)
+        }
+    }
+}
+
+/// Hears who the other one is, and holds the line until it goes.
+fn listen_to(server: &Server, stream: impl Read, wire: Wire) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let mut who = String::new();
+    stream.read_line(&mut who)?;
+    let who = who.trim().to_owned();
+    if who.is_empty() {
+        return Err(io::Error::other("it says nothing"));
+    }
+    let peers = &server.peers[usize::from(wire == Wire::WebSocket)];
+    let lock = || peers.lock().unwrap_or_else(PoisonError::into_inner);
+    lock().insert(who.clone());
+    let ended = io::copy(&mut stream, &mut io::sink());
+    lock().remove(&who);
+    ended.map(|_| ())
+}
