@@ -97,21 +97,23 @@ impl Looking<'_> {
 
     /// Finds out how fast the lines are by which much shall be sent. All at once, since that is how it will be sent.
     pub(super) fn measure(&self, found: &mut [Found], hosts: &Hosts) {
-        if self.origin.is_some() {
-            // How fast it comes from there can't be told without reading some of it.
-            return;
-        }
+        let machines = found.iter().filter(|one| !one.summary.is_none()).count();
         let is_worth_it =
             |one: &&mut Found| one.summary.bytes >= transfer::WORTH_IT && !one.target.is_local();
         let mut many: Vec<_> = found.iter_mut().filter(is_worth_it).collect();
-        let paces = each(&many, WIDTH, |one| {
-            let host = hosts.get(&one.node)?;
-            let exec = |line: &Line, streams: Streams<'_>, patience: &Patience<'_>| {
-                host.exec(line, streams, patience)
-            };
-            transfer::pace(&exec, one.summary.bytes, &Patience::unbroken(MEASURE))
-        });
-        let machines = many.len();
+        // How fast it comes from another node can't be told without reading some of it, and a line is not tried faster than
+        // it may be used.
+        let paces = if self.origin.is_some() || self.args.limit_rate.is_some() {
+            vec![None; many.len()]
+        } else {
+            each(&many, WIDTH, |one| {
+                let host = hosts.get(&one.node)?;
+                let exec = |line: &Line, streams: Streams<'_>, patience: &Patience<'_>| {
+                    host.exec(line, streams, patience)
+                };
+                transfer::pace(&exec, one.summary.bytes, &Patience::unbroken(MEASURE))
+            })
+        };
         for (one, pace) in many.iter_mut().zip(paces) {
             one.pace = pace;
             let sending = Sending {
@@ -121,10 +123,10 @@ impl Looking<'_> {
                 machines,
                 limit: self.args.limit_rate,
             };
-            let zip = self.args.compress.into();
             one.zipped_to = pace
+                .or(self.args.limit_rate)
                 .filter(|_| one.zstd)
-                .and_then(|pace| sending.shrinks_to(zip, pace));
+                .and_then(|pace| sending.shrinks_to(self.args.compress.into(), pace));
         }
     }
 
@@ -175,7 +177,8 @@ impl Looking<'_> {
             let to = (node, target, survey.archives);
             from.check_pull(to, self.source, self.reach, &patience)?;
         }
-        let is_sent = delta.bytes > 0 && !target.is_local();
+        let is_near = |from: &Origin| from.node == *node || from.target.is_same_user(target);
+        let is_sent = delta.bytes > 0 && !(target.is_local() || self.origin.is_some_and(is_near));
         if self.args.compress == Compress::Zstd && is_sent && !survey.zstd {
             let what = format!(
                 "{node}: there is no zstd, which makes large again what was made smaller on its way"
@@ -259,6 +262,14 @@ impl Looking<'_> {
             return Err(forbidden(what).hint("move it away first").into());
         }
         if self.args.in_place {
+            let source = &self.source.manifest;
+            if let Some(at) = survey.endangered(source, self.rules, self.args.delete) {
+                let what = format!(
+                    "{node}: something is mounted at {at}, where the source has nothing like it"
+                );
+                let hint = "unmount it, or exclude it";
+                return Err(forbidden(what).hint(hint).into());
+            }
             if survey.stages_inside() && !survey.writable_inside {
                 let what = format!("{node}: this user may not put anything into {to}");
                 let hint = "see `user` and `sudo` of the node in the cluster file";

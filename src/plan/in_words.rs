@@ -6,7 +6,9 @@
 use std::fmt;
 
 use super::printable::list;
-use super::{Action, BackupRef, OnTimeout, PropertyEdit, ServiceState, Tree, Value, XmlEdit};
+use super::{
+    Action, BackupRef, Compression, OnTimeout, PropertyEdit, ServiceState, Tree, Value, XmlEdit,
+};
 
 /// What is wanted of a tree.
 fn wishes(tree: &Tree, old: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,6 +29,11 @@ fn wishes(tree: &Tree, old: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     if tree.direct {
         f.write_str(", pulled by the node itself with the agent of who runs this")?;
+    }
+    match tree.compress {
+        Compression::Auto => {}
+        Compression::Never => f.write_str(", never made smaller on its way")?,
+        Compression::Zstd => f.write_str(", made smaller by zstd on its way")?,
     }
     if let Some(rate) = tree.rate {
         write!(f, ", at most {rate} bytes a second")?;

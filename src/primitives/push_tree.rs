@@ -106,7 +106,11 @@ impl Found {
 impl Prediction {
     /// `about 40 s`, or `at least 40 s`.
     pub fn time_in_words(&self) -> String {
-        let how = if self.measured { "about" } else { "at least" };
+        let how = if self.measured || self.zipped {
+            "about"
+        } else {
+            "at least"
+        };
         let seconds = self.time.as_millis().div_ceil(1000);
         let time = match seconds {
             0..100 => format!("{seconds} s"),

@@ -20,6 +20,10 @@ use crate::remote::{
     Bulk, Exit, Host, Input, Line, Output, Patience, RemoteError, RemoteErrorKind, Streams,
 };
 
+/// Said where a node had zstd when the plan was made.
+const NO_ZSTD: &str = "there is no zstd any more, which was to make large again what was made smaller: install it, or push \
+     without --compress";
+
 /// What came of bringing a tree.
 #[derive(Default)]
 pub(super) struct Brought {
@@ -167,13 +171,10 @@ impl Landing<'_> {
                 Ok(sending.is_worth_it(&self.by(other), self.patience))
             }
             Zip::Always if self.survey.zstd => Ok(true),
-            Zip::Always => {
-                let what =
-                    "there is no zstd any more, by which what is sent was to be made smaller";
-                Err(RemoteError::new(RemoteErrorKind::Unsupported, what)
-                    .hint("install it there, or push without --compress")
-                    .into())
-            }
+            Zip::Always => Err(LandError::Said {
+                code: script::FAILED,
+                said: NO_ZSTD.to_owned(),
+            }),
         }
     }
 

@@ -500,6 +500,7 @@ mod tests {
             writable_inside: true,
             mounted: false,
             holds_mount: None,
+            mounts: Vec::new(),
             space: 0,
             inodes: None,
             stage: None,

@@ -79,6 +79,12 @@ impl Work<'_> {
         let adjust = adjustments(self.source, &self.delta.adjust, owner);
         orders.0.extend(adjust);
         self.removals(&mut orders);
+        // What is staged in the place changes the time of that.
+        let is_own = |place: &Item<'_>| survey.user.is_some_and(|(user, _)| place.uid == user);
+        let may = survey.superuser || survey.live.find(b"").as_ref().is_some_and(is_own);
+        if let (true, true, Some(root)) = (survey.stages_inside(), may, self.source.find(b"")) {
+            self.delta.folders.add(root);
+        }
         self.folders();
         self.ways();
         self.open(orders);

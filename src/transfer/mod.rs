@@ -33,6 +33,8 @@ mod bits;
 mod bring;
 mod checksum;
 mod delta;
+#[cfg(test)]
+mod followers;
 mod hidden;
 mod in_place;
 mod land;
@@ -78,4 +80,4 @@ pub use script::{Exec, LandError, Script, back, replace, seal, swap};
 pub use source::{Source, SourceError};
 pub use survey::{Archives, HashKind, Standing, Survey};
 pub use tee::{Meetings, Seat};
-pub use zip::{Sending, Zip};
+pub use zip::{AT_ONCE, Sending, Zip};

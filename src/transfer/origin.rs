@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use super::manifest::{Extended, Precision, fingerprint};
 use super::rules::Rules;
@@ -102,7 +102,7 @@ impl Source {
                 origin,
             }),
             fingerprints: Fingerprints::default(),
-            sample: OnceLock::new(),
+            sample: Mutex::default(),
             root,
         })
     }

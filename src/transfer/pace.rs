@@ -55,29 +55,37 @@ pub fn pace(exec: &Exec<'_>, bytes: u64, patience: &Patience<'_>) -> Option<u64>
     pace
 }
 
-/// Whether a line carries less than so many bytes a second, as far as a very short look tells. What begins slowly because
-/// answers come late is slow for this.
-pub(super) fn is_below(exec: &Exec<'_>, rate: u64, patience: &Patience<'_>) -> bool {
+/// Whether a line by which so many bytes shall be sent carries less than so many a second, as far as a very short look
+/// tells. What begins slowly because answers come late is slow for this.
+pub(super) fn is_below(exec: &Exec<'_>, bytes: u64, rate: u64, patience: &Patience<'_>) -> bool {
     let send = |size| took(exec, size, patience);
+    let is_less = |size, took| took > NOTHING && per_second(size, took) < rate;
     let look = || {
         let alone = send(0)?.min(send(0)?);
-        let (mut size, mut took) = (0, Duration::ZERO);
-        for next in SIZES.into_iter().take(3) {
-            size = next;
-            took = send(size)?.saturating_sub(alone);
-            if took > SURELY {
+        let mut last = None;
+        for size in SIZES.into_iter().filter(|size| *size <= bytes / SMALL_PART) {
+            let took = send(size)?.saturating_sub(alone);
+            if took > SURELY && is_less(size, took) {
                 return Some(true);
             }
+            last = Some((size, took));
         }
         // What was in its way once is mostly not there again.
-        let took = took.min(send(size)?.saturating_sub(alone));
-        Some(per_second(size, took) < rate)
+        let (size, took) = last?;
+        let again = send(size)?.saturating_sub(alone);
+        Some(is_less(size, took) && is_less(size, again))
     };
     look().unwrap_or(false)
 }
 
-/// Of the little that a short look sends, this is slow whatever comes after it.
-const SURELY: Duration = Duration::from_millis(100);
+/// For such a look no more than this part is sent at once.
+const SMALL_PART: u64 = 16;
+
+/// What takes longer than this is slow, whatever was in its way.
+const SURELY: Duration = Duration::from_millis(50);
+
+/// What takes less tells nothing.
+const NOTHING: Duration = Duration::from_millis(5);
 
 fn per_second(size: u64, took: Duration) -> u64 {
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -106,7 +114,7 @@ fn told(took: Duration, size: u64, alone: Duration) -> Option<u64> {
 fn took(exec: &Exec<'_>, size: u64, patience: &Patience<'_>) -> Option<Duration> {
     let line = Line::script("cat >/dev/null", "clusterctl-pace", [""; 0]).ok()?;
     let (mut out, mut err) = (Output::at_most(1 << 10), Output::at_most(1 << 10));
-    let mut noise = Noise(0x9e37_79b9_7f4a_7c15).take(size);
+    let mut noise = Noise::new().take(size);
     let streams = Streams {
         input: Input::Reader(&mut noise),
         out: &mut out,
@@ -117,18 +125,37 @@ fn took(exec: &Exec<'_>, size: u64, patience: &Patience<'_>) -> Option<Duration>
     exit.is_success().then(|| begun.elapsed())
 }
 
-/// Bytes that no line makes smaller.
-struct Noise(u64);
+/// Bytes that no line makes smaller: the same again only after more of them than a line looks back at.
+struct Noise {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Noise {
+    fn new() -> Self {
+        let mut word = 0x9e37_79b9_7f4a_7c15_u64;
+        let words = std::iter::repeat_with(|| {
+            word ^= word << 13;
+            word ^= word >> 7;
+            word ^= word << 17;
+            word.to_le_bytes()
+        });
+        Self {
+            bytes: words.take(16 << 10).flatten().collect(),
+            at: 0,
+        }
+    }
+}
 
 impl Read for Noise {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        for word in into.chunks_mut(8) {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            word.copy_from_slice(&self.0.to_le_bytes()[..word.len()]);
+        if self.at == self.bytes.len() {
+            self.at = 0;
         }
-        Ok(into.len())
+        let much = into.len().min(self.bytes.len() - self.at);
+        into[..much].copy_from_slice(&self.bytes[self.at..self.at + much]);
+        self.at += much;
+        Ok(much)
     }
 }
 
@@ -158,6 +185,46 @@ mod tests {
         assert!(!is_short(64 * MS, 256 << 10, 4 * mb, 20 * mb));
         // Never more than two seconds.
         assert!(!is_short(200 * MS, 256 << 10, 4 * mb, 100_000 * mb));
+    }
+
+    /// A line that carries so many bytes a second and on which every answer takes so long.
+    fn line(
+        rate: u64,
+        answers: Duration,
+        sent: &AtomicU64,
+    ) -> impl Fn(&Line, Streams<'_>, &Patience<'_>) -> Result<Exit, RemoteError> + Sync {
+        move |_: &Line, mut streams: Streams<'_>, _: &Patience<'_>| {
+            let Input::Reader(reader) = streams.input.lent() else {
+                panic!("it reads");
+            };
+            let many = io::copy(reader, &mut io::sink()).unwrap();
+            sent.fetch_add(many, Ordering::SeqCst);
+            std::thread::sleep(answers + Duration::from_micros(many * 1_000_000 / rate));
+            Ok::<_, RemoteError>(Exit::Code(0))
+        }
+    }
+
+    #[test]
+    fn a_very_short_look_tells_slow_lines_from_fast_ones() {
+        let mb = 1_000_000;
+        for (rate, answers, bytes, slow) in [
+            (400_000, MS, 5 * mb, true),
+            (3 * mb, 20 * MS, 5 * mb, true),
+            (20 * mb, MS, 200 * mb, true),
+            (20 * mb, 50 * MS, 200 * mb, true),
+            (10_000 * mb, MS, 5 * mb, false),
+            (10_000 * mb, MS, 200 * mb, false),
+            (10_000 * mb, 50 * MS, 200 * mb, false),
+        ] {
+            let sent = AtomicU64::new(0);
+            let exec = line(rate, answers, &sent);
+            let patience = Patience::unbroken(Duration::from_mins(1));
+            // A machine that has much else to do may make a fast line look slow, and hardly three times.
+            let tell = || is_below(&exec, bytes, 150 * mb, &patience);
+            assert!((0..3).any(|_| tell() == slow), "{rate} {answers:?} {bytes}");
+            let sent = sent.load(Ordering::SeqCst);
+            assert!(sent <= 3 * bytes / 4, "{sent} of {bytes}");
+        }
     }
 
     #[test]

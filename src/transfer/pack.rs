@@ -505,7 +505,7 @@ mod tests {
             attributes_unknown: false,
             afar: None,
             fingerprints: super::super::source::Fingerprints::default(),
-            sample: std::sync::OnceLock::new(),
+            sample: std::sync::Mutex::default(),
         });
         let archives = (Archives::Gnu, None);
         let moved: &Moved<'_> = &|_, _| {};
@@ -541,7 +541,7 @@ mod tests {
             attributes_unknown: false,
             afar: None,
             fingerprints: super::super::source::Fingerprints::default(),
-            sample: std::sync::OnceLock::new(),
+            sample: std::sync::Mutex::default(),
         });
         let (to, blocks) = std::sync::mpsc::sync_channel(1);
         let (at_work, others) = std::sync::mpsc::channel();

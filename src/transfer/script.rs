@@ -326,14 +326,15 @@ old' ]; [ -L 'l l' ]; ! [ -e new* ]; [ \"$(stat -c %a .)\" = 755 ]; [ -e .to.clu
         use std::process::Stdio;
         use std::time::{Duration, Instant};
 
-        for kind in SHELLS {
+        let both = |kind| [(kind, "-"), (kind, "zstd")];
+        for (kind, zip) in SHELLS.into_iter().flat_map(both) {
             let folder = tempfile::tempdir().unwrap();
             let at = |name: &str| folder.path().join(name).display().to_string();
             let (stage, kept) = (at(".a.clusterctl-x.stage"), at("kept"));
             std::fs::create_dir(&stage).unwrap();
             let mut old = std::process::Command::new("setsid");
             old.args(kind)
-                .args(["-c", unpack().text, unpack().name, &stage, "gnu"]);
+                .args(["-c", unpack().text, unpack().name, &stage, "gnu", zip]);
             let mut old = old.stdin(Stdio::piped()).spawn().unwrap();
             let is_free = || {
                 let tried = std::process::Command::new("flock")
@@ -349,11 +350,55 @@ old' ]; [ -L 'l l' ]; ! [ -e new* ]; [ \"$(stat -c %a .)\" = 755 ]; [ -e .to.clu
             let mut new = std::process::Command::new("setsid");
             new.arg("--wait").args(kind).args(["-c", prepare().text]);
             let ended = new.args(words).stdin(Stdio::null()).output().unwrap();
-            assert!(ended.status.success(), "{kind:?}: {ended:?}");
+            assert!(ended.status.success(), "{kind:?} {zip}: {ended:?}");
             assert!(!old.wait().unwrap().success());
             // Nothing of it is left: its tar has gone with it.
             let words = with_word(&stage);
-            assert!(words.is_empty(), "{kind:?}: {words:?}");
+            assert!(words.is_empty(), "{kind:?} {zip}: {words:?}");
+        }
+    }
+
+    /// An archive, as it comes through zstd, is taken when all of it has come, and only then.
+    #[test]
+    fn every_shell_hears_how_zstd_ended() {
+        const MAKE: &str = "mkdir bin; seq 100000 >file; tar cf a.tar file; zstd -q a.tar; head -c 1024 /dev/zero >>a.tar; \
+            zstd -q -c a.tar >padded; head -c 5000 a.tar.zst >cut; tar c file | head -c 300000 | zstd -q >half; \
+            printf '#!/bin/sh\n/usr/bin/zstd \"$@\"; sleep 0.2; exit 1\n' >bin/zstd; chmod +x bin/zstd";
+        for kind in SHELLS {
+            for (from, path, good) in [
+                ("a.tar.zst", "", true),
+                ("padded", "", true),
+                ("cut", "", false),
+                ("half", "", false),
+                ("a.tar", "", false),
+                ("/dev/null", "", false),
+                // It finds only at its end that something is wrong.
+                ("a.tar.zst", "bin:", false),
+            ] {
+                let folder = tempfile::tempdir().unwrap();
+                let in_it = |command: &mut std::process::Command| {
+                    command.current_dir(folder.path()).output().unwrap()
+                };
+                let made = in_it(&mut shell(&["sh"], MAKE, &[]));
+                assert!(made.status.success(), "{made:?}");
+                let text = format!(
+                    "mkdir stage; PATH=\"${{PWD:?}}/{path}$PATH\"; exec <{from}; cd stage\n{}",
+                    unpack().text.replace("stage=$1", "stage=$PWD")
+                );
+                let text = if path.is_empty() {
+                    text.replace("${PWD:?}/$PATH", "$PATH")
+                } else {
+                    text
+                };
+                let ended = in_it(&mut shell(kind, &text, &["unpack", "-", "gnu", "zstd"]));
+                assert_eq!(ended.status.success(), good, "{kind:?} {from}: {ended:?}");
+                let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+                let has_reason = said
+                    .trim()
+                    .split_once("stage: ")
+                    .is_some_and(|(_, it)| !it.is_empty());
+                assert!(good || has_reason, "{kind:?} {from}: {said}");
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bits::Bits;
 use super::hidden;
@@ -37,8 +37,20 @@ pub struct Source {
     pub(super) afar: Option<Afar>,
     /// What was found of contents so far, for all that ask for it.
     pub(super) fingerprints: Fingerprints,
-    /// What part of its content is left when it is made smaller, once somebody wanted to know.
-    pub(super) sample: OnceLock<Option<f64>>,
+    /// How much smaller it can be made.
+    pub(super) sample: Mutex<Sampled>,
+}
+
+/// What part of the tree's content is left when it is made smaller.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum Sampled {
+    /// Nobody wanted to know.
+    #[default]
+    NotYet,
+    /// It can't be told.
+    Unknown,
+    /// It is this part.
+    To(f64),
 }
 
 /// Fingerprints of the files of the tree.
@@ -100,7 +112,7 @@ impl Source {
             attributes_unknown: false,
             afar: None,
             fingerprints: Fingerprints::default(),
-            sample: OnceLock::new(),
+            sample: Mutex::default(),
         })
     }
 
@@ -131,15 +143,6 @@ impl Source {
     /// What is found of fingerprints.
     pub(super) fn found(&self) -> &Arc<Found> {
         &self.fingerprints.found
-    }
-
-    /// How many bytes all files have together.
-    pub fn bytes(&self) -> u64 {
-        let once = self
-            .manifest
-            .iter()
-            .filter(|(_, entry)| self.manifest.first(entry).is_none());
-        once.map(|(_, entry)| entry.size).sum()
     }
 }
 

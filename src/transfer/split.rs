@@ -56,7 +56,7 @@ pub(super) fn split(manifest: &Manifest, send: &Bits, verify: &Bits, count: usiz
     shares
 }
 
-/// The folders that some entries are in, but for the tree itself.
+/// The folders that some entries are in; the tree itself may be one of them.
 pub(super) fn folders_of(manifest: &Manifest, which: &Bits) -> Bits {
     let mut folders = Bits::default();
     let mut last: &[u8] = b"";

@@ -93,6 +93,8 @@ pub struct Survey {
     pub mounted: bool,
     /// Where something is mounted in the tree that is there.
     pub holds_mount: Option<String>,
+    /// All places in it at which something is mounted.
+    pub(super) mounts: Vec<String>,
     /// Free space in bytes.
     pub space: u64,
     /// Free inodes, where that is known.
@@ -116,6 +118,25 @@ impl Survey {
     pub fn stays(&self, rules: &Rules, delete: bool) -> Option<&[u8]> {
         let stays = |odd: &&Vec<u8>| !delete || rules.leave_out(odd, false);
         self.odd.iter().find(stays).map(|odd| &odd[..])
+    }
+
+    /// Where something is mounted whose place would go, or get something else, if files were replaced where they are.
+    pub fn endangered(&self, source: &Manifest, rules: &Rules, delete: bool) -> Option<&str> {
+        let is_endangered = |mount: &&String| {
+            let path = mount.strip_prefix(&self.tree).unwrap_or_default();
+            let path = path.trim_start_matches('/').as_bytes();
+            let ends = memchr::memchr_iter(b'/', path).chain([path.len()]);
+            let is_left_out = rules.leave_out(path, true);
+            for above in ends.map(|end| &path[..end]) {
+                match source.find(above).and_then(|at| source.get(at)) {
+                    Some(entry) if entry.kind == Kind::Folder => {}
+                    Some(_) => return true,
+                    None => return delete && !is_left_out,
+                }
+            }
+            false
+        };
+        self.mounts.iter().find(is_endangered).map(String::as_str)
     }
 
     /// How exactly times can be kept there.
@@ -384,6 +405,8 @@ impl<'a> Reader<'a> {
             let real = value("real").unwrap_or_default();
             format!("{real}/{}", String::from_utf8_lossy(path))
         });
+        let mounts = value("mounts").unwrap_or_default().lines();
+        let mounts: Vec<String> = mounts.map(str::to_owned).collect();
         let yes = |name: &str| value(name) == Some("yes");
         let archives = self.archives()?;
         let superuser = value("user") == Some("0");
@@ -425,10 +448,8 @@ impl<'a> Reader<'a> {
             writable: yes("writable"),
             writable_inside: yes("inside"),
             mounted: yes("mounted"),
-            holds_mount: value("mounts")
-                .filter(|at| !at.is_empty())
-                .map(str::to_owned)
-                .or(elsewhere),
+            holds_mount: mounts.first().cloned().or(elsewhere),
+            mounts,
             space: value("space")?.parse::<u64>().ok()?.saturating_mul(1024),
             inodes: value("inodes").and_then(|free| free.parse().ok()),
             stage: value("stage")

@@ -16,7 +16,7 @@ use crate::remote::Patience;
 pub(super) const LEVEL: i32 = 1;
 
 /// How far it looks back, as a power of two: what a machine needs for each stream.
-const WINDOW: u32 = 19;
+const WINDOW: u32 = 17;
 
 /// What is read at once.
 const PIECE: usize = 64 << 10;
@@ -29,6 +29,9 @@ const FAST: u64 = 150_000_000;
 
 /// What one processor of this machine makes smaller in a second, next to all that it has to do besides.
 const OF_PROCESSOR: u64 = 200_000_000;
+
+/// No more machines get a tree at the same time.
+pub const AT_ONCE: usize = 32;
 
 /// Less than this has been sent before anybody knows whether it is worth it.
 const LEAST: u64 = 4 << 20;
@@ -54,7 +57,7 @@ pub struct Sending<'a> {
     pub bytes: u64,
     /// In how many files.
     pub files: u64,
-    /// To how many machines at once.
+    /// To how many machines, of which no more than [`AT_ONCE`] get it at the same time.
     pub machines: usize,
     /// How many bytes a second at the most.
     pub limit: Option<u64>,
@@ -65,7 +68,7 @@ pub struct Sending<'a> {
 fn fast(machines: usize) -> u64 {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let [processors, machines] =
-        [processors, machines.max(1)].map(|it| u64::try_from(it).unwrap_or(u64::MAX));
+        [processors, machines.clamp(1, AT_ONCE)].map(|it| u64::try_from(it).unwrap_or(u64::MAX));
     FAST.min(OF_PROCESSOR.saturating_mul(processors) / machines)
 }
 
@@ -93,7 +96,7 @@ impl Sending<'_> {
         let part = || shrinks_to(self.source, (self.bytes, self.files), patience);
         self.bytes >= LEAST
             && part().is_some_and(|part| part < WORTH_IT)
-            && (self.limited(u64::MAX) < fast || is_below(exec, fast, patience))
+            && (self.limited(u64::MAX) < fast || is_below(exec, self.bytes, fast, patience))
     }
 }
 
@@ -243,7 +246,7 @@ mod tests {
     #[test]
     fn many_machines_get_it_smaller_only_by_lines_slower_than_this_machine() {
         assert_eq!(fast(1), FAST.min(fast(0)));
-        assert!(fast(1_000_000) < 1_000_000);
-        assert!(fast(8) >= 25_000_000);
+        assert!(fast(8) >= 25_000_000 && fast(32) <= fast(8));
+        assert_eq!(fast(32), fast(1_000_000));
     }
 }

@@ -21,7 +21,7 @@ obey() {
         elif command -v python3 >/dev/null; then
             python3 -c "$by_python" "$1" $(calls) "$across" "$away"
         else
-            xargs -0 -n500 /bin/sh -c "$by_shell" sh "$1" "$across" "$away"
+            xargs -0 -n50 -s100000 /bin/sh -c "$by_shell" sh "$1" "$across" "$away"
         fi
         echo "ended $?"
     } 2>&1 | tail -c 4000)
@@ -99,14 +99,21 @@ sub place {
     }
     fail($path, $why);
 }
+# What had to be opened for it is closed again.
 sub swap {
+    my ($from, $path) = @_;
+    my $mode = is_folder($from) ? (lstat $from)[2] & 07777 : undef;
+    swapped($from, $path);
+    chmod $mode, $path if $> && defined $mode;
+}
+sub swapped {
     my ($from, $path) = @_;
     lstat $path or return place($from, $path);
     opened($from);
     opened($path);
     return if changed($from, $path);
     return across($from, $path) if $exchange && $!{EXDEV};
-    if (!rename $path, "$stage/.old-" . ++$aside) {
+    if (!rename $path, "$stage/.clusterctl-near-old-" . ++$aside) {
         $!{EXDEV} or fail($path, $!);
         return across($from, $path);
     }
@@ -148,6 +155,7 @@ sub settle {
     my ($near, $path) = @_;
     if (!rename $near, $path) {
         $!{EISDIR} || $!{ENOTEMPTY} || $!{EEXIST} || $!{ENOTDIR} or fail($path, $!);
+        my $mode = is_folder($near) ? (lstat $near)[2] & 07777 : undef;
         opened($near);
         opened($path);
         if (!changed($near, $path)) {
@@ -156,6 +164,7 @@ sub settle {
             rename $near, $path or fail($path, $!);
             away("$near-old");
         }
+        chmod $mode, $path if $> && defined $mode;
     }
     # A name for a file that has this name already stays where it is.
     away($near) if lstat $near;
@@ -167,7 +176,7 @@ while (defined(my $order = <STDIN>)) {
     if ($order eq "R") { place("$stage/$path", $path) }
     elsif ($order eq "X") { swap("$stage/$path", $path) }
     elsif ($order eq "L") {
-        my $name = "$stage/.name-" . ++$aside;
+        my $name = "$stage/.clusterctl-near-name-" . ++$aside;
         unlink $name;
         if (link $one, $name) {
             place($name, $path);
@@ -255,7 +264,13 @@ def place(source, path):
         return swap(source, path)
     fail(path, why.strerror)
 taken = (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+# What had to be opened for it is closed again.
 def swap(source, path):
+    kept = stat.S_IMODE(mode(source)) if is_folder(source) else None
+    swapped(source, path)
+    if kept is not None and os.geteuid():
+        os.chmod(path, kept)
+def swapped(source, path):
     global count
     if not os.path.lexists(path):
         return place(source, path)
@@ -265,7 +280,7 @@ def swap(source, path):
         return
     count += 1
     try:
-        os.rename(path, stage + b"/.old-%d" % count)
+        os.rename(path, stage + b"/.clusterctl-near-old-%d" % count)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
@@ -308,6 +323,7 @@ def settle(near, path):
     except OSError as error:
         if error.errno not in taken:
             raise
+        kept = stat.S_IMODE(mode(near)) if is_folder(near) else None
         opened(near)
         opened(path)
         if not changed(near, path):
@@ -315,6 +331,8 @@ def settle(near, path):
             os.rename(path, near + b"-old")
             os.rename(near, path)
             away(near + b"-old")
+        if kept is not None and os.geteuid():
+            os.chmod(path, kept)
     # A name for a file that has this name already stays where it is.
     if os.path.lexists(near):
         away(near)
@@ -334,7 +352,7 @@ for at in range(0, len(words), 5):
             swap(stage + b"/" + path, path)
         elif order == b"L":
             count += 1
-            name = stage + b"/.name-%d" % count
+            name = stage + b"/.clusterctl-near-name-%d" % count
             gone(os.unlink, name, [errno.ENOENT])
             try:
                 os.link(one, name, follow_symlinks=False)
@@ -387,11 +405,13 @@ is_folder() {
     [ -d "$1" ] && ! [ -L "$1" ]
 }
 while [ $# -gt 0 ]; do
+    [ $# -ge 5 ] || fail "$1" "the orders were cut short"
     order=$1 path=$2 one=$3 two=$4 three=$5
     shift 5
     above=${path%/*}
     if [ "$above" != "$checked" ] && [ "$above" != . ]; then
-        [ "$(cd -P -- "$above" && pwd -P)" = "$(pwd -P)/${above#./}" ] || fail "$above" "it is no folder any more"
+        [ "$(cd -P -- "$above" && pwd -P && echo .)" = "$(pwd -P)/${above#./}
+." ] || fail "$above" "it is no folder any more"
     fi
     checked=$above
     near=$above/.clusterctl-near
@@ -400,14 +420,14 @@ while [ $# -gt 0 ]; do
     [RXL]*)
         # Whether another file system is mounted here, only such a call tells.
         probed=$above far=
-        : >"$stage/.probe"
+        : >"$stage/.clusterctl-near-probe"
         puts_away "$near"
-        ln -- "$stage/.probe" "$near" 2>/dev/null && rm -f -- "$near" || far=yes
+        ln -- "$stage/.clusterctl-near-probe" "$near" 2>/dev/null && rm -f -- "$near" || far=yes
         ;;
     esac
     from=$stage/$path
     if [ "$order" = L ]; then
-        from=$stage/.name
+        from=$stage/.clusterctl-near-name
         rm -f -- "$from"
         [ -z "$far" ] || from=$near
         puts_away "$near"
@@ -419,7 +439,7 @@ while [ $# -gt 0 ]; do
         if [ -n "$far" ] && [ "$from" != "$near" ]; then
             number=
             if [ -f "$from" ] && ! [ -L "$from" ] && [ "$(stat -c %h -- "$from")" -gt 1 ]; then
-                number=$stage/.copied-$(stat -c %i -- "$from")
+                number=$stage/.clusterctl-near-copied-$(stat -c %i -- "$from")
             fi
             if [ -f "$number" ]; then
                 # Another name of a file that had to be copied.
@@ -432,18 +452,28 @@ while [ $# -gt 0 ]; do
             fi
             from=$near
         fi
-        old=$stage/.old
+        old=$stage/.clusterctl-near-old
         [ -z "$far" ] || old=$near-old
+        # A folder that its owner has closed can not be moved.
+        mode=
+        if is_folder "$from" && ! [ -w "$from" ]; then
+            mode=$(stat -c %a -- "$from") && chmod u+rwx "$from" || exit 255
+        fi
+        aside=
         if is_folder "$path" || { is_folder "$from" && { [ -e "$path" ] || [ -L "$path" ]; }; }; then
             puts_away "$old"
+            ! is_folder "$path" || [ -w "$path" ] || chmod u+rwx "$path" || exit 255
             mv -T -- "$path" "$old" || exit 255
+            aside=yes
         fi
         if [ -L "$path" ]; then
             mv -f -T -- "$from" "$path" 2>/dev/null || { rm -f -- "$path" && mv -f -- "$from" "$path"; } || exit 255
-        else
-            mv -f -- "$from" "$path" || exit 255
+        elif ! mv -f -- "$from" "$path"; then
+            [ -z "$aside" ] || mv -T -- "$old" "$path"
+            exit 255
         fi
-        case $from in "$near" | "$stage/.name") rm -rf -- "$from" ;; esac
+        [ -z "$mode" ] || chmod "$mode" "$path" || exit 255
+        case $from in "$near" | "$stage/.clusterctl-near-name") rm -rf -- "$from" ;; esac
         [ -z "$far" ] || puts_away "$old"
         ;;
     A)

@@ -54,9 +54,13 @@ else
     # Where the stage is in the place, its going changes the time of that.
     touch -r "$real" -- "$kept/time" 2>/dev/null
 fi
+# A folder that went may have taken along what is mounted in it: that is nothing to be removed.
+mounted=$(mounted_in "$stage")
+[ -z "$mounted" ] || stop $EX_TAKEN "something is mounted at $mounted, where it went with a folder that the tree has no more: unmount it, and resume"
 rm -rf -- "$stage" 2>/dev/null || {
     find "$stage" -type d ! -perm -700 -exec chmod u+rwx '{}' + 2>/dev/null
     rm -rf -- "$stage"
 }
 [ ! -e "$kept/time" ] || [ "$(identity "${stage%/*}")" != "$(identity "$real")" ] || touch -r "$kept/time" -- "$real" 2>/dev/null
+! exists "$stage" || stop $EX_FAILED "$stage, of which nothing is needed any more, can't be removed"
 rm -f -- "$kept/kept.json" "$kept/time" "$kept/folders" "$kept/closed"

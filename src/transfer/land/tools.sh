@@ -83,9 +83,10 @@ exists() {
     [ -e "$1" ] || [ -L "$1" ]
 }
 
-# The first place in a folder, itself included, at which something is mounted; `below` it, or `at` it.
+# The first place in a folder, itself included, at which something is mounted; `below` it, or `at` it; with a third word
+# all places.
 mounted_in() (
-    which=${2-}
+    which=${2-} all=${3-}
     [ -r /proc/self/mountinfo ] || exit 0
     folder=$(cd -P -- "$1" 2>/dev/null && pwd -P) || folder=$1
     while read -r _ _ _ _ point _; do
@@ -98,7 +99,7 @@ mounted_in() (
         case $which$point in
         "$folder" | "$folder"/* | at"$folder" | below"$folder"/*)
             printf '%s\n' "$point"
-            break
+            [ -n "$all" ] || break
             ;;
         esac
     done </proc/self/mountinfo

@@ -16,24 +16,29 @@ unpacks() {
     fi
 }
 if [ "$zip" = zstd ]; then
-    # What is cut short may end where tar sees nothing amiss: zstd knows.
-    broken='what came through zstd was cut short or broken'
+    # What is cut short may end where tar sees nothing amiss: zstd knows, and says last how it ended.
     said=$(
         {
-            { zstd -d -q -c 2>/dev/null || echo "$broken" >&4; } | {
+            {
+                /bin/sh -c 'echo "$$"; exec zstd -d -q -c' 2>&4
+                echo "zstd ended with $?" >&4
+            } | {
+                read -r pid
                 unpacks
                 code=$?
                 [ -z "$said" ] || printf '%s\n' "$said" >&4
+                # Whoever may not write to the end says nothing of use, and who waits for more waits in vain.
+                if [ "$code" -eq 0 ]; then cat >/dev/null; else kill "$pid" 2>/dev/null; fi
                 exit "$code"
             }
         } 4>&1
     )
     code=$?
-    if [ "$code" -ne 0 ]; then
-        # When tar goes, zstd goes with it.
-        said=$(printf '%s\n' "$said" | grep -v -x -F -e "$broken")
-    elif printf '%s\n' "$said" | grep -q -x -F -e "$broken"; then
+    ended=$(printf '%s\n' "$said" | sed -n 's/^zstd ended with //p')
+    said=$(printf '%s\n' "$said" | grep -v -e '^zstd ended with ' -e '^zstd: .*Broken pipe' -e '^Terminated')
+    if [ "$code" -eq 0 ] && [ "$ended" != 0 ]; then
         code=1
+        said="what came through zstd was cut short or broken${said:+: $said}; --compress=never does without it"
     fi
 else
     unpacks

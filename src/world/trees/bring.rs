@@ -12,7 +12,7 @@ use crate::engine::{Amount, Fault, Teller};
 use crate::plan::{Compression, RemotePath, Sha256, Tree, TreeSource};
 use crate::remote::{Patience, RemoteError};
 use crate::transfer::{
-    self, Delta, Lack, LandError, Landing, Names, Pull, Rules, Standing, Wanted, Zip,
+    self, Delta, Lack, LandError, Landing, Names, Pull, Rules, Source, Standing, Wanted, Zip,
 };
 
 /// A tree that is to be brought.
@@ -137,7 +137,7 @@ impl Work<'_> {
                 let what = format!("{to} is not as it was when the plan was made");
                 return Err(LandError::Changed(what));
             }
-            check_loses_nothing(&delta, &survey, bring, &rules)?;
+            check_loses_nothing(&source, &delta, &survey, bring, &rules)?;
             let pull = match delta.bytes {
                 0 => None,
                 _ => self.pull(tree, is_near, trees, patience)?,
@@ -166,7 +166,7 @@ impl Work<'_> {
                 record: (&shown(self.own), &String::from_utf8_lossy(&record)),
                 is_near,
                 pull: pull.as_ref(),
-                zip: (zip(tree.compress), bring.company.len()),
+                zip: (self.zip(tree, trees), bring.company.len()),
                 rate: tree.rate,
                 link_unchanged: tree.link_unchanged,
             };
@@ -186,6 +186,17 @@ impl Work<'_> {
             })?;
             Ok(Brought::of(bring, stage, &survey, delta))
         })
+    }
+
+    /// Whether what is sent is made smaller on its way.
+    fn zip(&self, tree: &Tree, trees: &Trees) -> Zip {
+        match tree.compress {
+            // Nothing goes over a line.
+            _ if trees.is_here(self.node.name) => Zip::Never,
+            Compression::Auto => Zip::Auto,
+            Compression::Never => Zip::Never,
+            Compression::Zstd => Zip::Always,
+        }
     }
 
     /// How the stage is called, and those of other runs.
@@ -214,15 +225,6 @@ impl Work<'_> {
             }
             _ => Ok(None),
         }
-    }
-}
-
-/// Whether what is sent is made smaller on its way.
-fn zip(how: Compression) -> Zip {
-    match how {
-        Compression::Auto => Zip::Auto,
-        Compression::Never => Zip::Never,
-        Compression::Zstd => Zip::Always,
     }
 }
 
@@ -262,13 +264,17 @@ fn check_swaps(survey: &transfer::Survey, to: &RemotePath) -> Result<(), LandErr
 /// Refuses what would take away something that shall stay, and came only after the plan was made: no fingerprint counts
 /// what is left out.
 fn check_loses_nothing(
+    source: &Source,
     delta: &Delta,
     survey: &transfer::Survey,
     bring: &Bring<'_>,
     rules: &Rules,
 ) -> Result<(), LandError> {
     let Bring { tree, to, .. } = *bring;
-    let what = if let Some(lost) = delta.lost.first() {
+    let mount = survey.endangered(&source.manifest, rules, tree.delete);
+    let what = if let Some(at) = mount.filter(|_| bring.in_place) {
+        format!("something is mounted at {at} by now, where the source has nothing like it")
+    } else if let Some(lost) = delta.lost.first() {
         let lost = String::from_utf8_lossy(lost);
         format!(
             "{to}/{lost} came by now, is excluded and would be lost: the source has something else there or where its \

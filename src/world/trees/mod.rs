@@ -106,6 +106,11 @@ impl Trees {
         }
     }
 
+    /// Whether a node is this machine.
+    fn is_here(&self, node: &NodeName) -> bool {
+        self.targets.get(node).is_some_and(Target::is_local)
+    }
+
     /// Whether a tree is on the machine that this node is, where its user can read it as well.
     fn is_near(&self, tree: &Tree, node: &NodeName) -> bool {
         let Some(target) = self.targets.get(node) else {

@@ -501,3 +501,54 @@ fn what_is_mounted_in_a_tree_gets_its_files_in_place() {
     assert_eq!(fs::read_to_string(dst.join("f")).unwrap(), "1\n");
     assert_eq!(differences(&src.join("data"), &trees.path("vol"), &[]), "");
 }
+
+#[test]
+fn what_is_mounted_where_the_source_has_something_else_is_left_alone() {
+    let trees = Trees::here();
+    sh(
+        &trees.path("."),
+        "mkdir -p src dst/f/data dst/own vol; ln -s elsewhere src/f; echo keep >vol/db",
+    );
+    let (src, dst) = (trees.path("src"), trees.path("dst"));
+    let push = |more: &[&'static str]| {
+        let words = [
+            "push",
+            text(&src),
+            "--on",
+            "local",
+            "--to",
+            text(&dst),
+            "--yes",
+            "--in-place",
+        ];
+        let owned: Vec<String> = words.iter().chain(more).map(ToString::to_string).collect();
+        owned
+    };
+    let call = |at: &str, words: &[String]| {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        trees.call_with_mount("vol", at, &words)
+    };
+    let refused = |told: Told| {
+        assert!(told.err.contains("something is mounted at "), "{told:#?}");
+        sh(&trees.path("vol"), "[ \"$(cat db)\" = keep ]");
+    };
+    // A link takes the place of a folder in which something is mounted.
+    refused(call("dst/f/data", &push(&[])).is(30));
+    sh(&trees.path("."), "rm src/f; mkdir src/f");
+    // What only the node has goes, and something is mounted there or below.
+    refused(call("dst/own", &push(&["--delete"])).is(30));
+    refused(call("dst/f/data", &push(&["--delete"])).is(30));
+    // It came after the plan.
+    let plan = trees.path("plan");
+    let made = [&push(&["--delete", "--out"])[..], &[text(&plan).to_owned()]].concat();
+    let words: Vec<&str> = made.iter().map(String::as_str).collect();
+    trees.call(&words).is(0);
+    let apply = ["apply", text(&plan), "--yes"].map(str::to_owned);
+    let told = call("dst/own", &apply);
+    assert_ne!(told.code, 0, "{told:#?}");
+    sh(&trees.path("vol"), "[ \"$(cat db)\" = keep ]");
+    // What is excluded, or is nobody's business, is no obstacle.
+    call("dst/own", &push(&[])).is(0);
+    call("dst/own", &push(&["--delete", "--exclude", "/own"])).is(0);
+    sh(&trees.path("vol"), "[ \"$(cat db)\" = keep ]");
+}

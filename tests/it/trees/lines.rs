@@ -54,7 +54,12 @@ impl Host for Counting {
 }
 
 /// Stages a tree by these connections, and says how much of it was told to be on its way.
-fn stage(from: &Path, to: &Path, lines: &[Arc<Counting>]) -> Result<(u64, u64), LandError> {
+fn stage(
+    from: &Path,
+    to: &Path,
+    lines: &[Arc<Counting>],
+    zip: Zip,
+) -> Result<(u64, u64), LandError> {
     let (first, further) = lines.split_first().unwrap();
     let patience = Patience::unbroken(Duration::from_mins(2));
     let exec = |line: &Line, streams: Streams<'_>, patience: &Patience<'_>| {
@@ -93,7 +98,7 @@ fn stage(from: &Path, to: &Path, lines: &[Arc<Counting>]) -> Result<(u64, u64), 
         rules: &rules,
         stage: &names.own,
         record: (text(&record), "{}"),
-        zip: (Zip::Auto, 1),
+        zip: (zip, 1),
         rate: None,
         link_unchanged: false,
         pull: None,
@@ -122,15 +127,18 @@ fn several_connections_bring_a_tree_as_one_does() {
         before: before.clone(),
         ..Counting::default()
     };
-    let lines: Vec<_> = (0..4).map(|_| Arc::new(line())).collect();
-    let (moved, of) = stage(&from, &to, &lines).unwrap();
-    assert!(moved > 1_000_000 && moved <= of, "{moved} of {of}");
-    for line in &lines {
-        assert_eq!(line.archives.load(Ordering::SeqCst), 1);
+    for zip in [Zip::Never, Zip::Always] {
+        let lines: Vec<_> = (0..4).map(|_| Arc::new(line())).collect();
+        let (moved, of) = stage(&from, &to, &lines, zip).unwrap();
+        assert!(moved > 1_000_000 && moved <= of, "{moved} of {of}");
+        for line in &lines {
+            assert_eq!(line.archives.load(Ordering::SeqCst), 1);
+        }
+        assert_eq!(differences(&from, &staged, &[]), "");
+        let beside: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(beside.len(), 3, "{beside:?}");
+        fs::remove_dir_all(&staged).unwrap();
     }
-    assert_eq!(differences(&from, &folder.path().join(".stage-1"), &[]), "");
-    let beside: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
-    assert_eq!(beside.len(), 3, "{beside:?}");
 }
 
 #[test]
@@ -147,10 +155,10 @@ fn a_connection_that_fails_fails_the_whole_and_holds_nobody_up() {
         refuses: true,
         ..Counting::default()
     });
-    let failed = stage(&from, &to, &[good(), bad, good()]).unwrap_err();
+    let failed = stage(&from, &to, &[good(), bad, good()], Zip::Auto).unwrap_err();
     assert!(matches!(failed, LandError::Said { .. }), "{failed}");
     // What the others brought is there for the next time, which needs only the rest.
-    let (moved, _) = stage(&from, &to, &[good()]).unwrap();
+    let (moved, _) = stage(&from, &to, &[good()], Zip::Auto).unwrap();
     assert!(moved < 24_000_000, "{moved}");
     assert_eq!(differences(&from, &folder.path().join(".stage-1"), &[]), "");
 }
