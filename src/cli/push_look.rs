@@ -166,6 +166,16 @@ impl Looking<'_> {
             );
             return Err(Refusal::new(Exit::Forbidden, what).into());
         }
+        if let Some(path) = delta.not_own.as_ref().filter(|_| !delta.is_none()) {
+            let path = String::from_utf8_lossy(path);
+            let what = format!(
+                "{node}: {}/{path} belongs to another user than the one who works there, so nobody could give it its time and mode",
+                self.to
+            );
+            let hint =
+                "see `user` and `sudo` of the node in the cluster file, or push without --in-place";
+            return Err(Refusal::new(Exit::Forbidden, what).hint(hint).into());
+        }
         if !delta.is_none()
             && let Some(lack) = delta.lack(&survey)
         {

@@ -79,6 +79,8 @@ pub struct Delta {
     pub changed: u64,
     /// Excluded entries that could not stay, because the source has a file where they need a folder.
     pub lost: Vec<Vec<u8>>,
+    /// A folder whose attributes have to be set where it is, and which belongs to another user than the one who works there.
+    pub not_own: Option<Vec<u8>>,
     /// The fingerprint of the tree that comes of it, without what the rules leave out.
     pub becomes: [u8; 32],
     /// The fingerprint of the tree that is there, without what the rules leave out.
@@ -96,6 +98,8 @@ pub(super) struct Work<'a> {
     folder_times: bool,
     /// Whether an earlier stage is of any use.
     stage_is_fit: bool,
+    /// Files of the target, by their first names, that have names which the source does not have.
+    foreign: BTreeSet<&'a [u8]>,
     pub(super) delta: Delta,
     /// The paths that the stage shall have, of those that it has.
     pub(super) staged: Bits,
@@ -120,6 +124,7 @@ impl Delta {
             // What is left out, or only there, comes and goes, and changes the times of folders.
             folder_times: rules.are_none(),
             stage_is_fit: stage_is_fit(source, survey),
+            foreign: foreign(source, survey),
             delta: Self::default(),
             staged: Bits::default(),
             stays: Bits::default(),
@@ -209,7 +214,10 @@ impl Work<'_> {
         let are_unknown = self.attributes.are_unknown(self.source.extended(entry));
         let is_kept = match likeness {
             Likeness::Same => !are_unknown,
-            Likeness::Content => self.source.extended(entry).is_empty(),
+            Likeness::Content => {
+                self.source.extended(entry).is_empty()
+                    && found.is_some_and(|it| self.may_adjust(&it))
+            }
             Likeness::Other => false,
         };
         if let Some(found) = found.filter(|_| is_kept) {
@@ -243,6 +251,14 @@ impl Work<'_> {
         }
     }
 
+    /// Whether a file gets its attributes, and another name for it that only the target has nothing that is not its own.
+    fn may_adjust(&self, found: &Item<'_>) -> bool {
+        let survey = self.survey;
+        let is_own = survey.superuser || survey.user.is_none_or(|(user, _)| user == found.uid);
+        let file = found.first().map_or(found.path(), |first| first.path());
+        !self.wanted.in_place || (is_own && !self.foreign.contains(file))
+    }
+
     /// Whether the target has anything that the source does not have.
     fn has_own(&self) -> bool {
         let live = &self.survey.live;
@@ -262,6 +278,10 @@ impl Work<'_> {
         if wanted.delete && !self.rules.are_none() {
             for entry in live.iter().filter(excluded) {
                 let path = entry.path();
+                needed.extend(memchr::memchr_iter(b'/', path).map(|at| &path[..at]));
+            }
+            let odd = self.survey.odd.iter();
+            for path in odd.filter(|path| self.rules.leave_out(path, false)) {
                 needed.extend(memchr::memchr_iter(b'/', path).map(|at| &path[..at]));
             }
         }
@@ -316,14 +336,26 @@ impl Work<'_> {
     /// What is there and is neither file, folder, link nor pipe, or was left there.
     fn of_odd(&mut self) {
         for path in &self.survey.odd {
-            if self.rules.leave_out(path, false) && self.is_replaced(path) {
+            let is_taken = || self.source.find(path).is_some() || self.is_replaced(path);
+            if self.rules.leave_out(path, false) && is_taken() {
                 self.delta.lost.push(path.clone());
             }
         }
         if self.wanted.in_place {
-            let litter = self.survey.litter.len();
-            self.delta.removed += u64::try_from(litter).unwrap_or_default();
+            let gone = self.survey.litter.len() + self.odd_that_goes().count();
+            self.delta.removed += u64::try_from(gone).unwrap_or_default();
         }
+    }
+
+    /// What of that goes from where files are replaced, and nothing takes its place.
+    pub(super) fn odd_that_goes(&self) -> impl Iterator<Item = &'_ Vec<u8>> {
+        let goes = |path: &&Vec<u8>| {
+            self.wanted.delete
+                && !self.rules.leave_out(path, false)
+                && !self.is_replaced(path)
+                && self.source.find(path).is_none()
+        };
+        self.survey.odd.iter().filter(goes)
     }
 
     /// Whether a path is a file that is there already and stays the one that it is.
@@ -406,6 +438,28 @@ impl Work<'_> {
             }
         }
     }
+}
+
+/// Files of the target, by their first names, that have names which the source does not have: what is done to such a file
+/// is done to what stays as well.
+fn foreign<'a>(source: &Manifest, survey: &'a Survey) -> BTreeSet<&'a [u8]> {
+    let mut foreign = BTreeSet::new();
+    let mut shared = BTreeSet::new();
+    for entry in survey.live.iter() {
+        let Some(first) = entry.first().map(|first| first.path()) else {
+            continue;
+        };
+        shared.insert(first);
+        if source.find(entry.path()).is_none() {
+            foreign.insert(first);
+        }
+    }
+    foreign.extend(
+        shared
+            .into_iter()
+            .filter(|first| source.find(first).is_none()),
+    );
+    foreign
 }
 
 /// Whether no folder of an earlier stage has an extended attribute that would stay there against the source's will.

@@ -5,13 +5,14 @@
 //! Whoever is killed between two of them leaves a tree of which every file is the old one or the new one, and the next
 //! comparison tells what is left to do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::delta::{Work, word};
 use super::likeness::Likeness;
 use super::listing::Item;
 use super::manifest::{Entry, Kind, Manifest};
 use super::room::Room;
+use super::survey::Archives;
 
 /// Orders in the making.
 struct Orders(Vec<u8>);
@@ -88,6 +89,22 @@ impl Work<'_> {
         self.folders();
         self.ways();
         self.open(orders);
+        self.delta.not_own = self.not_own();
+    }
+
+    /// A folder that gets its attributes where it is, and which this user can't give them, since it belongs to another.
+    fn not_own(&self) -> Option<Vec<u8>> {
+        let (user, _) = self.survey.user.filter(|_| !self.survey.superuser)?;
+        let folders = self
+            .source
+            .iter()
+            .filter(|(at, _)| self.delta.folders.has(*at));
+        let mut paths = folders.map(|(_, entry)| self.source.path(entry));
+        let is_other = |path: &&[u8]| {
+            let there = self.survey.live.find(path);
+            there.is_some_and(|it| it.kind == Kind::Folder && it.uid != user)
+        };
+        paths.find(is_other).map(<[u8]>::to_vec)
     }
 
     /// The room of the folders in which what was sent waits, though they are there already in the live tree.
@@ -130,15 +147,24 @@ impl Work<'_> {
             }
         }
         all.0.extend(orders.0);
+        // Each by its path, so that none is closed before what is in it.
+        let mut modes = BTreeMap::new();
         for entry in closed.iter().rev() {
             let path = entry.path();
             if source.find(path).is_none() {
-                let mode = format!("{:o}", entry.mode);
-                own.add(b'P', path, [&mode, "-", "-"]);
+                own.add(b'P', path, [&format!("{:o}", entry.mode), "-", "-"]);
                 if !self.is_replaced(path) {
-                    all.add(b'P', path, [&mode, "-", "-"]);
+                    modes.insert(path, entry.mode);
                 }
             }
+        }
+        if survey.archives == Archives::Busybox {
+            // Its tar gives folders modes only where it is called by root.
+            let folders = source.iter().filter(|(at, _)| self.delta.folders.has(*at));
+            modes.extend(folders.map(|(_, entry)| (source.path(entry), entry.mode)));
+        }
+        for (path, mode) in modes.iter().rev() {
+            all.add(b'P', path, [&format!("{mode:o}"), "-", "-"]);
         }
         self.delta.orders = all.0;
         self.delta.closed = own.0;
@@ -211,16 +237,10 @@ impl Work<'_> {
     /// What goes, the deepest first.
     fn removals(&mut self, orders: &mut Orders) {
         let live = &self.survey.live;
-        let stays = |path: &[u8]| self.rules.leave_out(path, false);
-        let odd = if self.wanted.delete {
-            &self.survey.odd[..]
-        } else {
-            &[]
-        };
-        for path in odd {
-            if !stays(path) && !self.is_replaced(path) && self.source.find(path).is_none() {
-                orders.plain(b'D', path);
-            }
+        let odd: Vec<Vec<u8>> = self.odd_that_goes().cloned().collect();
+        for path in &odd {
+            orders.plain(b'D', path);
+            self.touch_parent(path);
         }
         for entry in live.iter_back() {
             let path = entry.path();

@@ -274,6 +274,11 @@ fn check_loses_nothing(
     let mount = survey.endangered(&source.manifest, rules, tree.delete);
     let what = if let Some(at) = mount.filter(|_| bring.in_place) {
         format!("something is mounted at {at} by now, where the source has nothing like it")
+    } else if let Some(path) = &delta.not_own {
+        let path = String::from_utf8_lossy(path);
+        format!(
+            "{to}/{path} belongs to another user by now, so nobody could give it its time and mode"
+        )
     } else if let Some(lost) = delta.lost.first() {
         let lost = String::from_utf8_lossy(lost);
         format!(

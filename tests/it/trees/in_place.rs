@@ -275,21 +275,127 @@ fn a_user_who_is_not_root_replaces_files_in_closed_folders() {
         "mkdir -p src/c/new dst/c/gone; echo 1 >src/c/f; echo 2 >src/c/new/f; echo 0 >dst/c/f; echo 0 >dst/c/gone/g; touch -d 2001-01-01 dst/c/f; \
          chmod 555 src/c src/c/new dst/c dst/c/gone; mkdir -p runner nodes; chown -R 4321:4321 .; chmod 755 .",
     );
+    push_as_user(&trees, &["--delete"]).is(0);
+    trees.judge("dst", &[]);
+}
+
+/// Pushes in place as a user who is not root, to this machine.
+fn push_as_user(trees: &Trees, more: &[&str]) -> Told {
     let plain = trees.lab.program("runner");
     let mut command = Command::new("setpriv");
     command.args(["--reuid", "4321", "--regid", "4321", "--clear-groups"]);
     command.arg(plain.get_program()).args(plain.get_args());
     let (src, dst) = (trees.path("src"), trees.path("dst"));
     command.args(["push", text(&src), "--on", "local", "--to", text(&dst)]);
-    command.args(["--yes", "--in-place", "--delete"]);
+    command.args(["--yes", "--in-place"]).args(more);
     for (name, value) in plain.get_envs() {
         match value {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
         };
     }
-    trees.lab.start_command(command).end().is(0);
+    trees.lab.start_command(command).end()
+}
+
+#[test]
+fn what_belongs_to_others_is_replaced_or_refused() {
+    let trees = Trees::here();
+    sh(
+        &trees.path("."),
+        "mkdir src dst; echo 1 >src/a; cp -p src/a dst/a; chmod 600 src/a; mkdir -p runner nodes; chown -R 4321:4321 .; \
+         chown 0:0 dst/a; chmod 755 .",
+    );
+    // Nobody but its owner may give a file another mode: a new one takes its place.
+    push_as_user(&trees, &[]).is(0);
     trees.judge("dst", &[]);
+    sh(
+        &trees.path("."),
+        "echo 2 >src/b; chown 0:4321 dst; chmod 775 dst",
+    );
+    let told = push_as_user(&trees, &[]).is(30);
+    assert!(
+        told.err.contains("belongs to another user than the one"),
+        "{told:#?}"
+    );
+    sh(&trees.path("dst"), "! [ -e b ]");
+}
+
+#[test]
+fn another_name_of_a_file_that_only_the_node_has_stays_as_it_is() {
+    let trees = Trees::here();
+    sh(
+        &trees.path("."),
+        "mkdir src dst; echo 1 >src/a; cp -p src/a dst/a; ln dst/a dst/own; chmod 600 src/a; chmod 644 dst/a",
+    );
+    for exclude in [&["--exclude", "/own"][..], &[]] {
+        let words = [&["--in-place"][..], exclude].concat();
+        trees.push("dst", &words).is(0);
+        sh(
+            &trees.path("dst"),
+            "[ \"$(stat -c '%a %h' a own | tr '\\n' ' ')\" = '600 1 644 1 ' ] && [ \"$(cat a own)\" = \"$(printf '1\\n1')\" ]",
+        );
+        let told = trees.push("dst", &words).is(0);
+        assert!(told.out.contains("Nothing to do"), "{told:#?}");
+    }
+}
+
+#[test]
+fn sockets_stay_or_go_as_files_do() {
+    const SOCKET: &str = "perl -e 'use IO::Socket::UNIX; IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1) or die' ";
+    let trees = Trees::here();
+    sh(
+        &trees.path("."),
+        &format!(
+            "mkdir -p src dst/own; echo 1 >src/f; cd dst; {SOCKET} own/s; {SOCKET} t; echo o >own/o"
+        ),
+    );
+    let words = ["--in-place", "--delete", "--exclude", "s"];
+    let told = trees.push("dst", &words).is(0);
+    assert!(told.err.contains("2 removed"), "{told:#?}");
+    sh(
+        &trees.path("dst"),
+        "[ -S own/s ] && ! [ -e own/o ] && ! [ -e t ]",
+    );
+    let told = trees.push("dst", &words).is(0);
+    assert!(told.out.contains("Nothing to do"), "{told:#?}");
+    let words = ["--in-place", "--delete"];
+    trees.push("dst", &words).is(0);
+    sh(
+        &trees.path("dst"),
+        &format!("[ \"$(ls -A)\" = f ]; {SOCKET} t"),
+    );
+    // It alone is a difference.
+    let told = trees.push("dst", &words).is(0);
+    assert!(told.err.contains("1 removed"), "{told:#?}");
+    let told = trees.push("dst", &words).is(0);
+    assert!(told.out.contains("Nothing to do"), "{told:#?}");
+}
+
+#[test]
+fn folders_get_their_modes_from_a_user_of_busybox_too() {
+    let Some(trees) = Trees::as_users_on_busybox() else {
+        return;
+    };
+    sh(
+        &trees.path("."),
+        "mkdir -p src/a/closed src/b; echo 1 >src/a/closed/f; echo 2 >src/b/f; chmod 555 src/a/closed; chmod 755 src src/a src/b; find src -exec touch -d @1700000000 '{}' +",
+    );
+    let judge = [
+        "--modify-window=1",
+        "--omit-link-times",
+        "--no-owner",
+        "--no-group",
+    ];
+    trees.push("open/dst", &["--in-place"]).is(0);
+    trees.judge("open/dst", &judge);
+    sh(
+        &trees.path("src"),
+        "chmod 750 b; echo new >a/closed/f; echo more >a/more; find . -exec touch -d @1710000000 '{}' +",
+    );
+    trees.push("open/dst", &["--in-place"]).is(0);
+    trees.judge("open/dst", &judge);
+    let told = trees.push("open/dst", &["--in-place"]).is(0);
+    assert!(told.out.contains("Nothing to do"), "{told:#?}");
 }
 
 /// Every file under a folder, with what it contains.
