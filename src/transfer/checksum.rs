@@ -1,12 +1,10 @@
 //! Whether files are the same, told by their content: both sides compute strong fingerprints at the same time.
 
-use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use super::bits::Bits;
 use super::listing::Listing;
 use super::manifest::{Kind, Manifest};
-use super::prints::Found;
 use super::script::{Exec, LandError};
 use super::source::Source;
 use super::sums::sums;
@@ -37,24 +35,21 @@ pub fn same_content(
     let kind = source.hash_with(survey.hash);
     let program = survey.program(kind);
     let mut same = Bits::default();
-    let ended = AtomicBool::new(false);
     let found = source.found();
+    // What is heard before this side knows it. The connection by which it comes has to be served: nobody waits there.
+    let mut early = Vec::new();
     thread::scope(|scope| {
-        let compute = || {
-            let _ended = Ended(found, &ended);
-            source.compute(kind, &which)
-        };
+        let compute = || source.compute(kind, &which);
         let computing = thread::Builder::new().name("fingerprints".to_owned());
         let computing = computing.spawn_scoped(scope, compute);
         let computing = computing.map_err(|error| {
             let what = format!("a thread can't be started: {error}");
             LandError::from(RemoteError::new(RemoteErrorKind::Here, what))
         })?;
-        // Whatever comes from there is compared and forgotten.
-        let mut heard = |at, hash| {
-            if found.wait_for(kind, at, &ended) == Some(hash) {
-                same.add(at);
-            }
+        let mut heard = |at, hash| match found.get(kind, at) {
+            Some(own) if own == hash => same.add(at),
+            Some(_) => {}
+            None => early.push((at, hash)),
         };
         let files = (&*source.manifest, &which);
         let said = sums(
@@ -72,16 +67,12 @@ pub fn same_content(
         });
         said.and(computed)
     })?;
-    Ok(SameContent(same))
-}
-
-/// Says that no more fingerprints come, whatever happens.
-struct Ended<'a>(&'a Found, &'a AtomicBool);
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        self.0.end(self.1);
+    for (at, hash) in early {
+        if found.get(kind, at) == Some(hash) {
+            same.add(at);
+        }
     }
+    Ok(SameContent(same))
 }
 
 /// The files that may be the same on both sides.

@@ -97,7 +97,7 @@ pub(super) struct Work<'a> {
     /// Whether the times of folders that differ alone are a difference.
     folder_times: bool,
     /// Whether an earlier stage is of any use.
-    stage_is_fit: bool,
+    pub(super) stage_is_fit: bool,
     /// Files of the target, by their first names, that have names which the source does not have.
     foreign: BTreeSet<&'a [u8]>,
     pub(super) delta: Delta,

@@ -117,7 +117,12 @@ impl Work<'_> {
                 ways.extend(memchr::memchr_iter(b'/', path).map(|at| &path[..at]));
             }
         }
-        for at in ways.iter().filter_map(|path| source.find(path)) {
+        let staged = &self.survey.staged;
+        let is_there = |path: &[u8]| {
+            self.stage_is_fit && staged.find(path).is_some_and(|it| it.kind == Kind::Folder)
+        };
+        let missing = ways.iter().filter(|path| !is_there(path));
+        for at in missing.filter_map(|path| source.find(path)) {
             if let Some(entry) = source.get(at).filter(|_| !self.delta.fresh.has(at)) {
                 let room = Room::of(entry, b"", self.survey.archives);
                 self.delta.needs.add(room);

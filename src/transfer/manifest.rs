@@ -142,6 +142,11 @@ const NONE: u32 = u32::MAX;
 impl Entry {
     /// An entry that is not told the place of its names yet.
     pub(super) fn of(known: &Known) -> Self {
+        // What anything else takes differs by file system.
+        let size = match known.kind {
+            Kind::File => known.size,
+            Kind::Folder | Kind::Link | Kind::Pipe => 0,
+        };
         Self {
             place: 0,
             length: 0,
@@ -152,13 +157,9 @@ impl Entry {
             uid: known.owner.0,
             gid: known.owner.1,
             changed: known.changed,
-            size: if known.kind == Kind::File {
-                known.size
-            } else {
-                0
-            },
+            size,
             sparse: known.sparse,
-            taken: known.taken.min(known.size),
+            taken: known.taken.min(size),
         }
     }
 

@@ -2,8 +2,7 @@
 //!
 //! There may be hundreds of thousands, mostly of files that stand near each other: they are kept in pages.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::bits::Bits;
 use super::survey::HashKind;
@@ -63,45 +62,18 @@ impl Prints {
     }
 }
 
-/// Fingerprints that several find and wait for.
+/// Fingerprints that several find.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    prints: Mutex<Prints>,
-    /// Rings when one more is known, or no more come.
-    bell: Condvar,
-}
+pub(super) struct Found(Mutex<Prints>);
 
 impl Found {
     fn lock(&self) -> MutexGuard<'_, Prints> {
-        self.prints.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The fingerprint of a file, if that is known by now.
     pub(super) fn get(&self, kind: HashKind, file: usize) -> Option<Hash> {
         self.lock().get(kind, file)
-    }
-
-    /// The fingerprint of a file, waited for until no more come.
-    pub(super) fn wait_for(&self, kind: HashKind, file: usize, ended: &AtomicBool) -> Option<Hash> {
-        let mut prints = self.lock();
-        loop {
-            let found = prints.get(kind, file);
-            if found.is_some() || ended.load(Ordering::SeqCst) {
-                return found;
-            }
-            prints = self
-                .bell
-                .wait(prints)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// Says to those who wait with this that no more come.
-    pub(super) fn end(&self, ended: &AtomicBool) {
-        let prints = self.lock();
-        ended.store(true, Ordering::SeqCst);
-        drop(prints);
-        self.bell.notify_all();
     }
 
     /// Notes the fingerprint of a file; whether all found the same who have found one before.
@@ -110,8 +82,6 @@ impl Found {
         let first = prints.get(kind, file);
         if first.is_none() {
             prints.set(kind, file, hash);
-            drop(prints);
-            self.bell.notify_all();
         }
         first.is_none_or(|first| first == hash)
     }
@@ -138,16 +108,12 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_hears_of_it_or_that_nothing_comes() {
-        let (found, ended) = (Found::default(), AtomicBool::new(false));
-        std::thread::scope(|scope| {
-            let known = scope.spawn(|| found.wait_for(HashKind::Sha256, 7, &ended));
-            let unknown = scope.spawn(|| found.wait_for(HashKind::Blake2, 7, &ended));
-            assert!(found.agree(HashKind::Sha256, 7, [1; 32]));
-            assert_eq!(known.join().unwrap(), Some([1; 32]));
-            found.end(&ended);
-            assert_eq!(unknown.join().unwrap(), None);
-        });
+    fn all_have_to_find_the_same() {
+        let found = Found::default();
+        assert_eq!(found.get(HashKind::Sha256, 7), None);
+        assert!(found.agree(HashKind::Sha256, 7, [1; 32]));
+        assert_eq!(found.get(HashKind::Sha256, 7), Some([1; 32]));
+        assert!(found.agree(HashKind::Sha256, 7, [1; 32]));
         assert!(found.agree(HashKind::Blake2, 7, [2; 32]));
         assert!(!found.agree(HashKind::Blake2, 7, [3; 32]));
     }

@@ -349,9 +349,11 @@ impl<'a> Reader<'a> {
             Tree::Live => &mut self.live,
             Tree::Staged => &mut self.staged,
         };
+        let before = into.kept();
         into.add(&self.path, target, &known).ok()?;
+        let has_grown = into.kept() > before;
         let kept = self.live.kept() + self.staged.kept();
-        if kept > LARGE && kept.is_multiple_of(LARGE) {
+        if has_grown && kept > LARGE && kept.is_multiple_of(LARGE) {
             // The next one that grows large waits for this one's end.
             match &mut self.turn {
                 None => self.turn = Turn::take(),

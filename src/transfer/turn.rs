@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 pub(super) const LARGE: usize = 20_000;
 
 /// How long a turn is waited for of whoever does not go on, and altogether: after that, it is somebody who does not
-/// answer, or hardly, who has it, and room matters less.
+/// answer, or hardly, who has it, and room matters less. Meanwhile a connection is not served, so it is not long.
 const SILENT: Duration = Duration::from_secs(10);
-const LONGEST: Duration = Duration::from_mins(2);
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// When whoever has the turn went on last; nothing when nobody has it.
 static TAKEN: Mutex<Option<Instant>> = Mutex::new(None);

@@ -1,18 +1,5 @@
 # Follows orders for a tree, which are standard input; see `replace.sh`. It stands before the scripts that need it.
 
-# The numbers of the system calls renameat2 and utimensat, and of `long` in them; 0 where they are not known.
-calls() {
-    case $(uname -m) in
-    x86_64) echo 316 280 ;;
-    aarch64 | riscv64 | loongarch64) echo 276 88 ;;
-    armv*) echo 382 348 ;;
-    i?86) echo 353 320 ;;
-    ppc64*) echo 357 304 ;;
-    s390x) echo 347 315 ;;
-    *) echo 0 0 ;;
-    esac
-}
-
 # obey STAGE: in the folder of the tree.
 obey() {
     said=$({

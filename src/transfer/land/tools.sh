@@ -209,17 +209,31 @@ exchanger() {
     fi
 }
 
+# The numbers of the system calls renameat2 and utimensat; 0 where they are not known. Programs may have fewer bits than
+# the kernel, whose machine it is that `uname` names.
+calls() {
+    machine=$(uname -m)
+    case $machine/$(getconf LONG_BIT 2>/dev/null) in
+    x86_64/32) machine=i686 ;;
+    aarch64/32) machine=armv8l ;;
+    armv*/* | i?86/*) ;;
+    */32) machine= ;;
+    esac
+    case $machine in
+    x86_64) echo 316 280 ;;
+    aarch64 | riscv64 | loongarch64) echo 276 88 ;;
+    armv*) echo 382 348 ;;
+    i?86) echo 353 320 ;;
+    ppc64*) echo 357 304 ;;
+    s390x) echo 347 315 ;;
+    *) echo 0 0 ;;
+    esac
+}
+
 # Gives two names to each other's things at once, where the system can: by the call renameat2.
 exchange() {
-    case $(uname -m) in
-    x86_64) call=316 ;;
-    aarch64 | riscv64 | loongarch64) call=276 ;;
-    armv*) call=382 ;;
-    i?86) call=353 ;;
-    ppc64*) call=357 ;;
-    s390x) call=347 ;;
-    *) call=0 ;;
-    esac
+    call=$(calls)
+    call=${call% *}
     case $(exchanger)/$call in
     mv/*) mv -T --exchange -- "$1" "$2" 2>/dev/null ;;
     none/* | */0) return 1 ;;
