@@ -280,7 +280,8 @@ impl Work<'_> {
                 let path = entry.path();
                 needed.extend(memchr::memchr_iter(b'/', path).map(|at| &path[..at]));
             }
-            let odd = self.survey.odd.iter();
+            // To another tree such things can't be carried at all.
+            let odd = self.survey.odd.iter().filter(|_| wanted.in_place);
             for path in odd.filter(|path| self.rules.leave_out(path, false)) {
                 needed.extend(memchr::memchr_iter(b'/', path).map(|at| &path[..at]));
             }
