@@ -257,6 +257,19 @@ impl Trees {
         self.call(&[&words, more].concat())
     }
 
+    /// Pushes `src` to a node's folder where the node finds these scripts before all other programs.
+    pub(super) fn push_with_programs(
+        &self,
+        programs: &[(&str, &str)],
+        to: &str,
+        more: &[&str],
+    ) -> Told {
+        let (from, to) = (self.path("src"), self.path(to));
+        let words = ["push", text(&from), "--on", self.node(), "--to"];
+        let words = [&words[..], &[text(&to), "--yes"], more].concat();
+        self.call_with_programs(programs, &words)
+    }
+
     /// Pushes a node's folder `src` to a folder of others.
     pub(super) fn push_from(&self, node: &str, on: &str, to: &str, more: &[&str]) -> Told {
         let from = format!("{node}:{}", text(&self.path("src")));

@@ -92,18 +92,8 @@ fn it_is_done_where_it_was_asked_for_and_not_where_it_was_not_wanted() {
         text(&used)
     );
     let push = |to: &str, how: &str| {
-        let (src, dst) = (trees.path("src"), trees.path(to));
-        let words = [
-            "push",
-            text(&src),
-            "--on",
-            "n1",
-            "--to",
-            text(&dst),
-            "--yes",
-            how,
-        ];
-        trees.call_with_programs(&[("zstd", &zstd)], &words).is(0);
+        let programs = [("zstd", &*zstd)];
+        trees.push_with_programs(&programs, to, &[how]).is(0);
         trees.judge(to, &[]);
     };
     push("dst", "--compress=never");
@@ -153,18 +143,8 @@ fn what_is_cut_short_on_its_way_through_zstd_never_lands() {
         let trees = Trees::with_tools(tools);
         sh(&trees.path("."), WORDS);
         sh(&trees.path("."), "mkdir dst; echo old >dst/words");
-        let (src, dst) = (trees.path("src"), trees.path("dst"));
-        let words = [
-            "push",
-            text(&src),
-            "--on",
-            "n1",
-            "--to",
-            text(&dst),
-            "--yes",
-            "--compress",
-        ];
-        let told = trees.call_with_programs(&[("zstd", zstd)], &words);
+        let dst = trees.path("dst");
+        let told = trees.push_with_programs(&[("zstd", zstd)], "dst", &["--compress"]);
         assert_ne!(told.code, 0, "{told:#?}");
         assert!(told.err.contains("can't be unpacked"), "{told:#?}");
         assert_eq!(std::fs::read_to_string(dst.join("words")).unwrap(), "old\n");
@@ -184,24 +164,13 @@ fn what_is_cut_short_on_its_way_through_zstd_never_lands() {
 fn a_node_without_zstd_gets_it_as_it_is_or_is_refused() {
     let trees = Trees::with_tools(":");
     sh(&trees.path("."), WORDS);
-    let (src, dst) = (trees.path("src"), trees.path("dst"));
-    let words = [
-        "push",
-        text(&src),
-        "--on",
-        "n1",
-        "--to",
-        text(&dst),
-        "--yes",
-        "--limit-rate",
-        "50M",
-    ];
     let none = [("zstd", "exit 127")];
-    let refused = [&words[..], &["--compress"]].concat();
-    let told = trees.call_with_programs(&none, &refused);
+    let limited = ["--limit-rate", "50M"];
+    let refused = [&limited[..], &["--compress"]].concat();
+    let told = trees.push_with_programs(&none, "dst", &refused);
     assert_ne!(told.code, 0, "{told:#?}");
     assert!(told.err.contains("n1: there is no zstd"), "{told:#?}");
-    assert!(!dst.exists());
-    trees.call_with_programs(&none, &words).is(0);
+    assert!(!trees.path("dst").exists());
+    trees.push_with_programs(&none, "dst", &limited).is(0);
     trees.judge("dst", &[]);
 }
