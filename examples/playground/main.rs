@@ -10,7 +10,7 @@
 //! `installed.properties` as Java would, listen on a port of the loopback
 //! interface, keep a pid file, and refuse to start for the reasons that a real
 //! server has. `clusterctl ...` after `--` runs the program itself, so that
-//! nothing needs to be installed.
+//! nothing needs to be installed. The stand-in in `ucd` knows much more of the product; so far, tests alone use it.
 
 mod cluster;
 mod server;

@@ -9,7 +9,7 @@
 //!
 //! [`Source`] is the tree, on this machine or on an [`Origin`]; [`survey`] asks a node in one command what stands where
 //! it shall land, [`Delta`] compares the two, and [`Landing`] does what they differ in.
-//! With a [`Pull`] a node gets content from the origin by itself.
+//! With a [`Pull`] a node gets content from the origin by itself. A [`Zip`] says whether what is sent is made smaller.
 //! A [`Meetings`] lets those that want the same tree share one reading of it.
 //!
 //! Everything on a node is done by scripts for a POSIX shell, through

@@ -160,17 +160,8 @@ pub(super) fn job(
             to,
             becomes,
             company,
-        } => {
-            let bring = Bring {
-                tree,
-                to,
-                becomes,
-                company,
-                in_place: false,
-            };
-            work.stage(&bring, trees).map(Some)
         }
-        Action::ReplaceFiles {
+        | Action::ReplaceFiles {
             tree,
             to,
             becomes,
@@ -181,9 +172,14 @@ pub(super) fn job(
                 to,
                 becomes,
                 company,
-                in_place: true,
+                in_place: matches!(action, Action::ReplaceFiles { .. }),
             };
-            work.replace(&bring, trees).map(Some)
+            let job = if bring.in_place {
+                work.replace(&bring, trees)
+            } else {
+                work.stage(&bring, trees)
+            };
+            job.map(Some)
         }
         Action::SwapTree {
             to,

@@ -120,8 +120,15 @@ impl Lab {
 
     /// The program, as the runner `runner` calls it.
     pub(crate) fn program(&self, runner: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_clusterctl"));
+        self.program_by(runner, &[])
+    }
+
+    /// The same, called by another program, such as one that changes the user first.
+    pub(crate) fn program_by(&self, runner: &str, by: &[&str]) -> Command {
+        let mut words = by.iter().copied().chain([env!("CARGO_BIN_EXE_clusterctl")]);
+        let mut command = Command::new(words.next().unwrap());
         command
+            .args(words)
             .current_dir(self.folder())
             .env_remove("CLUSTERCTL_CLUSTER")
             .env("CLUSTERCTL_NODE_DIR", self.path("nodes/local"))

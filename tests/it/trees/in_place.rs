@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
 use super::lab::{Trees, differences, everything, sh, text};
@@ -134,16 +133,7 @@ fn call_with_half(trees: &Trees, orders: u32, before: &[&str], words: &[&str]) -
         ),
     );
     sh(&trees.path("."), &format!("chmod 755 bin {fake}"));
-    let plain = trees.lab.program("runner");
-    let mut command = Command::new("env");
-    command.args(before);
-    command.arg(plain.get_program()).args(plain.get_args());
-    for (name, value) in plain.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    let mut command = trees.lab.program_by("runner", before);
     let path = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", text(&trees.path("bin")));
     command.env("PATH", path).args(words);
     trees.lab.start_command(command).end()
@@ -210,17 +200,8 @@ fn closed_folders_of_the_node_are_closed_again_by_whoever_goes_on() {
         &trees.path("."),
         "rm bin/perl; chown -R 4321:4321 runner nodes",
     );
-    let plain = trees.lab.program("runner");
-    let mut command = Command::new(as_user[0]);
-    command.args(&as_user[1..]);
-    command.arg(plain.get_program()).args(plain.get_args());
+    let mut command = trees.lab.program_by("runner", &as_user);
     command.args(["resume", "latest", "--yes"]);
-    for (name, value) in plain.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
     trees.lab.start_command(command).end().is(0);
     sh(
         &dst,
@@ -281,19 +262,18 @@ fn a_user_who_is_not_root_replaces_files_in_closed_folders() {
 
 /// Pushes in place as a user who is not root, to this machine.
 fn push_as_user(trees: &Trees, more: &[&str]) -> Told {
-    let plain = trees.lab.program("runner");
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", "4321", "--regid", "4321", "--clear-groups"]);
-    command.arg(plain.get_program()).args(plain.get_args());
+    let by = [
+        "setpriv",
+        "--reuid",
+        "4321",
+        "--regid",
+        "4321",
+        "--clear-groups",
+    ];
+    let mut command = trees.lab.program_by("runner", &by);
     let (src, dst) = (trees.path("src"), trees.path("dst"));
     command.args(["push", text(&src), "--on", "local", "--to", text(&dst)]);
     command.args(["--yes", "--in-place"]).args(more);
-    for (name, value) in plain.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
     trees.lab.start_command(command).end()
 }
 

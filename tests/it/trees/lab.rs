@@ -154,26 +154,20 @@ impl Trees {
 
     /// Calls the program where a folder is mounted at another, which nobody else sees.
     pub(super) fn call_with_mount(&self, folder: &str, at: &str, words: &[&str]) -> Told {
-        let plain = self.lab.program("runner");
-        let mut command = Command::new("unshare");
-        command
-            .args([
-                "-m",
-                "sh",
-                "-ec",
-                "mount --bind \"$1\" \"$2\"; shift 2; exec \"$@\"",
-                "sh",
-            ])
-            .args([self.path(folder), self.path(at)])
-            .arg(plain.get_program())
-            .args(plain.get_args())
-            .args(self.words(words));
-        for (name, value) in plain.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        const MOUNT: &str = "mount --bind \"$1\" \"$2\"; shift 2; exec \"$@\"";
+        let (folder, at) = (self.path(folder), self.path(at));
+        let by = [
+            "unshare",
+            "-m",
+            "sh",
+            "-ec",
+            MOUNT,
+            "sh",
+            text(&folder),
+            text(&at),
+        ];
+        let mut command = self.lab.program_by("runner", &by);
+        command.args(self.words(words));
         self.lab.start_command(command).end()
     }
 
