@@ -1,6 +1,5 @@
 //! `apply`.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -8,7 +7,7 @@ use clap::Args;
 
 use super::conduct::Conductor;
 use super::context::{Context, typed};
-use super::decide::confirm;
+use super::decide::{Known, confirm};
 use super::given::given_again;
 use super::global::Running;
 use super::refusal::Refusal;
@@ -83,5 +82,5 @@ pub(super) fn run(args: &Apply, context: &mut Context) -> Result<Exit> {
     let mut conductor = Conductor::new(context, &cluster, &args.running)?;
     conductor.approved_by.clone_from(&args.approved_by);
     let (_, secrets) = conductor.world(&plan, given);
-    conductor.begin(&plan, secrets, BTreeMap::new(), None)
+    conductor.begin(&plan, Known::secrets(secrets, Vec::new()), None)
 }

@@ -11,6 +11,7 @@ use std::thread;
 use anyhow::{Context as _, Result};
 
 use super::context::{Context, TOOL, UNDO};
+use super::decide::Known;
 use super::global::Running;
 use super::reach::Reach;
 use super::refusal::Refusal;
@@ -23,7 +24,6 @@ use crate::engine::{
 };
 use crate::exit::Exit;
 use crate::plan::{Millis, Plan, RunId, StepId, Target, Undo};
-use crate::remote::Host;
 use crate::store::{RunFolder, RunStore};
 use crate::view::{Look, Manner, Suspend};
 use crate::world::{Nodes, this_runner};
@@ -97,16 +97,11 @@ impl<'a> Conductor<'a> {
     }
 
     /// Runs a new plan.
-    pub(super) fn begin(
-        &self,
-        plan: &Plan,
-        secrets: Arc<SecretStore>,
-        hosts: BTreeMap<NodeName, Arc<dyn Host>>,
-        undoes: Option<&RunId>,
-    ) -> Result<Exit> {
-        let world = nodes(plan, &secrets).with_connections(hosts);
+    pub(super) fn begin(&self, plan: &Plan, known: Known, undoes: Option<&RunId>) -> Result<Exit> {
+        let secrets = known.store;
+        let world = nodes(plan, &secrets).with_connections(known.hosts);
         fetch(plan, &secrets, |_| true)?;
-        world.read_ahead(plan.steps().map(|(_, step)| &step.action));
+        world.read_ahead(plan.steps().map(|(_, step)| &step.action), known.source);
         let run = self.new_name()?;
         let folder = self.store.create(&run, &plan.to_json(), undoes)?;
         let log = folder.journal(0)?;

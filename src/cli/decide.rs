@@ -13,16 +13,31 @@ use crate::config::{Cluster, NodeName, SecretStore};
 use crate::exit::Exit;
 use crate::plan::{Class, Plan, RunId};
 use crate::remote::Host;
+use crate::transfer::Source;
 use crate::view::Look;
 
-/// The secrets of a plan, as far as they are known already.
-pub(super) struct Secrets {
+/// What is known already when a plan is decided on.
+pub(super) struct Known {
     /// Nobody is asked twice for what is found here.
     pub(super) store: Arc<SecretStore>,
     /// The keys whose values were given to this command only.
     pub(super) unsaved: Vec<String>,
     /// Connections that looking at nodes has made: what is run goes on with them.
     pub(super) hosts: BTreeMap<NodeName, Arc<dyn Host>>,
+    /// The tree that is brought, where it is one of this machine.
+    pub(super) source: Option<Source>,
+}
+
+impl Known {
+    /// No more than where secrets are found.
+    pub(super) fn secrets(store: Arc<SecretStore>, unsaved: Vec<String>) -> Self {
+        Self {
+            store,
+            unsaved,
+            hosts: BTreeMap::new(),
+            source: None,
+        }
+    }
 }
 
 /// Shows, saves or runs a plan, as the command line says.
@@ -31,12 +46,12 @@ pub(super) fn decide(
     cluster: &Cluster,
     changing: &Changing,
     plan: &Plan,
-    secrets: Secrets,
+    known: Known,
     undoes: Option<&RunId>,
 ) -> Result<Exit> {
     if let Some(path) = &changing.out {
-        if !secrets.unsaved.is_empty() {
-            let keys: Vec<_> = secrets
+        if !known.unsaved.is_empty() {
+            let keys: Vec<_> = known
                 .unsaved
                 .iter()
                 .map(|key| key.escape_debug().to_string())
@@ -76,7 +91,7 @@ pub(super) fn decide(
     }
     confirm(context, plan, &changing.running)?;
     let conductor = Conductor::new(context, cluster, &changing.running)?;
-    conductor.begin(plan, secrets.store, secrets.hosts, undoes)
+    conductor.begin(plan, known, undoes)
 }
 
 /// What a person sees before the plan is run: the whole of it when users may notice, else what changes in files.

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::context::{Context, TOOL, hooks, target};
-use super::decide::{Secrets, decide};
+use super::decide::{Known, decide};
 use super::global::Changing;
 use super::push_look::Looking;
 use super::push_origin::{Origin, origin};
@@ -32,8 +32,9 @@ use crate::view::table::{Column, Table};
 /// it, and what is in the two trees changes places one by one: not at once, but no
 /// less sure to come to its end.
 ///
-/// With --in-place there is no second tree: what was sent and verified is given its
-/// places file by file, as rsync does it, and what goes with --delete goes last.
+/// With --in-place there is no second tree: what was sent is given its places file by
+/// file, as rsync does it, and what goes with --delete goes last; what was sent is read
+/// again on the node and compared only with --checksum.
 /// Every file is the old one or the new one then, whenever it is cut short, and the
 /// next push goes on; but it can't be taken back. It needs room for what is sent.
 ///
@@ -269,14 +270,13 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
     }
     let given = circumstances(args, &cluster, &source, origin, to)?;
     let plan = plan(&found, &given);
-    // From here on the run reads it anew.
-    drop(source);
-    let secrets = Secrets {
+    let known = Known {
         store,
         unsaved: Vec::new(),
         hosts,
+        source: Some(source).filter(|source| !source.is_afar()),
     };
-    let exit = decide(context, &cluster, &args.changing, &plan, secrets, None)?;
+    let exit = decide(context, &cluster, &args.changing, &plan, known, None)?;
     Ok(if exit == Exit::Done && missing {
         Exit::Differs
     } else {

@@ -157,6 +157,7 @@ impl Looking<'_> {
             in_place: self.args.in_place,
             link_unchanged: self.args.link_unchanged,
             same: same.as_ref(),
+            trusts_line: false,
         };
         let delta = Delta::between(&self.source.manifest, &survey, self.rules, wanted);
         if let Some(lost) = delta.lost.first() {

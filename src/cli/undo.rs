@@ -1,13 +1,11 @@
 //! `undo`.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 use clap::Args;
 
 use super::conduct::{Conductor, Existing, Further};
 use super::context::{Context, TOOL};
-use super::decide::{Secrets, decide};
+use super::decide::{Known, decide};
 use super::given::given_again;
 use super::global::Changing;
 use super::refusal::Refusal;
@@ -94,19 +92,8 @@ pub(super) fn run(args: &Undo, context: &mut Context) -> Result<Exit> {
     drop(existing);
     let unsaved = given.keys().cloned().collect();
     let (_, store) = conductor.world(&plan, given);
-    let secrets = Secrets {
-        store,
-        unsaved,
-        hosts: BTreeMap::new(),
-    };
-    decide(
-        context,
-        &cluster,
-        &args.changing,
-        &plan,
-        secrets,
-        Some(&run),
-    )
+    let known = Known::secrets(store, unsaved);
+    decide(context, &cluster, &args.changing, &plan, known, Some(&run))
 }
 
 /// A run that a later one on the same nodes followed can't be taken back before that one is.

@@ -17,6 +17,9 @@ const LONGEST_WAIT: Duration = Duration::from_millis(50);
 /// How much is read or written at once.
 const CHUNK: usize = 64 << 10;
 
+/// How much a pipe holds by which much may go.
+const WIDE: usize = 1 << 20;
+
 /// Our ends of a process's streams.
 pub(super) struct Pipes<'a> {
     feed: Option<Feed<'a>>,
@@ -32,6 +35,10 @@ impl<'a> Pipes<'a> {
             Ok(pipe)
         };
         let feed = child.stdin.take().map(|pipe| open(pipe.into()));
+        if let (Some(Ok(pipe)), Input::Reader(_)) = (&feed, &streams.input) {
+            // Where the system gives no more, it goes by less.
+            let _ = rustix::pipe::fcntl_setpipe_size(pipe, WIDE);
+        }
         let out = child.stdout.take().map(|pipe| open(pipe.into()));
         let err = child.stderr.take().map(|pipe| open(pipe.into()));
         Ok(Self {

@@ -13,7 +13,7 @@ use super::origin::Afar;
 use super::own::Own;
 use super::read::{Hashers, Out, Part, Position, Reading, Sink, fresh};
 use super::script::{self, LandError};
-use super::survey::{Archives, HashKind};
+use super::survey::Archives;
 use super::untar::{Member, Taker, Untar};
 use crate::remote::{Input, Patience, RemoteError, RemoteErrorKind};
 
@@ -37,7 +37,7 @@ impl Reading<'_> {
                 };
                 // Of a file that was empty nothing comes; it may have got its content since.
                 let empty = self.empty(from.entry);
-                let any = self.source.hash_with(HashKind::Blake2);
+                let any = afar.hash;
                 for (kind, which) in self.verify.into_iter().chain([(any, &empty)]) {
                     if let Err(error) = own.compute(kind, which) {
                         self.fail(afar, error);

@@ -25,6 +25,12 @@ impl Bits {
         self.0.iter().all(|word| *word == 0)
     }
 
+    /// How many are in it.
+    pub(crate) fn count(&self) -> usize {
+        let ones = self.0.iter().map(|word| word.count_ones());
+        usize::try_from(ones.map(u64::from).sum::<u64>()).unwrap_or(usize::MAX)
+    }
+
     /// Takes the numbers of another set away.
     pub(crate) fn take_away(&mut self, other: &Self) {
         for (own, other) in self.0.iter_mut().zip(&other.0) {
@@ -62,6 +68,7 @@ mod tests {
         b.add(200);
         assert!(a.has(3) && !a.has(200) && !a.has(4));
         a.join(&b);
+        assert_eq!((a.count(), b.count()), (2, 1));
         assert!(a.has(3) && a.has(200) && !a.has(199) && !a.has(100_000));
         let mut c = a.clone();
         c.take_away(&b);

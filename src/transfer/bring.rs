@@ -339,12 +339,12 @@ impl Landing<'_> {
         Err(LandError::Broken(what))
     }
 
-    /// Verifies what is in the files that came over the wire, now or before, and where the stage is a whole tree, all that
-    /// can be seen of it; what was said while it was unpacked is given then. Where there are several connections, at the
-    /// same time.
+    /// Verifies what is in these files, and where the stage is a whole tree, all that can be seen of it; what was said while
+    /// it was unpacked is given then. Where there are several connections, at the same time.
     pub(super) fn check(
         &self,
         stage: &str,
+        which: &Bits,
         findings: &[Arc<Findings>],
         bulk: &Bulk,
         whole: Option<&str>,
@@ -355,7 +355,7 @@ impl Landing<'_> {
             Bulk::Further(hosts) => hosts.iter().map(|host| &**host).collect(),
         };
         let manifest = &self.source.manifest;
-        let portions = portions(manifest, &self.delta.verify, further.len() + 1);
+        let portions = portions(manifest, which, further.len() + 1);
         thread::scope(|scope| {
             let (own, others) = portions.split_first().unzip();
             let others = others.unwrap_or_default().iter().zip(further);

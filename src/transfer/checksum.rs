@@ -32,7 +32,7 @@ pub fn same_content(
     if which.is_none() {
         return Ok(SameContent::default());
     }
-    let kind = source.hash_with(survey.hash);
+    let kind = source.hash_with(survey);
     let program = survey.program(kind);
     let mut same = Bits::default();
     let found = source.found();

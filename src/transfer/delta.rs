@@ -23,6 +23,9 @@ pub struct Wanted<'a> {
     pub link_unchanged: bool,
     /// The files that have the same content on both sides, where that and not their time tells whether they are the same.
     pub same: Option<&'a SameContent>,
+    /// Whether it is enough that the connection brings files unchanged and that they can be unpacked: the node does not
+    /// read again what it has just written then.
+    pub trusts_line: bool,
 }
 
 /// An entry of the target's tree that is not copied but needs its header in the stream.
@@ -237,10 +240,11 @@ impl Work<'_> {
             }
             return;
         }
-        if entry.size > 0 {
+        let arrived = there.filter(|_| in_stage && !are_unknown);
+        if entry.size > 0 && (!self.wanted.trusts_line || arrived.is_some()) {
             self.delta.verify.add(at);
         }
-        if let Some(staged) = there.filter(|_| in_stage && !are_unknown) {
+        if let Some(staged) = arrived {
             self.staged.add(staged.at);
             self.delta.arrived += 1;
         } else {
@@ -541,6 +545,7 @@ mod tests {
             archives: Archives::Gnu,
             hash: HashKind::Blake2,
             hasher: "b2sum".to_owned(),
+            quick: None,
             processes: 1,
             owner: None,
             base: "/".to_owned(),

@@ -89,7 +89,7 @@ pub fn survey(
     let mut reader = like.map_or_else(Reader::default, |like| Reader::like(&like.manifest));
     let hidden = names.map_or("-", |names| &names.hidden);
     let own = names.map_or("-", |names| &names.own);
-    let arguments = [to, hidden, own, owner.unwrap_or("-")];
+    let arguments = [to, hidden, own, owner.unwrap_or("-"), "all", "-"];
     script::run(
         exec,
         script::survey(),
@@ -98,10 +98,48 @@ pub fn survey(
         &mut reader,
         patience,
     )?;
-    reader.finish().ok_or_else(|| {
-        let what = format!("what the node said of {to} was cut short or can't be understood");
-        RemoteError::new(RemoteErrorKind::Lost, what).into()
-    })
+    reader.finish().ok_or_else(|| not_understood(to))
+}
+
+/// What a place on a node contains.
+#[derive(Debug)]
+pub enum Contents {
+    /// A step has begun to change it, and noted down first what there was.
+    Before(String),
+    /// What is there now, without extended attributes.
+    Now(Box<Survey>),
+}
+
+/// Asks a node what a place contains, or where a step has begun to change it, what that noted down there.
+pub fn contents(
+    exec: &Exec<'_>,
+    at: &str,
+    begun: Option<&str>,
+    like: Option<&Source>,
+    patience: &Patience<'_>,
+) -> Result<Contents, LandError> {
+    let mut reader = like.map_or_else(Reader::default, |like| Reader::like(&like.manifest));
+    let arguments = [at, "-", "-", "-", "entries", begun.unwrap_or("-")];
+    script::run(
+        exec,
+        script::survey(),
+        &arguments,
+        Input::Nothing,
+        &mut reader,
+        patience,
+    )?;
+    if let Some(was) = reader.begun() {
+        return Ok(Contents::Before(was));
+    }
+    let now = reader
+        .finish()
+        .map(|survey| Contents::Now(Box::new(survey)));
+    now.ok_or_else(|| not_understood(at))
+}
+
+fn not_understood(to: &str) -> LandError {
+    let what = format!("what the node said of {to} was cut short or can't be understood");
+    RemoteError::new(RemoteErrorKind::Lost, what).into()
 }
 
 /// A place on a node.
@@ -132,8 +170,7 @@ pub fn place(exec: &Exec<'_>, to: &str, patience: &Patience<'_>) -> Result<Place
             mounted: mounted == "yes",
         });
     }
-    let what = format!("what the node said of {to} was cut short or can't be understood");
-    Err(RemoteError::new(RemoteErrorKind::Lost, what).into())
+    Err(not_understood(to))
 }
 
 /// Notes down what a place contains, before it is surveyed: what changes from here on, a swap carries over once more.
@@ -186,10 +223,10 @@ impl Survey {
 
     /// The program there that computes this kind of fingerprints.
     pub(super) fn program(&self, kind: HashKind) -> &str {
-        if kind == self.hash {
-            &self.hasher
-        } else {
-            kind.program()
+        match &self.quick {
+            Some(quick) if kind == HashKind::Sha256 => quick,
+            _ if kind == self.hash => &self.hasher,
+            _ => kind.program(),
         }
     }
 
@@ -290,7 +327,8 @@ impl Landing<'_> {
         } = self.bring(stage, seat, &bulk)?;
         self.ended(&findings)?;
         drop(waits);
-        self.check(stage, &findings, &bulk, whole.then_some(said.as_str()))?;
+        let which = &self.delta.verify;
+        self.check(stage, which, &findings, &bulk, whole.then_some(&said))?;
         Ok(said)
     }
 
@@ -401,13 +439,13 @@ impl Landing<'_> {
         let findings = [findings];
         self.unchanged(&findings)?;
         let compared = whole.then_some(said.as_str());
-        self.check(stage, &findings, &Bulk::Same, compared)?;
+        self.check(stage, &which, &findings, &Bulk::Same, compared)?;
         Ok(said)
     }
 
     /// The kind of fingerprints by which files are compared.
     pub(super) fn hash(&self) -> HashKind {
-        self.source.hash_with(self.survey.hash)
+        self.source.hash_with(self.survey)
     }
 
     /// Makes the stage, without what an earlier one has and this one does not want.

@@ -68,7 +68,7 @@ mod zip;
 pub use attributes::{Attributes, losses};
 pub use checksum::{SameContent, same_content};
 pub use delta::{Delta, Wanted};
-pub use land::{Landing, Names, Place, close_again, note, place, survey};
+pub use land::{Contents, Landing, Names, Place, close_again, contents, note, place, survey};
 pub use listing::Listing;
 pub use manifest::{Entry, Kind, Known, Manifest, Mark, Precision, Time, TooMuch, fingerprint};
 pub use origin::{Far, Origin};

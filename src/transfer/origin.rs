@@ -5,12 +5,14 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use super::manifest::{Extended, Precision, fingerprint};
+use super::read::is_quick_here;
 use super::rules::Rules;
 use super::script::{self, LandError};
 use super::source::{Fingerprints, NOT_CARRIED, Source};
-use super::survey::{Archives, HashKind, Reader, Standing};
+use super::survey::{Archives, HashKind, Reader, Standing, Survey};
 use crate::remote::{Exit, Input, Line, Patience, RemoteError, RemoteErrorKind, Streams};
 
 /// Runs a command on a machine, from whatever thread.
@@ -30,7 +32,7 @@ pub struct Origin {
 pub(super) struct Afar {
     pub(super) origin: Origin,
     pub(super) archives: Archives,
-    hash: HashKind,
+    pub(super) hash: HashKind,
     precision: Precision,
 }
 
@@ -56,7 +58,7 @@ impl Source {
     ) -> Result<Self, LandError> {
         let mut reader = Reader::without(rules);
         let exec = &*origin.exec;
-        let arguments = [path, "-", "-", "-"];
+        let arguments = [path, "-", "-", "-", "all", "-"];
         script::run(
             &exec,
             script::survey(),
@@ -101,18 +103,25 @@ impl Source {
                 precision,
                 origin,
             }),
+            read: Instant::now(),
             fingerprints: Fingerprints::default(),
             sample: Mutex::default(),
             root,
         })
     }
 
-    /// The kind of fingerprints that both sides can compute, when the other side prefers this one.
-    pub(super) fn hash_with(&self, other: HashKind) -> HashKind {
+    /// Whether another machine has it.
+    pub fn is_afar(&self) -> bool {
+        self.afar.is_some()
+    }
+
+    /// The kind of fingerprints that both sides can compute, and that is fast for both.
+    pub(super) fn hash_with(&self, other: &Survey) -> HashKind {
         // Where there is `b2sum`, `sha256sum` is, too; the reverse is not so.
         match &self.afar {
             Some(afar) if afar.hash == HashKind::Sha256 => HashKind::Sha256,
-            _ => other,
+            None if other.quick.is_some() && is_quick_here() => HashKind::Sha256,
+            _ => other.hash,
         }
     }
 

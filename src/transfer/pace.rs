@@ -11,7 +11,10 @@ pub const WORTH_IT: u64 = 4 << 20;
 
 /// How much is sent, one after the other. What is sent at once must not take long on a slow line, and must take long
 /// enough on a fast one to tell something.
-const SIZES: [u64; 4] = [16 << 10, 256 << 10, 4 << 20, 32 << 20];
+const SIZES: [u64; 4] = [16 << 10, 256 << 10, 4 << 20, 16 << 20];
+
+/// How many of these are gone further at once, where what was sent took next to nothing.
+const STRIDE: usize = 2;
 
 /// No more than this part of what shall be sent is sent for that.
 const PART: u64 = 4;
@@ -33,23 +36,19 @@ pub fn pace(exec: &Exec<'_>, bytes: u64, patience: &Patience<'_>) -> Option<u64>
     if bytes < WORTH_IT {
         return None;
     }
-    let send = |size| took(exec, size, patience);
-    // The first one may still have to wait for what the machine does for the first time.
-    let alone = send(0)?.min(send(0)?);
-    let mut pace = None;
-    for (at, size) in SIZES.into_iter().enumerate() {
-        if size > bytes / PART {
-            break;
-        }
-        let mut took = send(size)?.saturating_sub(alone);
-        let next = SIZES.get(at + 1).filter(|next| **next <= bytes / PART);
-        if next.is_none_or(|next| !is_short(took, size, *next, bytes)) {
-            // It is the last one: what was in its way once is mostly not there again.
-            took = took.min(send(size)?.saturating_sub(alone));
-            pace = told(took, size, alone);
-            if next.is_none_or(|next| !is_short(took, size, *next, bytes)) {
-                break;
-            }
+    let sizes: Vec<u64> = SIZES.into_iter().filter(|it| *it <= bytes / PART).collect();
+    let alone = took(exec, 0, patience)?;
+    let (mut pace, mut at) = (None, 0);
+    while let Some(size) = sizes.get(at) {
+        let took = took(exec, *size, patience)?.saturating_sub(alone);
+        pace = told(took, *size, alone);
+        let is_short = |next: &usize| {
+            let next = sizes.get(*next);
+            next.is_some_and(|next| is_short(took, *size, *next, bytes))
+        };
+        match (at + 1..=at + STRIDE).rev().find(is_short) {
+            Some(next) => at = next,
+            None => break,
         }
     }
     pace
@@ -61,19 +60,30 @@ pub(super) fn is_below(exec: &Exec<'_>, bytes: u64, rate: u64, patience: &Patien
     let send = |size| took(exec, size, patience);
     let is_less = |size, took| took > NOTHING && per_second(size, took) < rate;
     let look = || {
-        let alone = send(0)?.min(send(0)?);
-        let mut last = None;
-        for size in SIZES.into_iter().filter(|size| *size <= bytes / SMALL_PART) {
+        let sizes: Vec<u64> = SIZES
+            .into_iter()
+            .filter(|it| *it <= bytes / SMALL_PART)
+            .collect();
+        let alone = send(0)?;
+        let mut at = 0;
+        loop {
+            let size = *sizes.get(at)?;
             let took = send(size)?.saturating_sub(alone);
             if took > SURELY && is_less(size, took) {
                 return Some(true);
             }
-            last = Some((size, took));
+            let last = sizes.len() - 1;
+            if at == last {
+                // What was in its way once is mostly not there again.
+                let again = || Some(send(size)?.saturating_sub(alone));
+                return Some(is_less(size, took) && is_less(size, again()?));
+            }
+            at = if took > NOTHING {
+                at + 1
+            } else {
+                last.min(at + STRIDE)
+            };
         }
-        // What was in its way once is mostly not there again.
-        let (size, took) = last?;
-        let again = send(size)?.saturating_sub(alone);
-        Some(is_less(size, took) && is_less(size, again))
     };
     look().unwrap_or(false)
 }

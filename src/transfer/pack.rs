@@ -504,6 +504,7 @@ mod tests {
             left_out: Vec::new(),
             attributes_unknown: false,
             afar: None,
+            read: std::time::Instant::now(),
             fingerprints: super::super::source::Fingerprints::default(),
             sample: std::sync::Mutex::default(),
         });
@@ -540,6 +541,7 @@ mod tests {
             left_out: Vec::new(),
             attributes_unknown: false,
             afar: None,
+            read: std::time::Instant::now(),
             fingerprints: super::super::source::Fingerprints::default(),
             sample: std::sync::Mutex::default(),
         });

@@ -183,6 +183,16 @@ pub(super) fn fingerprints(source: &Source, kind: HashKind, which: &Bits) -> Res
 /// A receiver of blocks; it says whether more are wanted.
 pub(super) type Sink<'a> = dyn FnMut(Arc<Block>) -> bool + Send + 'a;
 
+/// Whether the processor here computes SHA-256 by instructions of its own, which is faster than BLAKE2.
+pub(super) fn is_quick_here() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("sha");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("sha2");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    false
+}
+
 /// As much of a fingerprint as is compared.
 pub(super) fn short(hash: &[u8]) -> Hash {
     let mut short = Hash::default();

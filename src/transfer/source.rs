@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::bits::Bits;
 use super::hidden;
@@ -22,6 +23,9 @@ pub(super) const NOT_CARRIED: [&str; 3] = ["security.ima", "security.evm", "secu
 /// The largest value of an attribute that Linux keeps, and the longest list of names.
 const LARGEST_VALUE: usize = 64 << 10;
 
+/// For how long what was read of a tree is taken for what it is.
+const FRESH: Duration = Duration::from_secs(10);
+
 /// The tree that is copied.
 #[derive(Debug)]
 pub struct Source {
@@ -35,6 +39,8 @@ pub struct Source {
     pub attributes_unknown: bool,
     /// The machine that has it, when that is another one.
     pub(super) afar: Option<Afar>,
+    /// When it was read.
+    pub(super) read: Instant,
     /// What was found of contents so far, for all that ask for it.
     pub(super) fingerprints: Fingerprints,
     /// How much smaller it can be made.
@@ -111,9 +117,15 @@ impl Source {
             left_out: walk.left_out,
             attributes_unknown: false,
             afar: None,
+            read: Instant::now(),
             fingerprints: Fingerprints::default(),
             sample: Mutex::default(),
         })
+    }
+
+    /// Whether it was read only just now, and nobody had the time to change it since.
+    pub fn is_fresh(&self) -> bool {
+        self.read.elapsed() < FRESH
     }
 
     /// Where an entry is.

@@ -27,7 +27,7 @@ pub(super) fn sums(
             .map(|(_, entry)| manifest.path(entry))
             .any(|path| path.contains(&b'\n') || path.contains(&b'\r') || path.contains(&b'\\'))
     };
-    let each = !survey.marks_odd_names() && has_lines();
+    let each = !survey.marks_odd_names(program) && has_lines();
     let mut sums = Sums {
         line: Vec::new(),
         manifest,
@@ -37,7 +37,9 @@ pub(super) fn sums(
     };
     let mut list = List::new(manifest, which, &[]);
     let many = survey.processes.to_string();
-    let arguments = [folder, program, &many, if each { "each" } else { "-" }];
+    let batch = batch(which.count(), survey.processes).to_string();
+    let each = if each { "each" } else { "-" };
+    let arguments = [folder, program, &many, &batch, each];
     script::run(
         exec,
         script::verify(),
@@ -47,6 +49,12 @@ pub(super) fn sums(
         patience,
     )
     .map(|_| ())
+}
+
+/// How many files a program gets at once: each has to begin, and all shall be at work to the end.
+fn batch(files: usize, processes: u32) -> usize {
+    let processes = usize::try_from(processes).unwrap_or(1).max(1);
+    (files / (processes * 8)).clamp(64, 2048)
 }
 
 /// Hears fingerprints as they come.

@@ -63,6 +63,8 @@ pub struct Survey {
     pub hash: HashKind,
     /// The program that computes them, with its options.
     pub(super) hasher: String,
+    /// The one that computes SHA-256 by instructions of the processor, if there is one.
+    pub(super) quick: Option<String>,
     /// How many of it may run at once.
     pub(super) processes: u32,
     /// Whether it has zstd.
@@ -144,9 +146,9 @@ impl Survey {
         self.archives.precision()
     }
 
-    /// Whether the program that computes fingerprints marks names in which there are odd characters.
-    pub(super) fn marks_odd_names(&self) -> bool {
-        self.archives == Archives::Gnu && self.hasher.ends_with("sum")
+    /// Whether a program there that computes fingerprints marks names in which there are odd characters.
+    pub(super) fn marks_odd_names(&self, program: &str) -> bool {
+        self.archives == Archives::Gnu && program.ends_with("sum")
     }
 
     /// Whether stages are made in the place itself.
@@ -386,6 +388,12 @@ impl<'a> Reader<'a> {
         hidden::is_hidden(&self.path, name.as_bytes(), is_mounted)
     }
 
+    /// What a step noted down before it began to change the place, if that was told.
+    pub(super) fn begun(&self) -> Option<String> {
+        let is_whole = self.state == State::Whole;
+        self.values.get("begun").filter(|_| is_whole).cloned()
+    }
+
     /// All that was said; `None` when it was cut short.
     pub(super) fn finish(mut self) -> Option<Survey> {
         if self.state != State::Whole || !self.part.is_empty() {
@@ -427,6 +435,7 @@ impl<'a> Reader<'a> {
                 _ => HashKind::Sha256,
             },
             hasher: value("hasher")?.to_owned(),
+            quick: value("quick").map(str::to_owned),
             processes: value("processes")?.parse().ok()?,
             zstd: yes("zstd"),
             owner: match value("owner") {

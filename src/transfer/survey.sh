@@ -4,12 +4,14 @@
 #   hidden  how the names of folders begin in which earlier runs have staged trees for the same place
 #   own     the folder that this run stages it in, without which none is looked into
 #   owner   whom files shall belong to, as `user:group`, either of them a name or a number, or `user`; `-` for nobody
+#   what    `all`, or `entries` where nothing shall be landed: no attributes, and nothing that takes its time
+#   begun   where a step that changes the place notes down first what it contains; `-` for nowhere
 #
 # Writes parts that end with a zero byte. First `name=value` of the node; then, after `live`, the entries of the tree
 # that is there, and after `stage`, those of the latest stage; last `whole`. An entry is three parts: its attributes,
 # its path, and what a link names.
 
-to=$1 hidden=$2 own=$3 owner=$4
+to=$1 hidden=$2 own=$3 owner=$4 what=$5 begun=$6
 
 say() {
     printf '%s=%s\0' "$1" "$2"
@@ -18,6 +20,12 @@ say() {
 has() {
     command -v "$1" >/dev/null
 }
+
+if [ "$begun" != - ] && read -r was _ 2>/dev/null <"$begun"; then
+    say begun "$was"
+    printf 'whole\0'
+    exit 0
+fi
 
 for tool in stat readlink find xargs tar cp mv rm mkdir df sync head cat; do
     has "$tool" || stop $EX_FAILED "the node has no program \`$tool\`, which is needed to copy trees to it"
@@ -41,12 +49,24 @@ say lists "$lists"
 say archives "$archives"
 say hash "$hash"
 say hasher "$hasher"
-# What it says of itself differs by version.
-[ "$(printf x | zstd -q -c 2>/dev/null | zstd -d -q -c 2>/dev/null)" != x ] || say zstd yes
+if [ "$what" = all ]; then
+    exchange=$(exchanger)
+    # What it says of itself differs by version.
+    [ "$(printf x | zstd -q -c 2>/dev/null | zstd -d -q -c 2>/dev/null)" != x ] || say zstd yes
+else
+    exchange=none
+fi
+say exchange "$exchange"
+# By instructions of the processor SHA-256 is faster than anything else; not every `sha256sum` uses them.
+if [ "$what" = all ] && grep -q -w -e sha_ni -e sha2 /proc/cpuinfo 2>/dev/null; then
+    quick='openssl dgst -sha256 -r'
+    case $(printf x | $quick 2>/dev/null) in
+    2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881\ *) say quick "$quick" ;;
+    esac
+fi
 many=$(nproc 2>/dev/null || grep -c '^processor' /proc/cpuinfo 2>/dev/null)
 [ "${many:-0}" -gt 1 ] 2>/dev/null || many=1
 say processes "$((many > 8 ? 8 : many))"
-say exchange "$(exchanger)"
 say user "$(id -u)"
 say group "$(id -g)"
 
@@ -147,7 +167,7 @@ has_names() {
     esac
 }
 attributes=no
-if [ "$lists $archives" = 'find gnu' ] && getfattr --version >/dev/null 2>&1; then
+if [ "$what $lists $archives" = 'all find gnu' ] && getfattr --version >/dev/null 2>&1; then
     attributes=yes
     say user_attributes "$(has_names user.clusterctl)"
     say access_lists "$(has_names system.posix_acl_default)"

@@ -30,6 +30,7 @@ use crate::plan::{
     Action, Millis, Probe, Reading, RemotePath, RunId, ServiceState, Target, Tree, TreeSource,
 };
 use crate::remote::Host;
+use crate::transfer::Source;
 
 /// How long a node may take to find or remove what a run left.
 const CLEANING: Millis = Millis::secs(3600);
@@ -78,15 +79,18 @@ impl Nodes {
         }
     }
 
-    /// Reads a tree of this machine that one of these actions brings. What the nodes have is looked at with it in mind
-    /// then, and takes the less room the more it is like that.
-    pub fn read_ahead<'a>(&self, actions: impl Iterator<Item = &'a Action>) {
+    /// Reads a tree of this machine that one of these actions brings, unless it was `read` only just now. What the nodes
+    /// have is looked at with it in mind then, and takes the less room the more it is like that.
+    pub fn read_ahead<'a>(&self, actions: impl Iterator<Item = &'a Action>, read: Option<Source>) {
         let mut trees = actions.filter_map(|action| match action {
             Action::StageTree { tree, .. } | Action::ReplaceFiles { tree, .. } => Some(tree),
             _ => None,
         });
         let is_here = |tree: &&Tree| matches!(tree.from, TreeSource::Runner { .. });
         if let Some(tree) = trees.find(is_here) {
+            if let Some(read) = read.filter(Source::is_fresh) {
+                self.trees.know(tree, read);
+            }
             self.trees.read_ahead(tree);
         }
     }

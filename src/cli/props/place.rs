@@ -1,6 +1,5 @@
 //! Which file, on which nodes, and which definition of a key.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -8,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::nodes::FileOnNodes;
 use crate::cli::context::{Context, TOOL, hooks, typed};
-use crate::cli::decide::{Secrets, decide};
+use crate::cli::decide::{Known, decide};
 use crate::cli::global::Changing;
 use crate::cli::refusal::Refusal;
 use crate::config::{GivenSecrets, NodeName, SecretStore, Selection};
@@ -153,12 +152,8 @@ pub(super) fn edit(
     };
     let plan =
         plan(&found, &circumstances).map_err(|error| with_ways_out(error, verb, &at.place.file))?;
-    let secrets = Secrets {
-        store: secrets,
-        unsaved,
-        hosts: BTreeMap::new(),
-    };
-    decide(context, &cluster, changing, &plan, secrets, None)
+    let known = Known::secrets(secrets, unsaved);
+    decide(context, &cluster, changing, &plan, known, None)
 }
 
 /// The wishes but for secrets that the file has already, which only a comparison in memory can tell.

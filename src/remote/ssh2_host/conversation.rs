@@ -187,19 +187,22 @@ impl Conversation<'_, '_> {
     /// The command has ended and all that it wrote has come: what breaks from now on is no trouble of the command's.
     fn linger(&mut self) -> Result<(), RemoteError> {
         let deadline = Instant::now() + LINGER;
-        while !self.channel.eof() && Instant::now() < deadline {
+        loop {
             let moved = self
                 .drain(Which::Out)
                 .and_then(|out| Ok(self.drain(Which::Err)? || out));
+            // The end may just have come with the rest: nobody waits for more then.
+            let is_over = self.channel.eof() || Instant::now() >= deadline;
             match moved {
-                Ok(true) => {}
-                Ok(false) if self.patience.check("").is_ok() && self.look_after().is_ok() => {}
                 Err(error) if error.kind == RemoteErrorKind::Stream => return Err(error),
                 Err(error) if error.kind == RemoteErrorKind::TooMuch => return Err(error),
-                Ok(false) | Err(_) => break,
+                Err(_) => return Ok(()),
+                Ok(_) if is_over => return Ok(()),
+                Ok(true) => {}
+                Ok(false) if self.patience.check("").is_ok() && self.look_after().is_ok() => {}
+                Ok(false) => return Ok(()),
             }
         }
-        Ok(())
     }
 
     fn look_after(&mut self) -> Result<(), RemoteError> {

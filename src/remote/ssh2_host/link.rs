@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt;
 use ssh2::{BlockDirections, ErrorCode, Session};
 
 use crate::remote::{Patience, RemoteError};
@@ -94,6 +95,9 @@ impl Link {
         } else {
             PollFlags::IN
         };
+        // Many servers hold back what is small until they hear that what went before has come, and systems like to wait
+        // a while before they say so. The system forgets this from time to time.
+        let _ = sockopt::set_tcp_quickack(&*self.socket, true);
         let glance = Timespec::try_from(GLANCE).unwrap_or_default();
         let mut fds = [PollFd::new(&*self.socket, flags)];
         let _ = poll(&mut fds, Some(&glance));

@@ -10,7 +10,7 @@ alone "$stage" -s
 unpacks() {
     if [ "$how" = gnu ]; then
         heard tar --extract --file=- --directory="$stage" --preserve-permissions --delay-directory-restore \
-            --numeric-owner --xattrs --xattrs-include='*' --warning=no-timestamp
+            --numeric-owner --xattrs --xattrs-include='*' --warning=no-timestamp --blocking-factor=512
     else
         heard tar -x -p -f - -C "$stage"
     fi

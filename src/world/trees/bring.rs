@@ -121,6 +121,8 @@ impl Work<'_> {
                 in_place: bring.in_place,
                 link_unchanged: tree.link_unchanged,
                 same: same.as_ref(),
+                // Another machine tells what it has read, and whether that changed, as fingerprints.
+                trusts_line: bring.in_place && !tree.checksum && !source.is_afar(),
             };
             let mut delta = Delta::between(&source.manifest, &survey, &rules, wanted);
             let is_as_planned = |delta: &Delta| Sha256::from_raw(&delta.becomes) == *bring.becomes;

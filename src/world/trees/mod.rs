@@ -28,7 +28,7 @@ use crate::plan::{
     TreeSource,
 };
 use crate::remote::{Input, Line, Output, Patience, RemoteError, Streams};
-use crate::transfer::{self, Exec, LandError, Meetings, Origin, Rules, Source, Standing};
+use crate::transfer::{self, Contents, Exec, LandError, Meetings, Origin, Rules, Source, Standing};
 
 /// The trees that a runner brings to nodes.
 pub(super) struct Trees {
@@ -52,7 +52,7 @@ impl Trees {
 
     /// The tree as it was when the plan was made.
     fn source(&self, tree: &Tree, rules: &Rules, watch: &Watch<'_>) -> Result<Arc<Source>, Fault> {
-        let key = format!("{} {}", tree.from, tree.digest);
+        let key = key(tree);
         // Whoever comes while it is read waits for it.
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(source) = sources.get(&key) {
@@ -79,6 +79,14 @@ impl Trees {
         let source = Arc::new(source);
         sources.insert(key, Arc::clone(&source));
         Ok(source)
+    }
+
+    /// Takes what was read of a tree already, before anything is brought.
+    pub(super) fn know(&self, tree: &Tree, source: Source) {
+        if Sha256::from_raw(&source.digest()) == tree.digest {
+            let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+            sources.insert(key(tree), Arc::new(source));
+        }
     }
 
     /// Reads a tree that is going to be brought, before anything waits for that.
@@ -124,6 +132,11 @@ impl Trees {
                 .is_some_and(|from| from.is_same_user(target)),
         }
     }
+}
+
+/// A tree as it was when the plan was made.
+fn key(tree: &Tree) -> String {
+    format!("{} {}", tree.from, tree.digest)
 }
 
 /// A node that a tree comes from.
@@ -206,16 +219,21 @@ pub(super) fn observe(
             exclude,
             before,
         } => {
-            if let Some(step) = before
-                && let Some(was) = as_it_was(node, look.run, step, watch)?
-            {
-                return Ok(Some(was));
-            }
             let rules = rules(exclude)?;
             let like = trees.any();
-            let survey = with_exec(node, watch, |exec, patience| {
-                transfer::survey(exec, path.as_str(), None, None, like.as_deref(), patience)
+            let begun = before.as_ref().map(|step| {
+                let kept = node.folder.backup(look.run, step);
+                shown(&kept.join("begun"))
+            });
+            let found = with_exec(node, watch, |exec, patience| {
+                let (at, begun) = (path.as_str(), begun.as_deref());
+                transfer::contents(exec, at, begun, like.as_deref(), patience)
             })?;
+            let survey = match found {
+                Contents::Before(was) if was == ABSENT => return Ok(Some(Reading::Absent)),
+                Contents::Before(was) => return digest_of(&was).map(Some),
+                Contents::Now(survey) => survey,
+            };
             Ok(Some(match survey.standing {
                 Standing::Nothing => Reading::Absent,
                 Standing::Other => Reading::text("file"),
@@ -224,25 +242,6 @@ pub(super) fn observe(
         }
         Probe::Staged { step, to } => staged(node, look.run, step, to, watch).map(Some),
         _ => Ok(None),
-    }
-}
-
-/// What a place contained before a step began to change it; nothing when it has not begun.
-fn as_it_was(
-    node: &Node<'_>,
-    run: &RunId,
-    step: &StepId,
-    watch: &Watch<'_>,
-) -> Result<Option<Reading>, Fault> {
-    const LOOK: &str = "read -r was _ 2>/dev/null <\"$1/begun\" || exit 0\nprintf %s \"$was\"";
-    let kept = node.folder.backup(run, step);
-    let said = with_exec(node, watch, |exec, patience| {
-        said(exec, LOOK, "clusterctl-begun", &[shown(&kept)], patience)
-    })?;
-    match said.as_str() {
-        "" => Ok(None),
-        ABSENT => Ok(Some(Reading::Absent)),
-        digest => digest_of(digest).map(Some),
     }
 }
 
@@ -436,11 +435,15 @@ impl Work<'_> {
     /// not count.
     fn is_still(&self, old: &str, known: &Known) -> Result<bool, Fault> {
         let rules = rules(&known.exclude)?;
-        let survey = with_exec(self.node, self.watch, |exec, patience| {
-            transfer::survey(exec, old, None, None, None, patience)
+        let found = with_exec(self.node, self.watch, |exec, patience| {
+            transfer::contents(exec, old, None, None, patience)
         })?;
-        Ok(survey.standing == Standing::Folder
-            && Sha256::from_raw(&survey.digest(&rules)) == known.was)
+        Ok(match found {
+            Contents::Now(survey) if survey.standing == Standing::Folder => {
+                Sha256::from_raw(&survey.digest(&rules)) == known.was
+            }
+            _ => false,
+        })
     }
 
     fn place(&self, to: &RemotePath) -> Result<transfer::Place, Fault> {

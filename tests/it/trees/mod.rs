@@ -18,5 +18,6 @@ mod paces;
 mod random;
 mod room;
 mod stays;
+mod sums;
 mod undone;
 mod zips;
