@@ -18,7 +18,9 @@ use crate::fleet::each;
 use crate::plan::{RemotePath, Sha256, Target};
 use crate::primitives::push_tree::{Found, Summary};
 use crate::remote::{Host, Line, Patience, RemoteErrorKind, Streams};
-use crate::transfer::{self, Delta, LandError, Rules, Sending, Source, Standing, Survey, Wanted};
+use crate::transfer::{
+    self, Arrival, Delta, LandError, Rules, Sending, Source, Standing, Survey, Wanted,
+};
 use crate::world::Connect as _;
 
 /// On how many nodes is looked at once.
@@ -157,7 +159,7 @@ impl Looking<'_> {
             in_place: self.args.in_place,
             link_unchanged: self.args.link_unchanged,
             same: same.as_ref(),
-            trusts_line: false,
+            arrival: Arrival::default(),
         };
         let delta = Delta::between(&self.source.manifest, &survey, self.rules, wanted);
         if let Some(lost) = delta.lost.first() {

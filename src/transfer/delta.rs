@@ -23,9 +23,18 @@ pub struct Wanted<'a> {
     pub link_unchanged: bool,
     /// The files that have the same content on both sides, where that and not their time tells whether they are the same.
     pub same: Option<&'a SameContent>,
-    /// Whether it is enough that the connection brings files unchanged and that they can be unpacked: the node does not
-    /// read again what it has just written then.
-    pub trusts_line: bool,
+    /// What tells that files arrived as they were sent.
+    pub arrival: Arrival,
+}
+
+/// What tells that files arrived as they were sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Arrival {
+    /// The node reads again what it has just written.
+    #[default]
+    ReadBack,
+    /// The connection brings them unchanged, and they could be unpacked.
+    Trusted,
 }
 
 /// An entry of the target's tree that is not copied but needs its header in the stream.
@@ -241,7 +250,7 @@ impl Work<'_> {
             return;
         }
         let arrived = there.filter(|_| in_stage && !are_unknown);
-        if entry.size > 0 && (!self.wanted.trusts_line || arrived.is_some()) {
+        if entry.size > 0 && (self.wanted.arrival == Arrival::ReadBack || arrived.is_some()) {
             self.delta.verify.add(at);
         }
         if let Some(staged) = arrived {

@@ -67,7 +67,7 @@ mod zip;
 
 pub use attributes::{Attributes, losses};
 pub use checksum::{SameContent, same_content};
-pub use delta::{Delta, Wanted};
+pub use delta::{Arrival, Delta, Wanted};
 pub use land::{Contents, Landing, Names, Place, close_again, contents, note, place, survey};
 pub use listing::Listing;
 pub use manifest::{Entry, Kind, Known, Manifest, Mark, Precision, Time, TooMuch, fingerprint};

@@ -196,11 +196,11 @@ impl Conversation<'_, '_> {
             match moved {
                 Err(error) if error.kind == RemoteErrorKind::Stream => return Err(error),
                 Err(error) if error.kind == RemoteErrorKind::TooMuch => return Err(error),
-                Err(_) => return Ok(()),
-                Ok(_) if is_over => return Ok(()),
-                Ok(true) => {}
-                Ok(false) if self.patience.check("").is_ok() && self.look_after().is_ok() => {}
-                Ok(false) => return Ok(()),
+                Ok(true) if !is_over => {}
+                Ok(false)
+                    if !is_over && self.patience.check("").is_ok() && self.look_after().is_ok() => {
+                }
+                Ok(_) | Err(_) => return Ok(()),
             }
         }
     }

@@ -12,7 +12,8 @@ use crate::engine::{Amount, Fault, Teller};
 use crate::plan::{Compression, RemotePath, Sha256, Tree, TreeSource};
 use crate::remote::{Patience, RemoteError};
 use crate::transfer::{
-    self, Delta, Lack, LandError, Landing, Names, Pull, Rules, Source, Standing, Wanted, Zip,
+    self, Arrival, Delta, Lack, LandError, Landing, Names, Pull, Rules, Source, Standing, Wanted,
+    Zip,
 };
 
 /// A tree that is to be brought.
@@ -22,6 +23,18 @@ pub(super) struct Bring<'a> {
     pub(super) becomes: &'a Sha256,
     pub(super) company: &'a [NodeName],
     pub(super) in_place: bool,
+}
+
+impl Bring<'_> {
+    /// What tells that files arrived as they were sent.
+    fn arrival(&self, source: &Source) -> Arrival {
+        // Another machine tells what it has read, and whether that changed, as fingerprints.
+        if self.in_place && !self.tree.checksum && !source.is_afar() {
+            Arrival::Trusted
+        } else {
+            Arrival::ReadBack
+        }
+    }
 }
 
 /// What was brought, and waits.
@@ -121,8 +134,7 @@ impl Work<'_> {
                 in_place: bring.in_place,
                 link_unchanged: tree.link_unchanged,
                 same: same.as_ref(),
-                // Another machine tells what it has read, and whether that changed, as fingerprints.
-                trusts_line: bring.in_place && !tree.checksum && !source.is_afar(),
+                arrival: bring.arrival(&source),
             };
             let mut delta = Delta::between(&source.manifest, &survey, &rules, wanted);
             let is_as_planned = |delta: &Delta| Sha256::from_raw(&delta.becomes) == *bring.becomes;
