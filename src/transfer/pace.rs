@@ -11,13 +11,15 @@ pub const WORTH_IT: u64 = 4 << 20;
 
 /// How much is sent, one after the other. What is sent at once must not take long on a slow line, and must take long
 /// enough on a fast one to tell something.
-const SIZES: [u64; 4] = [16 << 10, 256 << 10, 4 << 20, 16 << 20];
+const SIZES: [u64; 4] = [16 << 10, 256 << 10, 4 << 20, LARGEST];
+const LARGEST: u64 = 16 << 20;
 
 /// How many of these are gone further at once, where what was sent took next to nothing.
 const STRIDE: usize = 2;
 
-/// No more than this part of what shall be sent is sent for that.
+/// No more than this part of what shall be sent is sent for that; of the largest, which only fast lines get, much less.
 const PART: u64 = 4;
+const PART_OF_LARGEST: u64 = 256;
 
 /// How long the next one may take, as far as the one before it tells: this, or where more time than that is foretold, a
 /// part of it, up to a limit.
@@ -36,7 +38,11 @@ pub fn pace(exec: &Exec<'_>, bytes: u64, patience: &Patience<'_>) -> Option<u64>
     if bytes < WORTH_IT {
         return None;
     }
-    let sizes: Vec<u64> = SIZES.into_iter().filter(|it| *it <= bytes / PART).collect();
+    let fits = |size: &u64| match *size {
+        LARGEST => LARGEST <= bytes / PART_OF_LARGEST,
+        size => size <= bytes / PART,
+    };
+    let sizes: Vec<u64> = SIZES.into_iter().filter(fits).collect();
     let alone = took(exec, 0, patience)?;
     let (mut pace, mut at) = (None, 0);
     while let Some(size) = sizes.get(at) {
