@@ -46,7 +46,7 @@ pub(super) fn decide(
     cluster: &Cluster,
     changing: &Changing,
     plan: &Plan,
-    known: Known,
+    mut known: Known,
     undoes: Option<&RunId>,
 ) -> Result<Exit> {
     if let Some(path) = &changing.out {
@@ -89,7 +89,10 @@ pub(super) fn decide(
     if context.out_look() != Look::Json {
         context.io.err.print(&beforehand(context, plan));
     }
-    confirm(context, plan, &changing.running)?;
+    if confirm(context, plan, &changing.running)? {
+        // While a person reads and thinks, the tree may change.
+        known.source = None;
+    }
     let conductor = Conductor::new(context, cluster, &changing.running)?;
     conductor.begin(plan, known, undoes)
 }
@@ -106,10 +109,10 @@ fn beforehand(context: &Context, plan: &Plan) -> String {
         .collect()
 }
 
-/// Asks the person at the terminal before steps that users may notice.
-pub(super) fn confirm(context: &Context, plan: &Plan, running: &Running) -> Result<()> {
+/// Asks the person at the terminal before steps that users may notice; whether anybody was asked.
+pub(super) fn confirm(context: &Context, plan: &Plan, running: &Running) -> Result<bool> {
     if plan.class() < Class::Disrupt || running.yes || !context.io.interactive {
-        return Ok(());
+        return Ok(false);
     }
     context
         .io
@@ -119,7 +122,7 @@ pub(super) fn confirm(context: &Context, plan: &Plan, running: &Running) -> Resu
     // No answer is no consent.
     let _ = std::io::stdin().read_line(&mut line);
     if line.trim() == "yes" {
-        return Ok(());
+        return Ok(true);
     }
     Err(
         Refusal::new(Exit::Forbidden, "the plan was not run: nobody said yes")

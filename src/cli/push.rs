@@ -33,8 +33,8 @@ use crate::view::table::{Column, Table};
 /// less sure to come to its end.
 ///
 /// With --in-place there is no second tree: what was sent is given its places file by
-/// file, as rsync does it, and what goes with --delete goes last; what was sent is read
-/// again on the node and compared only with --checksum.
+/// file, as rsync does it, and what goes with --delete goes last; what came from this
+/// machine just now is read again and compared on the node only with --checksum.
 /// Every file is the old one or the new one then, whenever it is cut short, and the
 /// next push goes on; but it can't be taken back. It needs room for what is sent.
 ///
@@ -103,7 +103,8 @@ pub(super) struct Push {
     #[arg(long)]
     pub(super) in_place: bool,
 
-    /// Tell by content (BLAKE2 or SHA-256) which files are the same, and not by size and time.
+    /// Tell by content (BLAKE2 or SHA-256) which files are the same, and not by size and time; read back what was sent also
+    /// with --in-place.
     #[arg(long)]
     pub(super) checksum: bool,
 

@@ -182,9 +182,6 @@ impl Session<'_> {
 
     /// Fails unless every guard of the step holds.
     pub(super) fn check_guards(&self, node: &NodeName, step: &Step) -> Result<(), Halt> {
-        if self.engine.plan.hooks.before_step.is_none() && self.seen.has(&step.id) {
-            return Ok(());
-        }
         match self.failing(node, &step.guards) {
             Ok(None) => Ok(()),
             Ok(Some((guard, found))) => {

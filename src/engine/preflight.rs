@@ -10,7 +10,7 @@ use super::session::Session;
 use super::verdict::{Gone, Verdict};
 use crate::config::NodeName;
 use crate::exit::Exit;
-use crate::plan::{Action, Condition, Reading, Step, StepId, Value};
+use crate::plan::{Action, Condition, Reading, StepId, Value};
 
 impl Engine<'_> {
     /// What forbids the run before anything is looked at.
@@ -40,22 +40,19 @@ impl Engine<'_> {
         (!refused.is_empty()).then(|| refused.into_iter().collect::<Vec<_>>().join("; "))
     }
 
-    /// The first step on each node, as far as all of its guards can be looked at before anything is done.
-    fn first_steps(&self) -> BTreeSet<StepId> {
-        let mut nodes = BTreeSet::new();
-        let first = self.plan.steps().filter(|(node, _)| nodes.insert(*node));
-        let is_seen = |step: &&Step| !step.guards.iter().any(needs_a_step);
-        let steps = first.map(|(_, step)| step).filter(is_seen);
-        steps.map(|step| step.id.clone()).collect()
-    }
-
     /// Checks every guard that no earlier step of the plan can change. Looks only.
     pub(super) fn preflight(&self, session: &Session<'_>) -> Result<Option<Verdict>, Gone> {
         let mut guards: BTreeMap<&NodeName, Vec<(&StepId, &Condition)>> = BTreeMap::new();
         let mut touched = BTreeSet::new();
         for (node, step) in self.plan.steps() {
             for guard in &step.guards {
-                if !needs_a_step(guard) && !touched.contains(&(node, guard.probe.subject())) {
+                let from_step = guard
+                    .probe
+                    .clone()
+                    .values_mut()
+                    .into_iter()
+                    .any(|value| matches!(value, Value::FromStep { .. }));
+                if !from_step && !touched.contains(&(node, guard.probe.subject())) {
                     guards.entry(node).or_default().push((&step.id, guard));
                 }
             }
@@ -103,9 +100,6 @@ impl Engine<'_> {
             let texts: Vec<_> = unreachable.into_iter().map(|(_, text)| text).collect();
             return Ok(Some(Verdict::nothing_changed(exit, texts.join("; "))));
         }
-        if stale.is_empty() {
-            session.seen.note(self.first_steps());
-        }
         Ok((!stale.is_empty()).then(|| {
             let because = format!("the plan no longer fits: {}", stale.join("; "));
             let mut verdict = Verdict::nothing_changed(Exit::Stale, because);
@@ -123,13 +117,6 @@ type Looked<'l> = (
     &'l StepId,
     Result<(Condition, Reading), Fault>,
 );
-
-/// Whether a guard compares with what an earlier step gives.
-fn needs_a_step(guard: &Condition) -> bool {
-    let mut probe = guard.probe.clone();
-    let mut values = probe.values_mut().into_iter();
-    values.any(|value| matches!(value, Value::FromStep { .. }))
-}
 
 fn look_at<'l>(
     session: &Session<'_>,

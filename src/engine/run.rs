@@ -14,7 +14,7 @@ use super::interrupt::Interrupt;
 use super::journal::{Ending, Entry, JOURNAL_FORMAT, Log, Record, decode};
 use super::progress::Standing;
 use super::reporter::Reporter;
-use super::session::{Seen, Session, StagesEnd};
+use super::session::{Session, StagesEnd};
 use super::verdict::{Gone, Verdict, is_unsafe, refused};
 use super::world::{Claim, Holding, Release, Runner, World};
 use super::{Cancel, Fault, Progress};
@@ -147,7 +147,6 @@ impl Engine<'_> {
             engine: self,
             book: &book,
             holds: &Holds::default(),
-            seen: Seen::default(),
         };
         let mut done = book.ask(Progress::done);
         let mut doubts = Vec::new();
@@ -339,7 +338,6 @@ impl Engine<'_> {
                     engine: self,
                     book: &book,
                     holds: &holds,
-                    seen: Seen::default(),
                 };
                 self.while_held(&session, undoes, fresh, task)
             }
@@ -686,7 +684,6 @@ impl Engine<'_> {
                 engine: self,
                 book,
                 holds: &Holds::default(),
-                seen: Seen::default(),
             };
             let more = [
                 ("CLUSTERCTL_EXIT", end.exit.code().to_string()),

@@ -1,9 +1,8 @@
 //! A run while it goes on: stage after stage, lanes side by side.
 
 use std::collections::BTreeSet;
-use std::sync::{OnceLock, mpsc};
+use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use super::Fault;
 use super::book::Book;
@@ -20,31 +19,6 @@ pub(super) struct Session<'a> {
     pub(super) engine: &'a Engine<'a>,
     pub(super) book: &'a Book<'a>,
     pub(super) holds: &'a Holds,
-    /// What was looked at before the first step.
-    pub(super) seen: Seen,
-}
-
-/// The steps whose guards were seen to hold, and when.
-///
-/// A run looks at all guards when it has taken its nodes, and begins right after that: the first step on a node needs no
-/// second look a moment later, unless something of the user's own ran in between.
-#[derive(Debug, Default)]
-pub(super) struct Seen(OnceLock<(Instant, BTreeSet<StepId>)>);
-
-/// How long a moment is.
-const MOMENT: Duration = Duration::from_secs(2);
-
-impl Seen {
-    /// Notes that the guards of these steps were seen to hold just now.
-    pub(super) fn note(&self, steps: BTreeSet<StepId>) {
-        let _ = self.0.set((Instant::now(), steps));
-    }
-
-    /// Whether the guards of a step were seen to hold a moment ago.
-    pub(super) fn has(&self, step: &StepId) -> bool {
-        let seen = self.0.get();
-        seen.is_some_and(|(at, steps)| at.elapsed() < MOMENT && steps.contains(step))
-    }
 }
 
 /// How the stages ended: each lane that did not finish, and why.

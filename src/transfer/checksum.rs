@@ -33,7 +33,6 @@ pub fn same_content(
         return Ok(SameContent::default());
     }
     let kind = source.hash_with(survey);
-    let program = survey.program(kind);
     let mut same = Bits::default();
     let found = source.found();
     // What is heard before this side knows it. The connection by which it comes has to be served: nobody waits there.
@@ -56,7 +55,7 @@ pub fn same_content(
             exec,
             patience,
             survey,
-            program,
+            kind,
             &survey.tree,
             files,
             &mut heard,

@@ -271,8 +271,8 @@ impl Landing<'_> {
         self.fetch(&stage, seat, prepare, true)
     }
 
-    /// Brings what is not there yet to a hidden folder on the same file system, verifies it, and leaves it to the caller
-    /// to give it its places.
+    /// Brings what is not there yet to a hidden folder on the same file system, verifies as much of it as is wanted, and
+    /// leaves it to the caller to give it its places.
     pub fn bring_in_place(&self, seat: Seat<'_>) -> Result<String, LandError> {
         self.check_room()?;
         let stage = self.survey.beside(self.stage);
@@ -529,12 +529,11 @@ impl Landing<'_> {
         };
         let files = (manifest, which);
         let exec = self.by(by);
-        let program = self.survey.program(kind);
         sums(
             &exec,
             self.patience,
             self.survey,
-            program,
+            kind,
             stage,
             files,
             &mut heard,

@@ -43,16 +43,23 @@ pub fn pace(exec: &Exec<'_>, bytes: u64, patience: &Patience<'_>) -> Option<u64>
         size => size <= bytes / PART,
     };
     let sizes: Vec<u64> = SIZES.into_iter().filter(fits).collect();
-    let alone = took(exec, 0, patience)?;
+    let mut alone = took(exec, 0, patience)?;
     let (mut pace, mut at) = (None, 0);
     while let Some(size) = sizes.get(at) {
-        let took = took(exec, *size, patience)?.saturating_sub(alone);
+        let whole = took(exec, *size, patience)?;
+        let is_odd = whole <= alone;
+        if is_odd {
+            // What was in the way of nothing at all is mostly not there again.
+            alone = alone.min(took(exec, 0, patience)?);
+        }
+        let took = whole.saturating_sub(alone);
+        let stride = if is_odd { 1 } else { STRIDE };
         pace = told(took, *size, alone);
         let is_short = |next: &usize| {
             let next = sizes.get(*next);
             next.is_some_and(|next| is_short(took, *size, *next, bytes))
         };
-        match (at + 1..=at + STRIDE).rev().find(is_short) {
+        match (at + 1..=at + stride).rev().find(is_short) {
             Some(next) => at = next,
             None => break,
         }
@@ -70,7 +77,7 @@ pub(super) fn is_below(exec: &Exec<'_>, bytes: u64, rate: u64, patience: &Patien
             .into_iter()
             .filter(|it| *it <= bytes / SMALL_PART)
             .collect();
-        let alone = send(0)?;
+        let alone = send(0)?.min(send(0)?);
         let mut at = 0;
         loop {
             let size = *sizes.get(at)?;
@@ -84,7 +91,7 @@ pub(super) fn is_below(exec: &Exec<'_>, bytes: u64, rate: u64, patience: &Patien
                 let again = || Some(send(size)?.saturating_sub(alone));
                 return Some(is_less(size, took) && is_less(size, again()?));
             }
-            at = if took > NOTHING {
+            at = if took.is_zero() || took > NOTHING {
                 at + 1
             } else {
                 last.min(at + STRIDE)

@@ -26,6 +26,8 @@ const BATCH: usize = 64 << 10;
 pub(super) struct Pack<'a> {
     source: Arc<Source>,
     send: Bits,
+    /// Of which files the content has begun to come.
+    begun: Bits,
     /// The folders whose attributes are sent.
     folders: Bits,
     headers: &'a [Header],
@@ -110,6 +112,7 @@ impl<'a> Pack<'a> {
         Self {
             source: Arc::clone(source),
             send,
+            begun: Bits::default(),
             folders,
             headers,
             archives,
@@ -157,7 +160,7 @@ impl<'a> Pack<'a> {
             Some(block) => self.block = Some((block, 0)),
             None if self.ended => {}
             // What would come next were taken for the rest of the file, which then looked whole.
-            None if self.current.is_some() => return Err(cut_short()),
+            None if self.current.is_some() || self.lacks_content() => return Err(cut_short()),
             None => {
                 self.ended = true;
                 self.ready.push_back(Chunk::WithoutContent(usize::MAX));
@@ -168,6 +171,20 @@ impl<'a> Pack<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the content of some file has not come: whoever reads may have gone before the end. What another machine
+    /// lacks by now, is told by itself.
+    fn lacks_content(&self) -> bool {
+        if self.source.afar.is_some() {
+            return false;
+        }
+        let manifest = &self.source.manifest;
+        let has_content = |entry: &Entry| {
+            entry.kind == Kind::File && entry.size > 0 && manifest.first(entry).is_none()
+        };
+        let mut sent = manifest.iter().filter(|(at, _)| self.send.has(*at));
+        sent.any(|(at, entry)| has_content(entry) && !self.begun.has(at))
     }
 
     /// Why nothing is given now.
@@ -184,6 +201,7 @@ impl<'a> Pack<'a> {
             Part::Begin(at, parts) => {
                 self.current = None;
                 if self.send.has(*at) {
+                    self.begun.add(*at);
                     self.ready.push_back(Chunk::WithoutContent(*at));
                     self.begin(*at, parts.as_ref());
                 }
@@ -480,34 +498,13 @@ mod tests {
         let mut manifest = Manifest::default();
         let mut send = Bits::default();
         for number in 0..many {
-            let known = Known {
-                kind: Kind::File,
-                mode: 0o644,
-                owner: (0, 0),
-                changed: Time {
-                    seconds: 1,
-                    nanos: 0,
-                },
-                size: 0,
-                sparse: false,
-                taken: 0,
-                shared: None,
-            };
+            let known = file(0);
             let path = format!("{number:06}");
             manifest.add(path.as_bytes(), b"", &known).unwrap();
             send.add(number);
         }
         manifest.settle();
-        let source = Arc::new(Source {
-            root: "/".into(),
-            manifest: Arc::new(manifest),
-            left_out: Vec::new(),
-            attributes_unknown: false,
-            afar: None,
-            read: std::time::Instant::now(),
-            fingerprints: super::super::source::Fingerprints::default(),
-            sample: std::sync::Mutex::default(),
-        });
+        let source = source(manifest);
         let archives = (Archives::Gnu, None);
         let moved: &Moved<'_> = &|_, _| {};
         let mut pack = Pack::new(
@@ -532,19 +529,58 @@ mod tests {
         assert!(most < 1 << 20, "{most} bytes were held at once");
     }
 
-    /// Whoever waits looks after its connection meanwhile.
-    #[test]
-    fn nobody_is_kept_waiting_for_long() {
-        let source = Arc::new(Source {
+    fn source(manifest: Manifest) -> Arc<Source> {
+        Arc::new(Source {
             root: "/".into(),
-            manifest: Arc::default(),
+            manifest: Arc::new(manifest),
             left_out: Vec::new(),
             attributes_unknown: false,
             afar: None,
             read: std::time::Instant::now(),
             fingerprints: super::super::source::Fingerprints::default(),
             sample: std::sync::Mutex::default(),
-        });
+        })
+    }
+
+    fn file(size: u64) -> Known {
+        Known {
+            kind: Kind::File,
+            mode: 0o644,
+            owner: (0, 0),
+            changed: Time {
+                seconds: 1,
+                nanos: 0,
+            },
+            size,
+            sparse: false,
+            taken: size,
+            shared: None,
+        }
+    }
+
+    #[test]
+    fn an_archive_that_lacks_a_file_has_no_end() {
+        let mut manifest = Manifest::default();
+        let mut send = Bits::default();
+        for (number, size) in [(0, 0), (1, 5)] {
+            let path = format!("{number}");
+            manifest.add(path.as_bytes(), b"", &file(size)).unwrap();
+            send.add(number);
+        }
+        manifest.settle();
+        let source = source(manifest);
+        let (archives, moved) = ((Archives::Gnu, None), &|_, _| {});
+        let bits = (send, Bits::default());
+        let none = Blocks::none();
+        let mut pack = Pack::new(&source, bits, &[], archives, none, Which::All, moved);
+        let read = io::copy(&mut pack, &mut io::sink());
+        assert_eq!(read.unwrap_err().to_string(), "the source ended too early");
+    }
+
+    /// Whoever waits looks after its connection meanwhile.
+    #[test]
+    fn nobody_is_kept_waiting_for_long() {
+        let source = source(Manifest::default());
         let (to, blocks) = std::sync::mpsc::sync_channel(1);
         let (at_work, others) = std::sync::mpsc::channel();
         let moved: &Moved<'_> = &|_, _| {};

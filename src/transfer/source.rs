@@ -1,6 +1,8 @@
 //! The tree that is copied: here, on this machine; what is on another one is asked for in `origin.rs`.
 
+use std::collections::HashSet;
 use std::fs::{self, Metadata};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -126,6 +128,24 @@ impl Source {
     /// Whether it was read only just now, and nobody had the time to change it since.
     pub fn is_fresh(&self) -> bool {
         self.read.elapsed() < FRESH
+    }
+
+    /// Whether there are names that may be one and the same to a file system which knows no difference of capitals, or
+    /// writes letters with marks in another way.
+    pub fn has_alike_names(&self) -> bool {
+        let manifest = &self.manifest;
+        let mut seen = HashSet::with_capacity(manifest.len());
+        let random = RandomState::new();
+        let mut likeness = |path: &[u8]| {
+            let mut hasher = random.build_hasher();
+            for byte in path.iter().filter(|byte| byte.is_ascii()) {
+                hasher.write_u8(byte.to_ascii_lowercase());
+            }
+            !seen.insert(hasher.finish())
+        };
+        manifest
+            .iter()
+            .any(|(_, entry)| likeness(manifest.path(entry)))
     }
 
     /// Where an entry is.

@@ -7,7 +7,7 @@ use super::list::List;
 use super::manifest::Manifest;
 use super::prints::Hash;
 use super::script::{self, Exec, LandError};
-use super::survey::Survey;
+use super::survey::{Archives, HashKind, Survey};
 use crate::remote::{Input, Patience};
 
 /// Has a node compute the fingerprints of some files of a tree; they are told in any order.
@@ -15,19 +15,44 @@ pub(super) fn sums(
     exec: &Exec<'_>,
     patience: &Patience<'_>,
     survey: &Survey,
-    program: &str,
+    kind: HashKind,
     folder: &str,
     (manifest, which): (&Manifest, &Bits),
     heard: &mut (dyn FnMut(usize, Hash) + Send),
 ) -> Result<(), LandError> {
-    // Only GNU's programs mark what is odd in a name.
-    let has_lines = || {
-        let paths = manifest.iter().filter(|(at, _)| which.has(*at));
-        paths
-            .map(|(_, entry)| manifest.path(entry))
-            .any(|path| path.contains(&b'\n') || path.contains(&b'\r') || path.contains(&b'\\'))
-    };
-    let each = !survey.marks_odd_names(program) && has_lines();
+    let mut odd = Bits::default();
+    for (at, entry) in manifest.iter().filter(|(at, _)| which.has(*at)) {
+        let is_odd = |byte: &u8| matches!(byte, b'\n' | b'\r' | b'\\');
+        if manifest.path(entry).iter().any(is_odd) {
+            odd.add(at);
+        }
+    }
+    let mut plain = which.clone();
+    plain.take_away(&odd);
+    let on = (exec, patience, survey);
+    if !plain.is_none() {
+        let program = survey.program(kind);
+        some_sums(on, (program, false), folder, (manifest, &plain), heard)?;
+    }
+    if !odd.is_none() {
+        // Only GNU's own programs mark what is odd in a name.
+        let how = match survey.archives {
+            Archives::Gnu => (kind.program(), false),
+            Archives::Busybox => (survey.program(kind), true),
+        };
+        some_sums(on, how, folder, (manifest, &odd), heard)?;
+    }
+    Ok(())
+}
+
+/// The fingerprints of files by one program, which gets one of them at a time where `each` says so.
+fn some_sums(
+    (exec, patience, survey): (&Exec<'_>, &Patience<'_>, &Survey),
+    (program, each): (&str, bool),
+    folder: &str,
+    (manifest, which): (&Manifest, &Bits),
+    heard: &mut (dyn FnMut(usize, Hash) + Send),
+) -> Result<(), LandError> {
     let mut sums = Sums {
         line: Vec::new(),
         manifest,
@@ -54,7 +79,7 @@ pub(super) fn sums(
 /// How many files a program gets at once: each has to begin, and all shall be at work to the end.
 fn batch(files: usize, processes: u32) -> usize {
     let processes = usize::try_from(processes).unwrap_or(1).max(1);
-    (files / (processes * 8)).clamp(64, 2048)
+    (files / (processes * 8)).clamp(64, 512)
 }
 
 /// Hears fingerprints as they come.

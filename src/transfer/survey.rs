@@ -146,11 +146,6 @@ impl Survey {
         self.archives.precision()
     }
 
-    /// Whether a program there that computes fingerprints marks names in which there are odd characters.
-    pub(super) fn marks_odd_names(&self, program: &str) -> bool {
-        self.archives == Archives::Gnu && program.ends_with("sum")
-    }
-
     /// Whether stages are made in the place itself.
     pub fn stages_inside(&self) -> bool {
         self.base == self.real

@@ -60,9 +60,9 @@ say exchange "$exchange"
 # By instructions of the processor SHA-256 is faster than anything else; not every `sha256sum` uses them.
 if [ "$what" = all ] && grep -q -w -e sha_ni -e sha2 /proc/cpuinfo 2>/dev/null; then
     quick='openssl dgst -sha256 -r'
-    case $(printf x | $quick 2>/dev/null) in
-    2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881\ *) say quick "$quick" ;;
-    esac
+    # Not every one may read every file.
+    one=$($quick /proc/version 2>/dev/null) other=$(sha256sum /proc/version 2>/dev/null)
+    [ -z "$one" ] || [ "${one%% *}" != "${other%% *}" ] || say quick "$quick"
 fi
 many=$(nproc 2>/dev/null || grep -c '^processor' /proc/cpuinfo 2>/dev/null)
 [ "${many:-0}" -gt 1 ] 2>/dev/null || many=1

@@ -34,7 +34,7 @@ alone "$stage"
 mkdir -p -- "$kept" || exit $EX_FAILED
 # From here on the place may contain some of both.
 [ -f "$kept/begun" ] || put "$kept/begun" "$was $becomes"
-sync -f -- "$stage" 2>/dev/null || sync
+all_on_disk "$stage"
 name_back
 if ! exists "$real"; then
     said=$(mv -T -- "$stage" "$real" 2>&1) || blame "$stage can't become $to" "$said"
@@ -49,7 +49,7 @@ else
     if [ -n "$(mounted_in "$real" below)" ]; then
         sync
     else
-        sync -f -- "$real" 2>/dev/null || sync
+        all_on_disk "$real"
     fi
     # Where the stage is in the place, its going changes the time of that.
     touch -r "$real" -- "$kept/time" 2>/dev/null

@@ -8,7 +8,7 @@
 
 stage=$1 kept=$2 digest=$3 was=$4 known=$5
 
-sync -f -- "$stage" 2>/dev/null || sync
+all_on_disk "$stage"
 [ -d "$stage" ] || stop $EX_STALE "$stage is gone"
 put "$kept/known" "$known"
 put "$kept/staged" "$digest $(identity "$stage") $was"

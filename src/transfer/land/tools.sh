@@ -126,6 +126,15 @@ on_disk() {
     sync -- "$1" 2>/dev/null || sync
 }
 
+# Has what was written to a file system on disk; ends where the disk could not take it.
+all_on_disk() { # FOLDER
+    said=$(sync -f -- "$1" 2>&1) && return
+    case $said in
+    *'nput/output error'* | *'No space left'* | *'uota exceeded'*) blame "what was written to $1 can't be forced to the disk" "$said" ;;
+    esac
+    sync
+}
+
 # Puts a line into a file: readers see the old one or the new one, and it is on disk.
 put() {
     said=$({ printf '%s\n' "$2" >"$1.new"; } 2>&1) || blame "$1 can't be written" "$said"

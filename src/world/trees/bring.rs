@@ -28,8 +28,11 @@ pub(super) struct Bring<'a> {
 impl Bring<'_> {
     /// What tells that files arrived as they were sent.
     fn arrival(&self, source: &Source) -> Arrival {
-        // Another machine tells what it has read, and whether that changed, as fingerprints.
-        if self.in_place && !self.tree.checksum && !source.is_afar() {
+        // Another machine tells what it has read, and whether that changed, as fingerprints; and where two names are one
+        // to a file system, only reading tells that one of the files took the place of the other.
+        let is_trusted =
+            self.in_place && !self.tree.checksum && !source.is_afar() && !source.has_alike_names();
+        if is_trusted {
             Arrival::Trusted
         } else {
             Arrival::ReadBack

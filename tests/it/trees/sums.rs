@@ -20,19 +20,15 @@ struct Told {
 impl Told {
     fn new(trees: &Trees) -> Self {
         let used = trees.path("used");
-        // A try gives it no file.
-        let script = |name: &'static str, files: usize| {
+        // A try is of another file.
+        let script = |name: &'static str| {
             let text = format!(
-                "[ $# -lt {files} ] && ! [ -f /dev/stdin ] || echo {name} >>'{}'; exec /usr/bin/{name} \"$@\"",
+                "case \"$*\" in */proc/version) ;; *) if [ \"$*\" != \"${{*#*./}}\" ] || [ -f /dev/stdin ]; then echo {name} >>'{}'; fi ;; esac; exec /usr/bin/{name} \"$@\"",
                 text(&used)
             );
             (name, text)
         };
-        let scripts = [
-            script("openssl", 4),
-            script("b2sum", 1),
-            script("sha256sum", 1),
-        ];
+        let scripts = [script("openssl"), script("b2sum"), script("sha256sum")];
         Self { used, scripts }
     }
 
@@ -58,7 +54,11 @@ fn what_is_staged_is_read_back_by_what_is_fastest() {
     sh(&trees.path("."), TREE);
     let told = Told::new(&trees);
     let fastest = if is_quick() { "openssl" } else { "b2sum" };
-    assert_eq!(told.push(&trees, "dst", &[]), [fastest]);
+    // Of odd names only GNU's programs tell which they mean.
+    let odd = if is_quick() { "sha256sum" } else { "b2sum" };
+    let mut both = vec![fastest, odd];
+    both.dedup();
+    assert_eq!(told.push(&trees, "dst", &[]), both);
     // Without lines in names, several names go to one program.
     sh(&trees.path("src"), "rm a*; echo other >more/few");
     assert_eq!(told.push(&trees, "dst", &["--delete"]), [fastest]);
@@ -94,12 +94,12 @@ fn files_that_are_replaced_one_by_one_are_read_back_where_contents_are_compared(
     assert_eq!(told.push(&trees, "dst", &["--in-place"]), [""; 0]);
     sh(&trees.path("src"), "echo other >more/few");
     assert_eq!(told.push(&trees, "dst", &["--in-place"]), [""; 0]);
-    sh(
-        &trees.path("src"),
-        "echo third >more/few; seq 50001 >numbers",
-    );
-    let used = told.push(&trees, "dst", &["--in-place", "--checksum"]);
-    assert_eq!(used.len(), 1, "{used:?}");
+    // There is nothing yet whose content could be compared before.
+    let compared = ["--in-place", "--checksum"];
+    assert_ne!(told.push(&trees, "other", &compared), [""; 0]);
+    // Not every file system knows these apart.
+    sh(&trees.path("src"), "echo one >README; echo other >readme");
+    assert_ne!(told.push(&trees, "third", &["--in-place"]), [""; 0]);
 }
 
 #[test]
