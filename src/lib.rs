@@ -34,8 +34,9 @@
 //! | [`store`] | the runner's folder of runs | `plan`, and `engine` for its trait [`engine::Log`] |
 //! | [`remote`] | machines that commands run on: this one, and others over SSH | `config` |
 //! | [`transfer`] | trees: compared, read once for many nodes, staged, verified, swapped | `remote` |
+//! | [`rest`] | calls of REST interfaces: whom to trust, and every way of getting no answer | `config`, and `remote` for its [`remote::Patience`] |
 //! | [`fleet`] | one errand on many machines at once | `config`, `remote` |
-//! | [`world`] | the real world: actions and probes on nodes | `config`, `engine`, `plan`, `properties`, `remote`, `transfer` |
+//! | [`world`] | the real world: actions and probes on nodes | `config`, `engine`, `plan`, `properties`, `remote`, `rest`, `transfer` |
 //! | [`rehearse`] | the simulated world, faults to order | `config`, `engine`, `plan` |
 //! | [`view`] | what people and programs see | `config`, `engine`, `fleet`, `plan` |
 //! | [`cli`] | the command line; wires the rooms together | all |
@@ -96,6 +97,7 @@ pub mod primitives;
 pub mod properties;
 pub mod rehearse;
 pub mod remote;
+pub mod rest;
 pub mod store;
 pub mod transfer;
 pub mod view;

@@ -12,8 +12,8 @@ use super::nearest::nearest;
 use super::schema::shape;
 use super::source::Source;
 use super::{
-    Address, ClusterName, ConfigError, Hooks, NodeName, Product, ResolvedNode, RunSettings,
-    SecretName, SecretRef, SecretStore, Selection, SelectionError,
+    Address, ClusterName, ConfigError, Hooks, NodeName, Product, ResolvedNode, RestTrust,
+    RunSettings, SecretName, SecretRef, SecretStore, Selection, SelectionError,
 };
 
 /// The largest cluster file: room for tens of thousands of nodes.
@@ -46,6 +46,7 @@ pub struct Cluster {
     product: Option<Product>,
     nodes: BTreeMap<NodeName, ResolvedNode>,
     secrets: BTreeMap<SecretName, SecretRef>,
+    rest: RestTrust,
     hooks: Hooks,
     run: RunSettings,
     folder: PathBuf,
@@ -91,6 +92,7 @@ impl Cluster {
             product: None,
             nodes: BTreeMap::from([(local, node)]),
             secrets: BTreeMap::new(),
+            rest: RestTrust::default(),
             hooks: Hooks::default(),
             run: RunSettings::default(),
             folder: PathBuf::new(),
@@ -137,6 +139,15 @@ impl Cluster {
     /// was given any yet.
     pub fn secret_store(&self) -> SecretStore {
         SecretStore::new(self.secrets.values()).relative_to(&self.folder)
+    }
+
+    /// Whom calls of REST interfaces trust.
+    pub fn rest_trust(&self) -> RestTrust {
+        let RestTrust { authorities, pins } = self.rest.clone();
+        RestTrust {
+            authorities: authorities.map(|file| self.folder.join(file)),
+            pins,
+        }
     }
 
     /// The user's own commands around steps.
@@ -323,6 +334,10 @@ fn resolve(mut file: ClusterFile, document: &Document<'_>, findings: &mut Findin
         product: file.product,
         nodes,
         secrets: file.secrets,
+        rest: RestTrust {
+            authorities: file.rest.ca.map(|file| file.0),
+            pins: file.rest.pins,
+        },
         hooks: file.hooks,
         run: file.run,
         folder: PathBuf::new(),

@@ -4,12 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, Argv, ClusterName, HumanDuration, NodeName, NodePath, SecretName, SecretRef, Tag,
+    Address, Argv, ClusterName, Endpoint, Fingerprint, HumanDuration, NodeName, NodePath,
+    SecretName, SecretRef, Tag,
 };
 
 /// The format that this program reads and writes.
@@ -44,6 +47,9 @@ pub(super) struct ClusterFile {
     /// Where secrets are found, by name. A secret's value never stands in this file.
     #[serde(default)]
     pub(super) secrets: BTreeMap<SecretName, SecretRef>,
+    /// Whom calls of REST interfaces trust.
+    #[serde(default)]
+    pub(super) rest: RestTable,
     /// Commands on this machine that are run around the steps of a run.
     #[serde(default)]
     pub(super) hooks: Hooks,
@@ -194,6 +200,19 @@ pub(super) struct ServiceSettings {
     pub(super) status: Option<Argv>,
 }
 
+/// Whom calls of REST interfaces trust.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RestTable {
+    /// A file with certificates (PEM) of authorities that are trusted besides those of this machine. A relative path starts in the folder of this file.
+    #[serde(default)]
+    #[schemars(extend("examples" = ["authorities.pem"]))]
+    pub(super) ca: Option<CertificateFile>,
+    /// Servers that are trusted by their certificate alone: the SHA-256 of the certificate, by host and port.
+    #[serde(default, deserialize_with = "distinct")]
+    pub(super) pins: BTreeMap<Endpoint, Fingerprint>,
+}
+
 /// Commands on this machine that are run around the steps of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -265,6 +284,54 @@ impl TryFrom<String> for UserName {
         }
         Ok(Self(text))
     }
+}
+
+/// The path of a file with certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub(super) struct CertificateFile(pub(super) PathBuf);
+
+impl TryFrom<String> for CertificateFile {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.trim().is_empty() {
+            return Err("the path is empty\nhint: name a file with certificates in PEM form");
+        }
+        if text.contains(char::is_control) {
+            return Err("the path contains a control character");
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+/// Pins, a server in no more than one of them: keys that differ in capital letters alone mean the same one.
+fn distinct<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<Endpoint, Fingerprint>, D::Error> {
+    struct Pins;
+
+    impl<'de> Visitor<'de> for Pins {
+        type Value = BTreeMap<Endpoint, Fingerprint>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("fingerprints by host and port")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut pins = BTreeMap::new();
+            while let Some((endpoint, pin)) = map.next_entry::<Endpoint, Fingerprint>()? {
+                if pins.insert(endpoint.clone(), pin).is_some() {
+                    let message = format!("{endpoint} stands twice\nhint: keep one of them");
+                    return Err(A::Error::custom(message));
+                }
+            }
+            Ok(pins)
+        }
+    }
+
+    deserializer.deserialize_map(Pins)
 }
 
 fn format() -> u32 {

@@ -4,12 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
-use crate::config::{Secret, SecretRef, SecretStore};
+use crate::config::{MASK, Secret, SecretRef, SecretStore, mask, needles};
 use crate::engine::{Fault, FaultKind};
 use crate::plan::Value;
-
-/// What stands in the place of a secret.
-const MASK: &str = "****";
 
 /// Resolves values, and remembers every secret among them, so that none is shown.
 pub(super) struct Vault {
@@ -70,16 +67,14 @@ impl Vault {
     /// The text with every secret that was resolved so far replaced, whole or by the line.
     pub(super) fn mask(&self, text: &str) -> String {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        needles(&known)
-            .into_iter()
-            .fold(text.to_owned(), |text, needle| text.replace(needle, MASK))
+        mask(text, known.iter().map(AsRef::as_ref))
     }
 
     /// The same for bytes; `None` when there is no secret in them.
     pub(super) fn mask_bytes(&self, bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut masked: Option<Zeroizing<Vec<u8>>> = None;
-        for needle in needles(&known) {
+        for needle in needles(known.iter().map(AsRef::as_ref)) {
             let text = masked.as_deref().map_or(bytes, Vec::as_slice);
             let finder = memchr::memmem::Finder::new(needle);
             let found: Vec<usize> = finder.find_iter(text).collect();
@@ -98,15 +93,4 @@ impl Vault {
         }
         masked
     }
-}
-
-/// What must not be seen, the longest first.
-fn needles(known: &[Arc<Secret>]) -> Vec<&str> {
-    let mut needles: Vec<&str> = known
-        .iter()
-        .flat_map(|secret| std::iter::once(secret.expose()).chain(secret.expose().lines()))
-        .filter(|needle| !needle.trim().is_empty())
-        .collect();
-    needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
-    needles
 }

@@ -11,7 +11,11 @@ const TEMPLATE: &str = include_str!("../../templates/cluster.toml");
 /// The template with its commented settings in force.
 fn uncommented() -> String {
     let setting = |line: &'static str| match line.strip_prefix('#') {
-        Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => rest,
+        Some(rest)
+            if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[' || c == '"') =>
+        {
+            rest
+        }
         _ => line,
     };
     TEMPLATE.lines().map(setting).collect::<Vec<_>>().join("\n")
@@ -88,6 +92,7 @@ fn the_template_parses_with_everything_in_force() {
         Cluster::parse(&uncommented(), "uncommented").unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(cluster.nodes().len(), 2);
     assert_eq!(cluster.secrets().len(), 6);
+    assert_eq!(cluster.rest_trust().pins.len(), 1);
 }
 
 #[test]
@@ -184,7 +189,8 @@ fn every_setting_has_a_comment_that_says_its_default() {
     for key in schema_keys().into_keys() {
         let name = key.rsplit('.').next().unwrap();
         let tables = [
-            "defaults", "nodes", "secrets", "hooks", "run", "service", "ssh", "sudo",
+            "defaults", "nodes", "secrets", "rest", "pins", "hooks", "run", "service", "ssh",
+            "sudo",
         ];
         let hooks = ["before_step", "after_step", "on_failure", "on_end"];
         if tables.contains(&name) || hooks.contains(&name) {

@@ -26,6 +26,7 @@ mod properties_oracle;
 mod real;
 mod remote_files;
 mod remote_local;
+mod rest;
 mod rooms;
 mod sample;
 mod scale;
