@@ -85,20 +85,29 @@ impl Engine<'_> {
                     stale.push(format!("{step} expects that {guard}, and found {reading}"));
                 }
                 Err(fault) if fault.kind == FaultKind::RunnerGone => return Err(Gone),
-                Err(fault) => unreachable.push((fault.kind, format!("{node}: {fault}"))),
+                Err(fault) => unreachable.push((node, fault)),
             }
         }
         if !unreachable.is_empty() {
             let away = unreachable
                 .iter()
-                .any(|(kind, _)| *kind == FaultKind::Unreachable);
+                .any(|(_, fault)| fault.kind == FaultKind::Unreachable);
             let exit = if away {
                 Exit::Unreachable
             } else {
                 Exit::Forbidden
             };
-            let texts: Vec<_> = unreachable.into_iter().map(|(_, text)| text).collect();
-            return Ok(Some(Verdict::nothing_changed(exit, texts.join("; "))));
+            let texts = unreachable
+                .iter()
+                .map(|(node, fault)| format!("{node}: {fault}"));
+            let texts: Vec<_> = texts.collect();
+            let mut verdict = Verdict::nothing_changed(exit, texts.join("; "));
+            for hint in unreachable.into_iter().filter_map(|(_, fault)| fault.hint) {
+                if !verdict.next.contains(&hint) {
+                    verdict.next.push(hint);
+                }
+            }
+            return Ok(Some(verdict));
         }
         Ok((!stale.is_empty()).then(|| {
             let because = format!("the plan no longer fits: {}", stale.join("; "));

@@ -85,10 +85,11 @@ pub(super) fn judge(code: i64, said: &str) -> Result<(), Fault> {
             FaultKind::Denied,
             "the file is marked as immutable; `lsattr -d` shows it",
         ),
-        129.. => Err(Fault::new(
+        129.. if what.is_empty() => Err(Fault::new(
             FaultKind::LostOutcome,
             format!("the work on files was ended by signal {}", code - 128),
         )),
+        129.. => fault(FaultKind::LostOutcome),
         _ => Err(Fault::new(
             FaultKind::Failed,
             format!("the work on files ended with exit code {code}: {what}"),

@@ -14,6 +14,7 @@
 //! history                       the runs that changed the node
 //! runs/RUN/journal.jsonl        the node's copy of the journal
 //! runs/RUN/effects/STEP.*       how far an effect came, what it wrote, how it ended
+//! runs/RUN/effects/STEP.word*  what came of a call that this machine makes, while the fence waits for it
 //! runs/RUN/backups/STEP/        what a step kept
 //! ```
 //!
@@ -22,10 +23,12 @@
 //! `effect.lock`, and does nothing unless the run holds the node then.
 //!
 //! This room knows plans, the engine's contract, and files. It knows no vendor,
-//! no network but for the question whether a port is open, and no terminal.
+//! no network but for calls of REST
+//! interfaces and the question whether a port is open, and no terminal.
 
 mod attributes;
 mod backup;
+mod calls;
 mod connections;
 mod content;
 mod edit;

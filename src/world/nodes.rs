@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::calls::{At, Calls};
 use super::connections::{Connect, Connections};
 use super::effect::{self, Effect};
 use super::effect_record::Stamp;
@@ -21,7 +22,7 @@ use super::turns::Turns;
 use super::vault::Vault;
 use super::watch::Watch;
 use super::{file_jobs, file_probes};
-use crate::config::{NodeName, SecretStore};
+use crate::config::{NodeName, RestTrust, SecretStore};
 use crate::engine::{
     Call, Cancel, Claim, ClaimError, Epoch, Fault, FaultKind, Holding, Look, NodeRecord, Release,
     World,
@@ -40,6 +41,7 @@ pub struct Nodes {
     places: BTreeMap<NodeName, Place>,
     vault: Vault,
     trees: Trees,
+    calls: Calls,
     /// For looks and effects, and for what comes before and after them: taking the node, its journal, letting go. No
     /// two of these happen to a node at once.
     work: Connections,
@@ -74,6 +76,7 @@ impl Nodes {
             places: targets.iter().map(place).collect(),
             vault: Vault::new(secrets),
             trees: Trees::new(Arc::clone(&connector), targets),
+            calls: Calls::new(RestTrust::default()),
             work: Connections::new(Arc::clone(&connector), targets.keys()),
             beats: Connections::new(connector, targets.keys()),
         }
@@ -92,6 +95,15 @@ impl Nodes {
                 self.trees.know(tree, read);
             }
             self.trees.read_ahead(tree);
+        }
+    }
+
+    /// The same, with what the cluster file says of whom to trust.
+    #[must_use]
+    pub fn trusting(self, trust: RestTrust) -> Self {
+        Self {
+            calls: Calls::new(trust),
+            ..self
         }
     }
 
@@ -221,6 +233,10 @@ impl World for Nodes {
             Probe::Stamp { step } => {
                 effect::stamp(node, look.run, step, &watch).map(Stamp::reading)
             }
+            Probe::Rest { .. } => {
+                let found = self.calls.observe(&self.vault, probe, &watch)?;
+                found.ok_or_else(|| no_look(probe))
+            }
             Probe::Contents { .. } | Probe::Staged { .. } => {
                 trees::observe(&node, look, probe, &self.trees, &watch)?
                     .ok_or_else(|| no_look(probe))
@@ -233,6 +249,11 @@ impl World for Nodes {
         let (node, place) = self.node(call.node, &self.work)?;
         let mut watch = Watch::new(call.timeout, call.cancel);
         let _turn = place.turns.take(&mut watch)?;
+        if let Action::Rest { .. } = action {
+            let (beside, _) = self.node(call.node, &self.beats)?;
+            let at = At { node, beside, call };
+            return self.calls.perform(&at, action, &watch);
+        }
         let job = self.job(&node, call, action, &watch)?;
         Effect::of(node, call).perform(&job, &watch).map(|_| ())
     }

@@ -5,11 +5,6 @@ use crate::plan::{Action, Probe};
 /// Why an action can't be done at all, if so.
 pub(super) fn of(action: &Action) -> Option<String> {
     let probes: Vec<&Probe> = match action {
-        Action::Rest { .. } => {
-            return Some(
-                "it needs a REST call, and this version of clusterctl makes none".to_owned(),
-            );
-        }
         Action::Balancer { .. } => {
             return Some(
                 "it needs a balancer, and this version of clusterctl drives none".to_owned(),
@@ -20,7 +15,6 @@ pub(super) fn of(action: &Action) -> Option<String> {
         _ => Vec::new(),
     };
     probes.into_iter().find_map(|probe| match probe {
-        Probe::Rest { .. } => Some("it needs a REST call, and this version of clusterctl makes none".to_owned()),
         Probe::Balancer { .. } => Some("it needs a balancer, and this version of clusterctl asks none".to_owned()),
         Probe::Product { name, .. } => Some(format!(
             "it needs the probe `{name}` of a product, and this version of clusterctl knows no product"

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms that it may know.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("properties", &[]),
     ("config", &[]),
     ("exit", &[]),
@@ -15,6 +15,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("store", &["engine", "plan"]),
     ("remote", &["config"]),
     ("transfer", &["remote"]),
+    ("rest", &["config", "remote"]),
     ("fleet", &["config", "remote"]),
     (
         "world",
@@ -24,6 +25,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
             "plan",
             "properties",
             "remote",
+            "rest",
             "transfer",
         ],
     ),

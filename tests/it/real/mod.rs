@@ -1,5 +1,6 @@
 //! The program itself on this machine: real files, real processes, and kills at any instant.
 
+mod calls;
 mod canaries;
 mod elsewhere;
 mod everything;

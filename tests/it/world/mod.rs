@@ -2,6 +2,7 @@
 //!
 //! The nodes are on this machine, which is reached as any other is: by lines for a shell.
 pub(crate) mod bench;
+mod calls;
 mod claims;
 mod commands;
 mod cut_short;
