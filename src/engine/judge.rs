@@ -194,7 +194,7 @@ impl Session<'_> {
 }
 
 /// Whether an effect that reports this may have been broken off in its midst.
-fn may_be_half_done(kind: FaultKind) -> bool {
+pub(super) fn may_be_half_done(kind: FaultKind) -> bool {
     matches!(
         kind,
         FaultKind::TimedOut | FaultKind::Cancelled | FaultKind::LostOutcome

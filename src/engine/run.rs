@@ -22,6 +22,9 @@ use crate::config::NodeName;
 use crate::exit::Exit;
 use crate::plan::{Action, Millis, Outputs, Plan, RunId, Sha256, Step, StepId};
 
+/// How long an effect may take to end once its time is up.
+const ENDING: Millis = Millis::secs(15);
+
 /// What a run is made of.
 pub struct Engine<'a> {
     /// What is to be done.
@@ -364,11 +367,11 @@ impl Engine<'_> {
         } else {
             Release::Unfinished
         };
-        // No effect lasts longer than its step may.
+        // No effect lasts longer than its step may, and the time that it is given to end.
         let longest = self
             .plan
             .steps()
-            .map(|(_, step)| step.timeout)
+            .map(|(_, step)| Millis(step.timeout.0.saturating_add(ENDING.0)))
             .max()
             .unwrap_or_default();
         let nodes = self.plan.changed();

@@ -7,7 +7,7 @@ use super::event::{Happening, How};
 use super::fault::FaultKind;
 use super::halt::{Halt, is_seen};
 use super::journal::{Entry, StepResult};
-use super::judge::Verdict;
+use super::judge::{Verdict, may_be_half_done};
 use super::progress::Standing;
 use super::session::Session;
 use super::world::{Call, Direction, Teller};
@@ -225,7 +225,8 @@ impl Session<'_> {
         cancel: &Cancel,
     ) -> Result<Option<(Condition, Reading)>, Fault> {
         const LOOK: Millis = Millis(100);
-        let patient = matches!(action, Action::Service { .. });
+        // What a server was asked for may take it a while.
+        let patient = matches!(action, Action::Service { .. } | Action::Rest { .. });
         let looks = if patient { step.timeout.0 / LOOK.0 } else { 0 };
         let began = Instant::now();
         for _ in 0..looks {
@@ -568,7 +569,10 @@ impl Session<'_> {
                 let result = StepResult::Failed {
                     fault: fault.clone(),
                 };
-                let whole = direction == Direction::Undo || self.is_untouched(node, step);
+                let may_come =
+                    matches!(step.action, Action::Rest { .. }) && may_be_half_done(fault.kind);
+                let whole =
+                    direction == Direction::Undo || (self.is_untouched(node, step) && !may_come);
                 (whole.then_some(result), halt)
             }
             Verdict::Neither(text) => {

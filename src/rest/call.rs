@@ -46,6 +46,9 @@ pub struct Call<'a> {
     pub credentials: Option<&'a Secret>,
     /// The JSON that is sent.
     pub body: Option<&'a serde_json::Value>,
+    /// Whether it may have an effect there, as some calls have that only read by their method. It is made once then, and
+    /// goes nowhere else.
+    pub acts: bool,
 }
 
 impl<'a> Call<'a> {
@@ -56,6 +59,7 @@ impl<'a> Call<'a> {
             url,
             credentials: None,
             body: None,
+            acts: !method.only_reads(),
         }
     }
 

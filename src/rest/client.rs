@@ -61,6 +61,12 @@ impl Client {
         self
     }
 
+    /// Whether a call can be made at all, as far as that is known without making it.
+    pub fn check(&self, call: &Call<'_>) -> Result<(), RestError> {
+        let asked = Asked::of(call)?;
+        self.working(Way::to(&asked, &self.trust)?).map(|_| ())
+    }
+
     /// Makes a call and waits for its answer, whatever its status.
     ///
     /// A call is made anew, after a moment and no more than twice, where it is certain that nothing was sent, and where
@@ -72,8 +78,7 @@ impl Client {
         loop {
             let told = self.persistent(&asked, patience)?;
             let location = told.location.as_deref();
-            let location =
-                location.filter(|_| call.method.only_reads() && redirections < REDIRECTIONS);
+            let location = location.filter(|_| !call.acts && redirections < REDIRECTIONS);
             let Some(next) = location.and_then(|to| asked.address.redirected(to)) else {
                 return Ok(Answer {
                     from: asked.address.endpoint,
@@ -91,7 +96,7 @@ impl Client {
         for pause in PAUSES {
             let result = self.once(asked, patience);
             let again = match &result {
-                Ok(told) => asked.method.only_reads() && told.is_unavailable(),
+                Ok(told) => !asked.acts && told.is_unavailable(),
                 Err(error) => matches!(error.kind, RestErrorKind::Refused | RestErrorKind::Cut),
             };
             if !again || patience.left() <= pause {
@@ -104,7 +109,7 @@ impl Client {
 
     fn once(&self, asked: &Asked, patience: &Patience<'_>) -> Result<Told, RestError> {
         let endpoint = &asked.address.endpoint;
-        let way = Way::to(&asked.address, &self.trust);
+        let way = Way::to(asked, &self.trust)?;
         let (client, worker) = self.working(way)?;
         let exchange = exchange(client, asked.request(), LARGEST);
         let error = match worker.run(exchange, &asked.to_string(), patience) {
@@ -194,9 +199,9 @@ fn of_unfinished(unfinished: Unfinished, asked: &Asked) -> RestError {
         ),
     };
     let error = RestError::new(kind, what);
-    if asked.method.only_reads() {
-        error.hint("see whether the server is busy, and what its log says")
-    } else {
+    if asked.acts {
         error.hint(trouble::PERHAPS)
+    } else {
+        error.hint("see whether the server is busy, and what its log says")
     }
 }

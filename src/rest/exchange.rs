@@ -16,6 +16,8 @@ const UNAVAILABLE: [u16; 3] = [502, 503, 504];
 pub(super) struct Asked {
     pub(super) address: Address,
     pub(super) method: Method,
+    /// Whether it may have an effect there.
+    pub(super) acts: bool,
     headers: HeaderMap,
     body: Option<String>,
 }
@@ -33,6 +35,7 @@ impl Asked {
         Ok(Self {
             address,
             method: call.method,
+            acts: call.acts,
             headers,
             body: call.body.map(ToString::to_string),
         })
@@ -49,6 +52,11 @@ impl Asked {
         *request.headers_mut() = self.headers.clone();
         *request.body_mut() = self.body.clone().map(Into::into);
         request
+    }
+
+    /// Whether it says who asks.
+    pub(super) fn has_credentials(&self) -> bool {
+        self.headers.contains_key(AUTHORIZATION)
     }
 
     /// A request to the same server that says nothing and asks for nothing.

@@ -98,6 +98,11 @@ fn kind(error: &reqwest::Error, way: Way) -> RestErrorKind {
         RestErrorKind::NoSuchHost
     } else if io.any(is_refusal) {
         RestErrorKind::Refused
+    } else if chain(error)
+        .filter_map(<dyn Error>::downcast_ref)
+        .any(has_no_way)
+    {
+        RestErrorKind::Silent
     } else if said(&NO_TLS) {
         RestErrorKind::NoTls
     } else if chain(error).any(<dyn Error>::is::<openssl::error::ErrorStack>) {
@@ -181,12 +186,17 @@ fn reason(error: &reqwest::Error) -> String {
     said.unwrap_or_else(|| "nobody said why".to_owned())
 }
 
-fn is_refusal(error: &io::Error) -> bool {
+/// Whether this machine found no way to the server.
+fn has_no_way(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::HostUnreachable
+        io::ErrorKind::HostUnreachable
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::AddrNotAvailable
     )
+}
+
+/// Whether the machine is there, and nobody listens at the port.
+fn is_refusal(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionRefused
 }

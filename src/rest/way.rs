@@ -7,9 +7,9 @@ use std::time::Duration;
 use openssl::x509::X509;
 use reqwest::redirect::Policy;
 
-use super::address::Address;
 use super::doorman::Doorman;
 use super::error::{RestError, RestErrorKind};
+use super::exchange::Asked;
 use crate::config::{Fingerprint, RestTrust};
 
 /// How long a connection that is not needed is kept: less than the 20 seconds after which Tomcat closes it, so that no
@@ -45,17 +45,28 @@ impl Way {
     };
 
     /// How the server at this address is reached. One that is pinned, and one on this machine, is no proxy's business.
-    pub(super) fn to(address: &Address, trust: &RestTrust) -> Self {
+    pub(super) fn to(asked: &Asked, trust: &RestTrust) -> Result<Self, RestError> {
+        let address = &asked.address;
         let trusting = match trust.pins.get(&address.endpoint) {
+            Some(_) if address.is_plain() => {
+                let what = format!(
+                    "{} is pinned, and http:// shows no certificate",
+                    address.endpoint
+                );
+                let error = RestError::new(RestErrorKind::BadAddress, what);
+                return Err(error.hint("write https://, or take the server out of [rest.pins]"));
+            }
             _ if address.is_plain() => Trusting::Anybody,
             Some(pin) => Trusting::Only(*pin),
             None => Trusting::Authorities,
         };
         let pinned = matches!(trusting, Trusting::Only(_));
-        Self {
-            by_proxy: !pinned && !address.is_loopback(),
+        // A proxy would read them.
+        let would_show = address.is_plain() && asked.has_credentials();
+        Ok(Self {
+            by_proxy: !(pinned || would_show || address.is_loopback()),
             trusting,
-        }
+        })
     }
 
     /// What makes connections this way, each within this time.

@@ -7,13 +7,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
-use std::time::Duration;
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
 use super::effect::Effect;
 use super::effect_record::not_remembered;
+use super::hold;
 use super::job::Job;
 use super::node::{Node, nonsense};
 use super::scripts;
@@ -22,11 +23,15 @@ use super::vault::Vault;
 use super::watch::Watch;
 use crate::config::{RestTrust, Secret, SecretRef};
 use crate::engine::{Call, Cancel, Fault, FaultKind};
-use crate::plan::{Action, Method, Millis, Probe, Reading};
+use crate::plan::{Action, Method, Millis, Outputs, Probe, Reading};
 use crate::rest::{self, Answer, Client, RestError, RestErrorKind};
 
 /// How much longer than the call the fence waits for word of it.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long the fence may take to end once it was given word, and how often that is looked at.
+const HEARING: Duration = Duration::from_secs(30);
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// How long giving word may take.
 const TELLING: Millis = Millis::secs(30);
@@ -94,12 +99,13 @@ impl Calls {
             url,
             credentials: secret.as_deref(),
             body: None,
+            acts: false,
         };
         let broken_off = || watch.is_broken_off();
         let answer = match self.0.call(&call, &watch.patience(&broken_off)) {
             Ok(answer) => answer,
-            Err(error) if answers_nothing(error.kind) => return Ok(Some(Reading::Absent)),
-            Err(error) => return Err(fault_of(error)),
+            Err(error) if error.kind == RestErrorKind::Refused => return Ok(Some(Reading::Absent)),
+            Err(error) => return Err(of_look(error)),
         };
         let status = answer.status();
         let Some(pointer) = pointer else {
@@ -113,9 +119,14 @@ impl Calls {
                     "see whether the credentials are the right ones, and what their user may do",
                 ));
             }
-            _ => return Ok(Some(Reading::Absent)),
+            404 | 410 => return Ok(Some(Reading::Absent)),
+            _ => {
+                let what = format!("{} answered {status}", shown(Method::Get, url));
+                return Err(Fault::new(FaultKind::Failed, what)
+                    .hint("see what the server's log says, and whether it has started"));
+            }
         }
-        let json = answer.json().map_err(fault_of)?;
+        let json = answer.json().map_err(of_look)?;
         Ok(Some(match json.pointer(pointer) {
             None => Reading::Absent,
             Some(serde_json::Value::String(text)) => Reading::text(text),
@@ -151,13 +162,22 @@ impl Calls {
             url,
             credentials: secret.as_deref(),
             body: body.as_ref(),
+            acts: true,
         };
+        self.0.check(&call).map_err(fault_of)?;
         let what = shown(*method, url);
         while_fenced(at, &what, watch, || {
             let broken_off = || watch.is_broken_off();
             match self.0.call(&call, &watch.patience(&broken_off)) {
                 Ok(answer) if success.contains(&answer.status()) => Outcome::Done,
-                Ok(answer) => Outcome::Failed(refused(&what, &answer, success, secret.as_deref())),
+                Ok(answer) => {
+                    let fault = refused(&what, &answer, success, secret.as_deref());
+                    if fault.kind == FaultKind::Failed {
+                        Outcome::Failed(fault)
+                    } else {
+                        Outcome::Unknown(fault)
+                    }
+                }
                 Err(error) if error.kind.nothing_sent() => Outcome::Failed(fault_of(error)),
                 Err(error) => Outcome::Unknown(fault_of(error)),
             }
@@ -172,6 +192,8 @@ fn while_fenced(
     watch: &Watch<'_>,
     make: impl FnOnce() -> Outcome,
 ) -> Result<(), Fault> {
+    // Where the node can't be reached beside the fence, nothing is begun.
+    hold::guard(&at.beside, at.call.run, at.call.epoch)?;
     let name = new_name();
     let record = at
         .node
@@ -199,39 +221,44 @@ fn while_fenced(
                 Err(fault) => break Waits::NotKnown(fault),
             }
         };
-        let ended = |stopped: bool| {
-            if stopped {
-                stop.cancel();
-            }
-            let lost = || {
-                Fault::new(
-                    FaultKind::LostOutcome,
-                    format!("{what} came to no end here"),
-                )
-            };
-            fence.join().unwrap_or_else(|_| Err(lost()))
-        };
         // Nothing was called yet where nobody waits.
         match waits {
             Waits::Yes => {}
             Waits::No => {
                 let what = format!("nobody waited for {what}");
-                return ended(false).and(Err(Fault::new(FaultKind::Failed, what)));
+                return end(fence, &what).and(Err(Fault::new(FaultKind::Failed, what)));
             }
             Waits::NotKnown(fault) => {
-                let _ = ended(true);
-                return Err(fault);
+                stop.cancel();
+                let fenced = end(fence, what).err();
+                let fenced = fenced.filter(|fault| fault.kind == FaultKind::Fenced);
+                return Err(fenced.unwrap_or(fault));
             }
         }
         let outcome = make();
         let told = tell(at, &word, &outcome.word(&name));
-        let kept = ended(told.is_err());
+        let since = Instant::now();
+        while told.is_ok() && !fence.is_finished() && since.elapsed() < HEARING {
+            thread::sleep(GLANCE);
+        }
+        if !fence.is_finished() {
+            stop.cancel();
+        }
+        let kept = end(fence, what);
         match outcome {
             Outcome::Failed(fault) | Outcome::Unknown(fault) => Err(fault),
             Outcome::Done => told
                 .and(kept.map(|_| ()))
                 .map_err(|fault| not_remembered(&fault)),
         }
+    })
+}
+
+/// What the fence came to.
+fn end(fence: ScopedJoinHandle<'_, Result<Outputs, Fault>>, what: &str) -> Result<Outputs, Fault> {
+    fence.join().unwrap_or_else(|_| {
+        let what = format!("{what} came to no end here");
+        Err(Fault::new(FaultKind::LostOutcome, what))
     })
 }
 
@@ -279,7 +306,8 @@ fn secret(vault: &Vault, reference: Option<&SecretRef>) -> Result<Option<Arc<Sec
     reference.map(|it| vault.secret(it)).transpose()
 }
 
-/// A server that answered, and not as it should.
+/// A server that answered, and not as it should. It has changed nothing only for whoever asked for what is not there, or
+/// may not. What comes with a success may be a secret that nobody knows yet.
 fn refused(what: &str, answer: &Answer, success: &[u16], secret: Option<&Secret>) -> Fault {
     let wanted: Vec<String> = success.iter().map(ToString::to_string).collect();
     let status = answer.status();
@@ -289,27 +317,32 @@ fn refused(what: &str, answer: &Answer, success: &[u16], secret: Option<&Secret>
     );
     let secrets: Vec<&Secret> = secret.into_iter().collect();
     let said = rest::excerpt(answer.text(), &secrets);
-    if !said.is_empty() {
+    if !said.is_empty() && status >= 300 {
         text.push_str(": ");
         text.push_str(&said);
     }
     match status {
-        401 | 403 => Fault::new(FaultKind::Denied, text)
+        401 | 403 => Fault::new(FaultKind::Failed, text)
             .hint("see whether the credentials are the right ones, and what their user may do"),
-        _ => Fault::new(FaultKind::Failed, text),
+        400..=407 | 409..=499 => Fault::new(FaultKind::Failed, text),
+        _ => Fault::new(FaultKind::LostOutcome, text)
+            .hint("see on the server whether it has done what it was asked for"),
     }
 }
 
-/// Whether nobody answers, as while a server starts.
-fn answers_nothing(kind: RestErrorKind) -> bool {
-    matches!(
-        kind,
-        RestErrorKind::Refused
-            | RestErrorKind::Silent
-            | RestErrorKind::Cut
-            | RestErrorKind::TimedOut
-            | RestErrorKind::Broken
-    )
+/// A look that found nothing: that nobody answers is no answer.
+fn of_look(error: RestError) -> Fault {
+    let away = matches!(
+        error.kind,
+        RestErrorKind::Silent | RestErrorKind::Cut | RestErrorKind::Proxy
+    );
+    let mut fault = fault_of(error);
+    if away {
+        fault.kind = FaultKind::Unreachable;
+    } else if fault.kind == FaultKind::LostOutcome {
+        fault.kind = FaultKind::Failed;
+    }
+    fault
 }
 
 fn fault_of(error: RestError) -> Fault {
@@ -330,7 +363,11 @@ fn fault_of(error: RestError) -> Fault {
 /// A call for people, without what may follow a question mark.
 fn shown(method: Method, url: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
-    format!("{method} {}", &url[..end])
+    let url = &url[..end];
+    match url.rsplit_once('@') {
+        Some((_, host)) => format!("{method} {host}"),
+        None => format!("{method} {url}"),
+    }
 }
 
 /// A name that no other attempt has.

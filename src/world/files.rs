@@ -32,6 +32,8 @@ const FULL: i64 = 86;
 const ELSEWHERE: i64 = 87;
 const FIXED: i64 = 88;
 const FAILED: i64 = 89;
+/// Of work that is done elsewhere meanwhile: nobody knows what came of it.
+const UNKNOWN: i64 = 90;
 
 /// The most that a script may say of files besides the content of one.
 const MOST_WORDS: usize = 512 << 20;
@@ -85,11 +87,11 @@ pub(super) fn judge(code: i64, said: &str) -> Result<(), Fault> {
             FaultKind::Denied,
             "the file is marked as immutable; `lsattr -d` shows it",
         ),
-        129.. if what.is_empty() => Err(Fault::new(
+        UNKNOWN => fault(FaultKind::LostOutcome),
+        129.. => Err(Fault::new(
             FaultKind::LostOutcome,
             format!("the work on files was ended by signal {}", code - 128),
         )),
-        129.. => fault(FaultKind::LostOutcome),
         _ => Err(Fault::new(
             FaultKind::Failed,
             format!("the work on files ended with exit code {code}: {what}"),

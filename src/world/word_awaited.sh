@@ -7,9 +7,10 @@
 
 word=$1 name=$2
 
-tries=40
+clock
+end=$((now + 2000))
 until read -r who 2>/dev/null <"$word.ready" && [ "$who" = "$name" ]; do
-    tries=$((tries - 1))
-    [ "$tries" -gt 0 ] || exit 76
+    clock
+    [ "$now" -lt "$end" ] || exit 76
     nap 0.05
 done

@@ -23,6 +23,6 @@ rm -f -- "$word" "$word.ready" "$word.new"
 case $verdict in
 done) exit 0 ;;
 failed) exit 89 ;;
-# As if a signal had ended it: whether there is an effect, only a look tells.
-*) exit 137 ;;
+# Whether there is an effect, only a look tells.
+*) exit 90 ;;
 esac

@@ -97,7 +97,17 @@ fn a_server_that_refuses_is_quoted_without_secrets() {
     assert_eq!(bench.words(), [""; 0]);
     let server = Server::plain(|_, _| answer(401, ""));
     let fault = bench.act("login", &put(server.url("/"))).unwrap_err();
-    assert_eq!(fault.kind, FaultKind::Denied);
+    assert_eq!(fault.kind, FaultKind::Failed);
+    // What a server could not finish it may have done, and what it made may be a secret.
+    for (step, status) in [("busy", 504), ("made", 201), ("moved", 302)] {
+        let server = Server::plain(move |_, _| answer(status, "key-4711"));
+        let fault = bench.act(step, &put(server.url("/"))).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::LostOutcome);
+        assert_eq!(fault.what.contains("key-4711"), status >= 300, "{fault:?}");
+        let settled = bench.settle(step).unwrap().unwrap().unwrap_err();
+        assert_eq!(settled.kind, FaultKind::LostOutcome);
+        assert_eq!(asked(&server), 1);
+    }
 }
 
 #[test]
@@ -190,6 +200,9 @@ fn probes_find_what_a_server_answers() {
             "/drained" => answer(200, r#"{"state":"drained","requests":0,"more":null}"#),
             "/secret" => answer(403, ""),
             "/page" => answer(200, "<html>"),
+            "/broken" => answer(500, ""),
+            "/moved" => answer(302, ""),
+            "/hangs" => Reply::Hang(String::new()),
             _ => answer(404, ""),
         }
     });
@@ -203,8 +216,14 @@ fn probes_find_what_a_server_answers() {
     assert_eq!(of("/more"), Ok(Reading::text("null")));
     assert_eq!(of("/less"), Ok(Reading::Absent));
     assert_eq!(look("/nothing", Some("/state")), Ok(Reading::Absent));
+    assert_eq!(look("/broken", None), Ok(Reading::Number(500)));
     let kind = |path| look(path, Some("/state")).unwrap_err().kind;
     assert_eq!(kind("/secret"), FaultKind::Denied);
-    assert_eq!(kind("/page"), FaultKind::LostOutcome);
+    assert_eq!(kind("/page"), FaultKind::Failed);
+    assert_eq!(kind("/broken"), FaultKind::Failed);
+    assert_eq!(kind("/moved"), FaultKind::Failed);
+    // That nobody answers in time does not say that nobody is there.
+    let hangs = bench.look_within(&get(server.url("/hangs"), None), Millis(300));
+    assert_eq!(hangs.unwrap_err().kind, FaultKind::TimedOut);
     assert_eq!(bench.look(&get(nobody(), None)), Ok(Reading::Absent));
 }
