@@ -205,10 +205,17 @@ fn finds(probe: &Probe, reading: &Reading, place: Place<'_>, slots: &mut Slots) 
             credentials,
             pointer: None,
         } => {
-            let status = status(url, credentials.as_ref(), slots);
             Some(match reading {
-                Reading::Absent => format!("test \"{status}\" -eq 0"),
-                Reading::Number(wanted) => format!("test \"{status}\" -eq {wanted}"),
+                // By this code it says that nobody listens there. Other troubles tell nothing.
+                Reading::Absent => {
+                    let quiet = ["-s", "-o", "/dev/null"];
+                    let call = call(&quiet, url, credentials.as_ref(), slots);
+                    format!("{call}; test $? -eq 7")
+                }
+                Reading::Number(wanted) => {
+                    let status = status(url, credentials.as_ref(), slots);
+                    format!("test \"{status}\" -eq {wanted}")
+                }
                 _ => NEVER.to_owned(),
             })
         }
@@ -297,17 +304,19 @@ fn serves(service: &Service, reading: &Reading) -> String {
 
 /// A substitution that gives the status of an answer, 000 when there is none.
 fn status(url: &str, credentials: Option<&crate::config::SecretRef>, slots: &mut Slots) -> String {
-    let call = Argv::new([
-        "curl",
-        "-s",
-        "-o",
-        "/dev/null",
-        "-w",
-        "%{http_code}",
-        "--max-time",
-        "30",
-    ]);
-    format!("$({})", with_credentials(call, url, credentials, slots))
+    let options = ["-s", "-o", "/dev/null", "-w", "%{http_code}"];
+    format!("$({})", call(&options, url, credentials, slots))
+}
+
+/// A call that takes no longer than a person waits.
+fn call(
+    options: &[&str],
+    url: &str,
+    credentials: Option<&crate::config::SecretRef>,
+    slots: &mut Slots,
+) -> String {
+    let words = ["curl"].iter().chain(options).chain(&["--max-time", "30"]);
+    with_credentials(Argv::new(words.copied()), url, credentials, slots)
 }
 
 /// A search for definitions of the key; nothing where the key is spelled in several ways.
