@@ -207,7 +207,8 @@ fn what_is_out_of_reach_is_refused() {
         within: Millis(1),
         on_timeout: OnTimeout::Fail,
     };
-    for action in [rest, pool, wait, Action::Check { that: vec![until] }] {
+    assert_eq!(world.refuses(&local, &rest), None);
+    for action in [pool, wait, Action::Check { that: vec![until] }] {
         assert!(
             world.refuses(&local, &action).is_some(),
             "{}",
