@@ -86,18 +86,10 @@ pub fn survey(
     like: Option<&Source>,
     patience: &Patience<'_>,
 ) -> Result<Survey, LandError> {
-    let mut reader = like.map_or_else(Reader::default, |like| Reader::like(&like.manifest));
     let hidden = names.map_or("-", |names| &names.hidden);
     let own = names.map_or("-", |names| &names.own);
     let arguments = [to, hidden, own, owner.unwrap_or("-"), "all", "-"];
-    script::run(
-        exec,
-        script::survey(),
-        &arguments,
-        Input::Nothing,
-        &mut reader,
-        patience,
-    )?;
+    let reader = asked(exec, arguments, like, patience)?;
     reader.finish().ok_or_else(|| not_understood(to))
 }
 
@@ -118,8 +110,25 @@ pub fn contents(
     like: Option<&Source>,
     patience: &Patience<'_>,
 ) -> Result<Contents, LandError> {
-    let mut reader = like.map_or_else(Reader::default, |like| Reader::like(&like.manifest));
     let arguments = [at, "-", "-", "-", "entries", begun.unwrap_or("-")];
+    let reader = asked(exec, arguments, like, patience)?;
+    if let Some(was) = reader.begun() {
+        return Ok(Contents::Before(was));
+    }
+    let now = reader
+        .finish()
+        .map(|survey| Contents::Now(Box::new(survey)));
+    now.ok_or_else(|| not_understood(at))
+}
+
+/// What a node answers that is asked for what stands at a place.
+fn asked(
+    exec: &Exec<'_>,
+    arguments: [&str; 6],
+    like: Option<&Source>,
+    patience: &Patience<'_>,
+) -> Result<Reader<'static>, LandError> {
+    let mut reader = like.map_or_else(Reader::default, |like| Reader::like(&like.manifest));
     script::run(
         exec,
         script::survey(),
@@ -128,13 +137,7 @@ pub fn contents(
         &mut reader,
         patience,
     )?;
-    if let Some(was) = reader.begun() {
-        return Ok(Contents::Before(was));
-    }
-    let now = reader
-        .finish()
-        .map(|survey| Contents::Now(Box::new(survey)));
-    now.ok_or_else(|| not_understood(at))
+    Ok(reader)
 }
 
 fn not_understood(to: &str) -> LandError {

@@ -23,8 +23,8 @@
 //! `effect.lock`, and does nothing unless the run holds the node then.
 //!
 //! This room knows plans, the engine's contract, and files. It knows no vendor,
-//! no network but for calls of REST
-//! interfaces and the question whether a port is open, and no terminal.
+//! no network but for calls of REST interfaces and the question whether a port is
+//! open, and no terminal.
 
 mod attributes;
 mod backup;
