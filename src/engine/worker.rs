@@ -559,8 +559,12 @@ impl Session<'_> {
                 return self.done(node, step, direction, How::Performed, began);
             }
             Verdict::Unchanged => {
+                // What a server has begun may still come.
+                let may_come =
+                    matches!(step.action, Action::Rest { .. }) && may_be_half_done(fault.kind);
                 let halt = match (direction, fault.kind) {
                     (_, FaultKind::Cancelled) => Halt::Interrupted,
+                    (Direction::Do, _) if may_come => Halt::Unknown(id.clone(), fault.clone()),
                     (Direction::Do, _) => Halt::Failed(id.clone(), fault.clone()),
                     // What can't be taken back leaves the node between two states.
                     (Direction::Undo, _) => Halt::Stuck(id.clone(), fault.clone()),
@@ -569,8 +573,6 @@ impl Session<'_> {
                 let result = StepResult::Failed {
                     fault: fault.clone(),
                 };
-                let may_come =
-                    matches!(step.action, Action::Rest { .. }) && may_be_half_done(fault.kind);
                 let whole =
                     direction == Direction::Undo || (self.is_untouched(node, step) && !may_come);
                 (whole.then_some(result), halt)

@@ -64,6 +64,8 @@ fn blow(kind: StrikeKind, step: &Step) -> Blow {
         (_, StrikeKind::Unreachable | StrikeKind::PowerLoss) => Unknown,
         (Action::Check { .. }, StrikeKind::LostOutcome) => Failed(FaultKind::LostOutcome),
         (_, StrikeKind::LostOutcome) => Done,
+        // What a server was asked for may still come.
+        (Action::Rest { .. }, StrikeKind::Timeout) => Unknown,
         (_, StrikeKind::Timeout) => Failed(FaultKind::TimedOut),
         (_, StrikeKind::Failed) => Failed(FaultKind::Failed),
         (_, StrikeKind::DiskFull) => Failed(FaultKind::DiskFull),
@@ -375,6 +377,38 @@ fn one_fault(plan: &Plan, ends: &Ends, node: &str, step: &Step, kind: StrikeKind
         assert_eq!(readings(&on.state), ends.done, "{about}, resumed");
         assert_once(&on.state);
     }
+}
+
+#[test]
+fn whether_a_call_that_took_too_long_was_heard_is_not_known() {
+    let plan = every_kind::plan(3);
+    let ends = Ends::of(&plan);
+    let calls = |step: &Step| matches!(step.action, Action::Rest { .. });
+    let (node, step) = plan.steps().find(|(_, step)| calls(step)).unwrap();
+    let strike = Strike {
+        kind: StrikeKind::Timeout,
+        node: node.to_string(),
+        step: step.id.to_string(),
+    };
+    let mut scene = Scene::new(&plan);
+    let left = scene.act(&How {
+        strikes: &[strike],
+        ..How::default()
+    });
+    let because = left.end.because.unwrap_or_default();
+    assert!(
+        because.starts_with(&format!("whether {} happened on {node}", step.id)),
+        "{because}"
+    );
+    assert!(!because.contains("is as it was before"), "{because}");
+    one_fault(
+        &plan,
+        &ends,
+        node.as_str(),
+        step,
+        StrikeKind::Timeout,
+        "seed 3",
+    );
 }
 
 #[test]
