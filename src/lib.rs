@@ -30,13 +30,15 @@
 //! | [`exit`] | exit codes | nothing |
 //! | [`plan`] | plans: types, rules, digest, file, way back, renderings | `config` |
 //! | [`primitives`] | planners of everyday verbs | `config`, `plan`, `properties` |
+//! | [`products`] | what is particular to vendors: what is asked of servers, and planners | `config`, `plan`, `primitives` |
 //! | [`engine`] | running a plan: journal, holds, judging, events; the trait [`engine::World`] | `config`, `exit`, `plan` |
 //! | [`store`] | the runner's folder of runs | `plan`, and `engine` for its trait [`engine::Log`] |
 //! | [`remote`] | machines that commands run on: this one, and others over SSH | `config` |
 //! | [`transfer`] | trees: compared, read once for many nodes, staged, verified, swapped | `remote` |
+//! | [`balancer`] | what is said to balancers, and what they answer | nothing |
 //! | [`rest`] | calls of REST interfaces: whom to trust, and every way of getting no answer | `config`, and `remote` for its [`remote::Patience`] |
 //! | [`fleet`] | one errand on many machines at once | `config`, `remote` |
-//! | [`world`] | the real world: actions and probes on nodes | `config`, `engine`, `plan`, `properties`, `remote`, `rest`, `transfer` |
+//! | [`world`] | the real world: actions and probes on nodes | `config`, `engine`, `plan`, `properties`, `remote`, `rest`, `transfer`, `balancer` |
 //! | [`rehearse`] | the simulated world, faults to order | `config`, `engine`, `plan` |
 //! | [`view`] | what people and programs see | `config`, `engine`, `fleet`, `plan` |
 //! | [`cli`] | the command line; wires the rooms together | all |
@@ -87,6 +89,7 @@
 //! * **A room**: a line in the table above and in `tests/it/rooms.rs`.
 //! * **A promise**: a test that can fail, in `tests/it/`.
 
+pub mod balancer;
 pub mod cli;
 pub mod config;
 pub mod engine;
@@ -94,6 +97,7 @@ pub mod exit;
 pub mod fleet;
 pub mod plan;
 pub mod primitives;
+pub mod products;
 pub mod properties;
 pub mod rehearse;
 pub mod remote;

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         }
         ["server", verb, home] => return server::run(verb, Path::new(home)),
         ["ucd", "install", file] => ucd::install::install_as(Path::new(file)),
-        ["ucd", "run", home] => return ucd::server::run(Path::new(home)),
+        ["ucd", "run", home, ..] => return ucd::server::run(Path::new(home)),
         _ => Err("usage: playground up | demo | down | clusterctl ARGUMENTS".to_owned()),
     };
     match done {

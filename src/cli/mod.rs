@@ -10,10 +10,12 @@ mod completions;
 mod conduct;
 mod context;
 mod decide;
+mod draining;
 mod exec;
 mod given;
 mod global;
 mod io;
+mod lb;
 mod lock;
 mod man;
 mod props;
@@ -23,11 +25,15 @@ mod push_origin;
 mod reach;
 mod refusal;
 mod rehearse;
+mod restart;
 mod resume;
 mod runs;
 mod schema;
+mod servers;
 mod show;
 mod signals;
+mod start;
+mod stop;
 mod terminal_desk;
 mod undo;
 
@@ -62,11 +68,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Restart(restart::Restart),
+    Start(start::Start),
+    Stop(stop::Stop),
     Props(props::Props),
     Push(push::Push),
     Exec(exec::Exec),
     Check(check::Check),
     Lock(lock::Lock),
+    Lb(lb::Lb),
     Show(show::Show),
     Apply(apply::Apply),
     Rehearse(rehearse::Rehearse),
@@ -88,7 +98,14 @@ impl Verb {
             Self::Props(args) => args.changes(),
             Self::Runs(args) => args.changes(),
             Self::Lock(args) => args.changes(),
-            Self::Push(_) | Self::Apply(_) | Self::Resume(_) | Self::Undo(_) => true,
+            Self::Lb(args) => args.changes(),
+            Self::Restart(_)
+            | Self::Start(_)
+            | Self::Stop(_)
+            | Self::Push(_)
+            | Self::Apply(_)
+            | Self::Resume(_)
+            | Self::Undo(_) => true,
             _ => false,
         };
         changes.then_some("Nothing was changed by this command.")
@@ -107,10 +124,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: Io) -> Exit {
         global: cli.global,
     };
     let result = match cli.verb {
+        Verb::Restart(args) => restart::run(&args, &context),
+        Verb::Start(args) => start::run(&args, &context),
+        Verb::Stop(args) => stop::run(&args, &context),
         Verb::Props(args) => props::run(args, &mut context),
         Verb::Push(args) => push::run(&args, &context),
         Verb::Exec(args) => exec::run(&args, &context),
         Verb::Lock(args) => lock::run(&args, &context),
+        Verb::Lb(args) => lb::run(&args, &context),
         Verb::Check(args) => check::run(&args, &context),
         Verb::Show(args) => show::run(&args, &mut context),
         Verb::Apply(args) => apply::run(&args, &mut context),

@@ -5,15 +5,15 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::cluster_file::{ClusterFile, FORMAT, NodeSettings};
+use super::cluster_file::{BalancerTable, ClusterFile, FORMAT, NodeSettings};
 use super::config_error::Findings;
 use super::document::Document;
 use super::nearest::nearest;
 use super::schema::shape;
 use super::source::Source;
 use super::{
-    Address, ClusterName, ConfigError, Hooks, NodeName, Product, ResolvedNode, RestTrust,
-    RunSettings, SecretName, SecretRef, SecretStore, Selection, SelectionError,
+    Address, Balancer, ClusterName, ConfigError, Hooks, NodeName, Product, ResolvedNode, RestTrust,
+    RunSettings, SecretName, SecretRef, SecretStore, Selection, SelectionError, WebUrl,
 };
 
 /// The largest cluster file: room for tens of thousands of nodes.
@@ -44,9 +44,12 @@ const DEEP_STACK: usize = 128 * 1024 * 1024;
 pub struct Cluster {
     name: ClusterName,
     product: Option<Product>,
+    url: Option<WebUrl>,
+    credentials: Option<SecretName>,
     nodes: BTreeMap<NodeName, ResolvedNode>,
     secrets: BTreeMap<SecretName, SecretRef>,
     rest: RestTrust,
+    balancer: Option<Balancer>,
     hooks: Hooks,
     run: RunSettings,
     folder: PathBuf,
@@ -90,9 +93,12 @@ impl Cluster {
         Self {
             name: ClusterName::this_machine(),
             product: None,
+            url: None,
+            credentials: None,
             nodes: BTreeMap::from([(local, node)]),
             secrets: BTreeMap::new(),
             rest: RestTrust::default(),
+            balancer: None,
             hooks: Hooks::default(),
             run: RunSettings::default(),
             folder: PathBuf::new(),
@@ -107,6 +113,16 @@ impl Cluster {
     /// The product that runs on the cluster, if it names one.
     pub fn product(&self) -> Option<Product> {
         self.product
+    }
+
+    /// The address by which users reach the product, if the file gives it.
+    pub fn url(&self) -> Option<&WebUrl> {
+        self.url.as_ref()
+    }
+
+    /// The secret by which the product is asked, if the file names one.
+    pub fn credentials(&self) -> Option<&SecretName> {
+        self.credentials.as_ref()
     }
 
     /// The node with this name.
@@ -148,6 +164,11 @@ impl Cluster {
             authorities: authorities.map(|file| self.folder.join(file)),
             pins,
         }
+    }
+
+    /// The balancer in front of the servers, if the file names one.
+    pub fn balancer(&self) -> Option<&Balancer> {
+        self.balancer.as_ref()
     }
 
     /// The user's own commands around steps.
@@ -328,19 +349,110 @@ fn resolve(mut file: ClusterFile, document: &Document<'_>, findings: &mut Findin
         .map(|(name, own)| (name.clone(), ResolvedNode::new(name, own, &file.defaults)))
         .collect();
     shared_state(&nodes, document, findings);
+    if let Some(name) = &file.credentials {
+        check_secret(
+            name,
+            &file,
+            (&["credentials"], "credentials"),
+            document,
+            findings,
+        );
+    }
+    for (key, is_set) in [
+        ("pool_name", file.defaults.pool_name.is_some()),
+        ("url", file.defaults.url.is_some()),
+    ] {
+        if is_set {
+            let message = format!(
+                "no two nodes have one {key}, so it can't be a default\nhint: write it into the table of its node"
+            );
+            findings.add(document.span(&["defaults", key]), message);
+        }
+    }
     connections(&file, document, findings);
+    let balancer = file
+        .balancer
+        .take()
+        .map(|table| balanced(table, &nodes, document, findings));
     Cluster {
         name: file.name,
         product: file.product,
+        url: file.url,
+        credentials: file.credentials,
         nodes,
         secrets: file.secrets,
         rest: RestTrust {
             authorities: file.rest.ca.map(|file| file.0),
             pins: file.rest.pins,
         },
+        balancer,
         hooks: file.hooks,
         run: file.run,
         folder: PathBuf::new(),
+    }
+}
+
+/// What the settings of the balancer and of the nodes mean together.
+fn balanced(
+    table: BalancerTable,
+    nodes: &BTreeMap<NodeName, ResolvedNode>,
+    document: &Document<'_>,
+    findings: &mut Findings,
+) -> Balancer {
+    if table.nodes.is_empty() {
+        let message = "the balancer runs nowhere\nhint: name the nodes on which it runs, such as nodes = [\"lb1\"], and give each a table in [nodes]";
+        findings.add(document.span(&["balancer", "nodes"]), message);
+    }
+    for name in table.nodes.iter().filter(|name| !nodes.contains_key(*name)) {
+        let near = nearest(name.as_str(), nodes.keys().map(NodeName::as_str));
+        let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let message = format!(
+            "`{name}` is no node of this file{near}\nhint: say where it is found: [nodes.{name}]"
+        );
+        findings.add(document.span(&["balancer", "nodes"]), message);
+    }
+    if table.pools.is_empty() {
+        let message = "the balancer has no pools\nhint: name what stands behind `backend` or `listen` in haproxy.cfg, such as pools = [\"ucd-https\"]";
+        findings.add(document.span(&["balancer", "pools"]), message);
+    }
+    for (at, pool) in table.pools.iter().enumerate() {
+        if table.pools[..at].contains(pool) {
+            let message = format!("the pool `{pool}` stands twice\nhint: keep one of them");
+            findings.add(document.span(&["balancer", "pools"]), message);
+        }
+    }
+    let mut seen = BTreeMap::new();
+    for node in nodes
+        .values()
+        .filter(|node| !table.nodes.contains(&node.name))
+    {
+        let Some(name) = &node.pool_name else {
+            continue;
+        };
+        if let Some(other) = seen.insert(name, &node.name) {
+            let message = format!(
+                "the nodes `{other}` and `{}` have one name in the balancer's pools, `{name}`\nhint: give each its own pool_name",
+                node.name
+            );
+            let path = ["nodes", node.name.as_str(), "pool_name"];
+            findings.add(document.span(&path), message);
+        }
+    }
+    if table.drain_timeout.get() < table.drain_grace.get() {
+        let message = format!(
+            "a server can't have had no request for {} within {}\nhint: drain_timeout must be at least drain_grace",
+            table.drain_grace, table.drain_timeout
+        );
+        findings.add(document.span(&["balancer", "drain_timeout"]), message);
+    }
+    Balancer {
+        kind: table.kind,
+        nodes: table.nodes,
+        pools: table.pools,
+        socket: table.socket,
+        min_in_service: table.min_in_service,
+        drain_grace: table.drain_grace,
+        drain_timeout: table.drain_timeout,
     }
 }
 
@@ -363,16 +475,9 @@ fn connections(file: &ClusterFile, document: &Document<'_>, findings: &mut Findi
         };
         for (table, key, name) in names {
             let Some(name) = name else { continue };
-            if !file.secrets.contains_key(name) {
-                let near = nearest(name.as_str(), file.secrets.keys().map(SecretName::as_str));
-                let near =
-                    near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-                // What stands here may be the secret itself: it is not repeated.
-                let message = format!(
-                    "`{table}.{key}` is the name of no secret in [secrets]{near}\nhint: say there where it is found, such as login_password = \"prompt\", and put that name here"
-                );
-                findings.add(span(table, key), message);
-            }
+            let path: Vec<&str> = path.iter().copied().chain([table, key]).collect();
+            let shown = format!("{table}.{key}");
+            check_secret(name, file, (&path, &shown), document, findings);
         }
         let somewhere = path.len() == 1 && file.nodes.values().any(|node| node.sudo.used.is_some());
         let said = settings.sudo.used.or(file.defaults.sudo.used).is_some();
@@ -387,6 +492,26 @@ fn connections(file: &ClusterFile, document: &Document<'_>, findings: &mut Findi
             findings.add(span("sudo", key), message);
         }
     }
+}
+
+/// A setting names a secret of the file.
+fn check_secret(
+    name: &SecretName,
+    file: &ClusterFile,
+    (path, shown): (&[&str], &str),
+    document: &Document<'_>,
+    findings: &mut Findings,
+) {
+    if file.secrets.contains_key(name) {
+        return;
+    }
+    let near = nearest(name.as_str(), file.secrets.keys().map(SecretName::as_str));
+    let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    // What stands here may be the secret itself: it is not repeated.
+    let message = format!(
+        "`{shown}` is the name of no secret in [secrets]{near}\nhint: say there where it is found, such as login_password = \"prompt\", and put that name here"
+    );
+    findings.add(document.span(path), message);
 }
 
 /// Two nodes with one folder of state would take each other's lock.

@@ -11,8 +11,8 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, Argv, ClusterName, Endpoint, Fingerprint, HumanDuration, NodeName, NodePath,
-    SecretName, SecretRef, Tag,
+    Address, Argv, ClusterName, Endpoint, Fingerprint, HumanDuration, NodeName, NodePath, PoolName,
+    RuntimeSocket, SecretName, SecretRef, Tag, WebUrl,
 };
 
 /// The format that this program reads and writes.
@@ -39,6 +39,13 @@ pub(super) struct ClusterFile {
     /// The vendor's product that runs on the cluster. Without one, the verbs that drive no product still work.
     #[serde(default)]
     pub(super) product: Option<Product>,
+    /// The address by which users reach the product: that of the balancer, where there is one.
+    #[serde(default)]
+    #[schemars(extend("examples" = ["https://ucd.example.com:8443"]))]
+    pub(super) url: Option<WebUrl>,
+    /// The secret, by its name in `secrets`, by which the product is asked: `user:password` of an administrator.
+    #[serde(default)]
+    pub(super) credentials: Option<SecretName>,
     /// Settings of all nodes that do not say otherwise.
     #[serde(default)]
     pub(super) defaults: NodeSettings,
@@ -50,6 +57,9 @@ pub(super) struct ClusterFile {
     /// Whom calls of REST interfaces trust.
     #[serde(default)]
     pub(super) rest: RestTable,
+    /// The balancer in front of the servers.
+    #[serde(default)]
+    pub(super) balancer: Option<BalancerTable>,
     /// Commands on this machine that are run around the steps of a run.
     #[serde(default)]
     pub(super) hooks: Hooks,
@@ -64,7 +74,7 @@ pub(super) struct ClusterFile {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Product {
-    /// HCL/IBM `UrbanCode` Deploy.
+    /// HCL/IBM UrbanCode Deploy.
     #[serde(rename = "urbancode")]
     UrbanCode,
     /// Delinea Secret Server.
@@ -122,6 +132,17 @@ pub(super) struct NodeSettings {
     /// The commands that control the product's service.
     #[serde(default)]
     pub(super) service: ServiceSettings,
+    /// What the node is to the product. One without a role has no part in what the product's verbs do.
+    #[serde(default)]
+    pub(super) role: Option<NodeRole>,
+    /// Where the product answers on the node itself, whatever balancer is before it. Without it, the node's address and the product's usual port.
+    #[serde(default)]
+    #[schemars(extend("examples" = ["https://10.0.0.11:8443"]))]
+    pub(super) url: Option<WebUrl>,
+    /// The name that the node's server has in the balancer's pools. Without it, the node's name.
+    #[serde(default)]
+    #[schemars(extend("examples" = ["ucd1"]))]
+    pub(super) pool_name: Option<PoolName>,
 }
 
 /// How a node is logged in to.
@@ -211,6 +232,52 @@ pub(super) struct RestTable {
     /// Servers that are trusted by their certificate alone: the SHA-256 of the certificate, by host and port.
     #[serde(default, deserialize_with = "distinct")]
     pub(super) pins: BTreeMap<Endpoint, Fingerprint>,
+}
+
+/// What a node is to the product.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeRole {
+    /// A server that serves.
+    Server,
+}
+
+/// The balancer in front of the servers.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BalancerTable {
+    /// What it is.
+    pub(super) kind: BalancerKind,
+    /// The nodes, by their names in `nodes`, on which it runs.
+    #[schemars(length(min = 1), extend("examples" = [["lb1", "lb2"]]))]
+    pub(super) nodes: BTreeSet<NodeName>,
+    /// Its pools, which are a `backend` or `listen` each.
+    #[schemars(length(min = 1), extend("examples" = [["ucd-https", "ucd-http"]]))]
+    pub(super) pools: Vec<PoolName>,
+    /// Where its runtime interface listens on those nodes: the `stats socket` with `level admin`, a path or a host and a port.
+    #[serde(default)]
+    #[schemars(extend("default" = "/run/haproxy/admin.sock"))]
+    pub(super) socket: RuntimeSocket,
+    /// How many servers must serve in each pool while another is taken out.
+    #[serde(default = "min_in_service")]
+    pub(super) min_in_service: u32,
+    /// For how long a drained server must have had no request before it is taken out and its users go elsewhere.
+    #[serde(default = "drain_grace")]
+    pub(super) drain_grace: HumanDuration,
+    /// How long that may take.
+    #[serde(default = "drain_timeout")]
+    pub(super) drain_timeout: HumanDuration,
+}
+
+/// A kind of balancer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BalancerKind {
+    /// HAProxy, by its runtime interface.
+    #[serde(rename = "haproxy")]
+    HaProxy,
 }
 
 /// Commands on this machine that are run around the steps of a run.
@@ -336,6 +403,18 @@ fn distinct<'de, D: Deserializer<'de>>(
 
 fn format() -> u32 {
     FORMAT
+}
+
+fn min_in_service() -> u32 {
+    1
+}
+
+fn drain_grace() -> HumanDuration {
+    HumanDuration::seconds(10)
+}
+
+fn drain_timeout() -> HumanDuration {
+    HumanDuration::seconds(300)
 }
 
 fn hook_deadline() -> HumanDuration {

@@ -29,6 +29,7 @@
 
 mod address;
 mod argv;
+mod balancer;
 mod cluster;
 mod cluster_file;
 mod cluster_name;
@@ -42,8 +43,10 @@ mod mask;
 mod nearest;
 mod node_name;
 mod node_path;
+mod pool_name;
 mod resolved_node;
 mod rest_trust;
+mod runtime_socket;
 mod schema;
 mod secret;
 mod secret_command;
@@ -55,12 +58,16 @@ mod selection;
 mod shape;
 mod source;
 mod tag;
+mod web_url;
 mod word;
 
 pub use address::{Address, InvalidAddress};
 pub use argv::{Argv, InvalidArgv};
+pub use balancer::Balancer;
 pub use cluster::Cluster;
-pub use cluster_file::{Hook, Hooks, HostKeyPolicy, Product, RunSettings, SshBackEnd};
+pub use cluster_file::{
+    BalancerKind, Hook, Hooks, HostKeyPolicy, NodeRole, Product, RunSettings, SshBackEnd,
+};
 pub use cluster_name::ClusterName;
 pub use config_error::{ConfigError, Problem, Problems};
 pub use endpoint::{Endpoint, InvalidEndpoint};
@@ -70,8 +77,10 @@ pub use mask::{MASK, mask, needles};
 pub use nearest::nearest;
 pub use node_name::NodeName;
 pub use node_path::{InvalidPath, NodePath};
+pub use pool_name::PoolName;
 pub use resolved_node::{ResolvedNode, ServiceCommands, SshSettings, SudoSettings};
 pub use rest_trust::RestTrust;
+pub use runtime_socket::{InvalidSocket, RuntimeSocket};
 pub use schema::schema;
 pub use secret::Secret;
 pub use secret_error::SecretError;
@@ -80,4 +89,5 @@ pub use secret_ref::{GivenSecrets, InvalidSecretRef, SecretRef, scrub_environmen
 pub use secret_store::SecretStore;
 pub use selection::{Selection, SelectionError};
 pub use tag::Tag;
+pub use web_url::{InvalidUrl, WebUrl};
 pub use word::InvalidName;

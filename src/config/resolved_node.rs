@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::cluster_file::{NodeSettings, STATE_DIR};
-use super::{Address, Argv, HostKeyPolicy, NodeName, NodePath, SecretName, SshBackEnd, Tag};
+use super::{
+    Address, Argv, HostKeyPolicy, NodeName, NodePath, NodeRole, PoolName, SecretName, SshBackEnd,
+    Tag, WebUrl,
+};
 
 /// A node as the rest of the program sees it: nothing is left to look up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,12 @@ pub struct ResolvedNode {
     pub install_dir: Option<NodePath>,
     /// The commands that control the product's service.
     pub service: ServiceCommands,
+    /// What it is to the product.
+    pub role: Option<NodeRole>,
+    /// Where the product answers on it, if the cluster file says.
+    pub url: Option<WebUrl>,
+    /// The name that its server has in the balancer's pools, if it can have one.
+    pub pool_name: Option<PoolName>,
 }
 
 /// How a node is logged in to.
@@ -122,6 +131,9 @@ impl ResolvedNode {
                 stop: first(service.stop.as_ref(), service_defaults.stop.as_ref()),
                 status: first(service.status.as_ref(), service_defaults.status.as_ref()),
             },
+            role: own.role.or(defaults.role),
+            url: own.url.clone(),
+            pool_name: own.pool_name.clone().or_else(|| name.as_str().parse().ok()),
         }
     }
 

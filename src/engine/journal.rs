@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::{Direction, Epoch, Fault, How, Runner};
+use super::{Direction, Epoch, Fault, How, PlanText, Runner};
 use crate::config::NodeName;
 use crate::plan::{Outputs, RunId, Sha256, StepId};
 
@@ -59,7 +59,7 @@ pub enum Entry {
     /// What it does: with this, another machine can go on when the runner's is gone for good.
     Planned {
         /// The plan.
-        plan: serde_json::Value,
+        plan: PlanText,
     },
     /// An unfinished run goes on.
     Resumed {
@@ -202,8 +202,32 @@ impl Record {
         if format!("{:08x}", crc32fast::hash(text.as_bytes())) != line.sum {
             return Err("the checksum does not match".to_owned());
         }
+        // A plan is by far the largest that a journal has, and hardly ever looked at: it is not taken apart.
+        if memchr::memmem::find(text.as_bytes(), b"\"planned\"").is_some()
+            && let Ok(planned) = serde_json::from_str::<Planned<'_>>(text)
+            && planned.record == "planned"
+        {
+            return Ok(Self {
+                seq: planned.seq,
+                at: planned.at,
+                entry: Entry::Planned {
+                    plan: PlanText::found(planned.plan),
+                },
+            });
+        }
         serde_json::from_str(text).map_err(|error| error.to_string())
     }
+}
+
+/// A record with a plan.
+#[derive(Deserialize)]
+struct Planned<'a> {
+    seq: u64,
+    at: Timestamp,
+    #[serde(borrow)]
+    record: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    plan: &'a RawValue,
 }
 
 /// What a journal's file says.
@@ -321,6 +345,26 @@ mod tests {
 
     fn file(seqs: &[u64]) -> Vec<u8> {
         seqs.iter().flat_map(|seq| record(*seq).line()).collect()
+    }
+
+    #[test]
+    fn a_plan_is_read_as_it_was_written() {
+        let value = serde_json::json!({ "b": [1, { "record": "planned" }], "a": "\u{1f600}\"" });
+        let plan: PlanText = serde_json::from_value(value.clone()).unwrap();
+        let mut planned = record(2);
+        planned.entry = Entry::Planned { plan };
+        let line = planned.line();
+        let decoded = decode(&line).unwrap();
+        assert_eq!(decoded.records, [planned.clone()]);
+        let Entry::Planned { plan } = &decoded.records[0].entry else {
+            panic!("it is another record");
+        };
+        let read: serde_json::Value = serde_json::from_str(plan.as_str()).unwrap();
+        assert_eq!(read, value);
+        // By the way that all other records go it comes to the same.
+        let text = serde_json::to_string(&planned).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), planned);
+        assert_eq!(decoded.records[0].line(), line);
     }
 
     #[test]

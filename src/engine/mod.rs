@@ -31,6 +31,7 @@ mod hold;
 mod interrupt;
 mod journal;
 mod judge;
+mod plan_text;
 mod preflight;
 mod progress;
 mod reporter;
@@ -49,6 +50,7 @@ pub use journal::{
     Decoded, Ending, Entry, JOURNAL_FORMAT, JournalError, Log, Record, StepResult, decode, highest,
     union,
 };
+pub use plan_text::PlanText;
 pub use progress::{Progress, Standing, Start};
 pub use reporter::Reporter;
 pub use run::{End, Engine, Settings};

@@ -345,6 +345,7 @@ fn is_deed(action: &Action) -> bool {
 mod tests {
     use super::*;
     use crate::config::NodeName;
+    use crate::config::RuntimeSocket;
     use crate::engine::{Epoch, FaultKind, How};
     use crate::plan::{
         Class, Hooks, Lane, Millis, PoolState, Proof, Stage, Target, Temporary, Undo, Why,
@@ -365,8 +366,9 @@ mod tests {
             },
             class: Class::Disrupt,
             action: Action::Balancer {
-                pool: "web".to_owned(),
-                server: "n1".to_owned(),
+                socket: RuntimeSocket::default(),
+                pool: "web".parse().unwrap(),
+                server: "n1".parse().unwrap(),
                 to,
             },
             guards: Vec::new(),

@@ -17,10 +17,10 @@ use super::reporter::Reporter;
 use super::session::{Session, StagesEnd};
 use super::verdict::{Gone, Verdict, is_unsafe, refused};
 use super::world::{Claim, Holding, Release, Runner, World};
-use super::{Cancel, Fault, Progress};
+use super::{Cancel, Fault, PlanText, Progress};
 use crate::config::NodeName;
 use crate::exit::Exit;
-use crate::plan::{Action, Millis, Outputs, Plan, RunId, Sha256, Step, StepId};
+use crate::plan::{Action, Millis, OnTimeout, Outputs, Plan, RunId, Sha256, Step, StepId};
 
 /// How long an effect may take to end once its time is up.
 const ENDING: Millis = Millis::secs(15);
@@ -391,7 +391,7 @@ impl Engine<'_> {
         })?;
         let planned = fresh
             .then(|| {
-                let plan = serde_json::to_value(self.plan).unwrap_or_default();
+                let plan = PlanText::of(self.plan);
                 book.write(Entry::Planned { plan })
             })
             .transpose()
@@ -626,10 +626,27 @@ impl Engine<'_> {
         };
         end.cut_short |= !halts.is_empty();
         end.halted.extend(halts);
-        if self.interrupt.times() >= 2 {
+        if self.interrupt.times() >= 2 || self.gives_back(&end) {
             end.halted.extend(session.give_back());
         }
         self.verdict(session.book, &end)
+    }
+
+    /// Whether a wait was in vain on which all that was changed for a time depends.
+    fn gives_back(&self, end: &StagesEnd) -> bool {
+        end.halted.iter().any(|(_, halt)| {
+            let Halt::Failed(id, _) = halt else {
+                return false;
+            };
+            let step = self.plan.step(id).map(|(_, step)| step);
+            matches!(
+                step.map(|step| &step.action),
+                Some(Action::WaitUntil {
+                    on_timeout: OnTimeout::GiveBack,
+                    ..
+                })
+            )
+        })
     }
 
     /// Whether a person's word settles this step: it asks for one, or nothing else tells whether it is done.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Argv, Condition, Millis, RemotePath, RunId, Sha256, StepId, Tree, Value};
-use crate::config::{NodeName, SecretRef};
+use crate::config::{NodeName, PoolName, RuntimeSocket, SecretRef};
 
 /// What a step does. The list is closed: a world knows how to do each of these, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -147,15 +147,21 @@ pub enum Action {
             skip_serializing_if = "Option::is_none"
         )]
         body: Option<serde_json::Value>,
+        /// What is read first, so that the body changes some of it and all of it is sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        merge: Option<Merge>,
         /// The status codes that mean success.
         success: Vec<u16>,
     },
-    /// Take a server out of a balancer's pool, or put it back.
+    /// Take a server out of a pool of HAProxy, or put it back.
     Balancer {
-        /// The pool.
-        pool: String,
+        /// Where HAProxy's runtime interface listens on the node: a path, or `host:port`.
+        #[serde(default)]
+        socket: RuntimeSocket,
+        /// The pool: a `backend` or `listen` of HAProxy.
+        pool: PoolName,
         /// The server in the pool.
-        server: String,
+        server: PoolName,
         /// What it is to be.
         to: PoolState,
     },
@@ -392,6 +398,8 @@ pub enum PoolState {
     Enabled,
     /// It gets no new users.
     Drained,
+    /// It gets no requests: its users go to other servers.
+    Out,
 }
 
 impl fmt::Display for PoolState {
@@ -399,8 +407,20 @@ impl fmt::Display for PoolState {
         f.write_str(match self {
             Self::Enabled => "enabled",
             Self::Drained => "drained",
+            Self::Out => "out",
         })
     }
+}
+
+/// What a call reads before it writes: a JSON object, whose members the body's members replace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Merge {
+    /// The address that is read.
+    pub from: String,
+    /// The members that are not sent back, such as passwords that are read as a mask.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
 }
 
 /// The method of a REST call.
@@ -440,6 +460,8 @@ pub enum OnTimeout {
     Fail,
     /// The step is done all the same, and says so.
     GoOn,
+    /// The step fails, and everything that the run has changed for a time only is given back.
+    GiveBack,
 }
 
 /// What a step of some run kept.

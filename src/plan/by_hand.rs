@@ -9,12 +9,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::haproxy_by_hand::InPool;
 use super::look_by_hand::look;
 use super::markdown::{code, sentence, text};
-use super::printable::{line, list};
+use super::printable::list;
 use super::shell::{self, Slots, command, word};
 use super::{
-    Action, Argv, BackupRef, Condition, Method, Millis, OnTimeout, Plan, PoolState, PropertyEdit,
+    Action, Argv, BackupRef, Condition, Merge, Method, Millis, OnTimeout, Plan, PropertyEdit,
     RemotePath, ServiceState, Step, StepId, Tree, Value, XmlEdit,
 };
 
@@ -182,7 +183,9 @@ pub(super) fn instructions(action: &Action, place: Place<'_>) -> Vec<Part> {
             success,
         } => run(argv, dir.as_ref(), stdin, success, place),
         Action::Rest { .. } => rest(action, place),
-        Action::Balancer { pool, server, to } => balancer(pool, server, *to),
+        Action::Balancer { to, .. } => {
+            InPool::of_action(action).map_or_else(Vec::new, |it| it.order(*to))
+        }
         Action::WaitUntil {
             until,
             every,
@@ -551,34 +554,71 @@ fn rest(action: &Action, place: Place<'_>) -> Vec<Part> {
         url,
         credentials,
         body,
+        merge,
         success,
     } = action
     else {
         return Vec::new();
     };
     let mut slots = Slots::default();
+    let mut before = Vec::new();
     let mut call = Argv::new(["curl", "-sS", "-w", "\\n%{http_code}\\n"]);
     if *method != Method::Get {
         call = call.arg("-X").arg(method.to_string());
     }
     if let Some(body) = body {
-        call = call
-            .arg("-H")
-            .arg("Content-Type: application/json")
-            .arg("--data-raw")
-            .arg(body.to_string());
+        call = call.arg("-H").arg("Content-Type: application/json");
+        call = match merge {
+            None => call.arg("--data-raw").arg(body.to_string()),
+            Some(merge) => {
+                before = read_first(merge, body, credentials.as_ref(), &mut slots);
+                call.arg("--data-binary").arg(format!("@{READ_FIRST}"))
+            }
+        };
     }
     let call = with_credentials(call, url, credentials.as_ref(), &mut slots);
     let mut parts = ask(&slots, place);
     if credentials.is_some() {
         parts.push(Part::Say(CREDENTIALS.to_owned()));
     }
+    parts.extend(before);
     parts.push(Part::Type(format!("{call}{}", forget(&slots))));
     parts.push(Part::Say(format!(
         "The last line must be {}.",
         or(success.iter().map(|status| code(&status.to_string())))
     )));
     parts
+}
+
+/// The file that a person changes between reading and writing.
+const READ_FIRST: &str = "read-first.json";
+
+/// How what is there is read, and what of it is changed before it is sent.
+fn read_first(
+    merge: &Merge,
+    body: &serde_json::Value,
+    credentials: Option<&crate::config::SecretRef>,
+    slots: &mut Slots,
+) -> Vec<Part> {
+    let call = Argv::new(["curl", "-sS", "-f", "-o", READ_FIRST]);
+    let call = with_credentials(call, &merge.from, credentials, slots);
+    let members = body.as_object().into_iter().flatten();
+    let members: Vec<String> = members
+        .map(|(name, value)| code(&format!("\"{name}\": {value}")))
+        .collect();
+    let mut change = format!(
+        "In the file {}, write {}",
+        code(READ_FIRST),
+        members.join(", ")
+    );
+    if !merge.without.is_empty() {
+        let without: Vec<String> = merge.without.iter().map(|name| code(name)).collect();
+        let _ = write!(change, ", and take out {}", without.join(", "));
+    }
+    vec![
+        Part::Type(call),
+        Part::Say(format!("{change}. Leave everything else in it as it is.")),
+    ]
 }
 
 /// What a person must know of credentials that go to `curl` on its standard input.
@@ -601,32 +641,6 @@ pub(super) fn with_credentials(
             format!("{secret} | {call}")
         }
     }
-}
-
-fn balancer(pool: &str, server: &str, to: PoolState) -> Vec<Part> {
-    let (wanted, haproxy) = match to {
-        PoolState::Drained => (
-            "drained: it keeps the users it has and gets no new ones",
-            "drain",
-        ),
-        PoolState::Enabled => ("enabled: it gets requests again", "ready"),
-    };
-    vec![
-        Part::Say(format!(
-            "On the balancer, in the pool {}, make the server {} {wanted}.",
-            code(pool),
-            code(server)
-        )),
-        Part::Say(
-            "With HAProxy, this goes to its admin socket; with nginx, mark the server `down` (or take the \
-             mark away) in the pool's `upstream`, and reload."
-                .to_owned(),
-        ),
-        Part::Show(
-            "text",
-            line(&format!("set server {pool}/{server} state {haproxy}")),
-        ),
-    ]
 }
 
 fn wait(
@@ -667,6 +681,7 @@ fn wait(
     parts.push(Part::Say(match on_timeout {
         OnTimeout::Fail => "If the time is up first, the step has failed.".to_owned(),
         OnTimeout::GoOn => "If the time is up first, note it and go on.".to_owned(),
+        OnTimeout::GiveBack => "If the time is up first, the step has failed: take back, from the last to the first, each step that changed something for a time only.".to_owned(),
     }));
     parts
 }

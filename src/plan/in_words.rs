@@ -41,6 +41,37 @@ fn wishes(tree: &Tree, old: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
+impl Action {
+    /// A call of a REST interface, in words.
+    fn call_in_words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Rest {
+            method,
+            url,
+            body,
+            merge,
+            ..
+        } = self
+        else {
+            return Ok(());
+        };
+        match (body, merge) {
+            (None, _) => write!(f, "call {method} {url}"),
+            (Some(body), None) => write!(f, "call {method} {url} with {body}"),
+            (Some(body), Some(merge)) => {
+                let from = &merge.from;
+                write!(
+                    f,
+                    "read {from}, and call {method} {url} with that and {body}"
+                )?;
+                if merge.without.is_empty() {
+                    return Ok(());
+                }
+                write!(f, ", without {}", merge.without.join(", "))
+            }
+        }
+    }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -107,13 +138,10 @@ impl fmt::Display for Action {
                 Some(dir) => write!(f, "run `{argv}` in {dir}"),
                 None => write!(f, "run `{argv}`"),
             },
-            Self::Rest {
-                method, url, body, ..
-            } => match body {
-                Some(body) => write!(f, "call {method} {url} with {body}"),
-                None => write!(f, "call {method} {url}"),
-            },
-            Self::Balancer { pool, server, to } => {
+            Self::Rest { .. } => self.call_in_words(f),
+            Self::Balancer {
+                pool, server, to, ..
+            } => {
                 write!(f, "make {server} in pool {pool} {to}")
             }
             Self::WaitUntil {
@@ -131,6 +159,7 @@ impl fmt::Display for Action {
                 f.write_str(match on_timeout {
                     OnTimeout::Fail => "fail",
                     OnTimeout::GoOn => "go on all the same",
+                    OnTimeout::GiveBack => "give back what was changed for a time",
                 })
             }
             Self::BackUp { path } => write!(f, "keep a copy of {path}"),

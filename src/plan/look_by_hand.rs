@@ -1,6 +1,7 @@
 //! How a person looks at what a probe looks at, with nothing but a shell.
 
 use super::by_hand::{CREDENTIALS, Part, Place, ask, forget, told, with_credentials};
+use super::haproxy_by_hand::InPool;
 use super::markdown::{code, sentence};
 use super::shell::{Slots, command, word};
 use super::{Argv, Condition, Expect, Probe, Reading, RemotePath, Service, ServiceState, Value};
@@ -107,6 +108,9 @@ fn answer(
 }
 
 fn test(probe: &Probe, expect: &Expect, place: Place<'_>, slots: &mut Slots) -> Option<String> {
+    if let (Probe::Balancer { of, .. }, Some(it)) = (probe, InPool::of_probe(probe)) {
+        return it.test(*of, expect);
+    }
     match expect {
         Expect::Is(reading) => finds(probe, reading, place, slots),
         Expect::IsNot(reading) => {
@@ -204,6 +208,7 @@ fn finds(probe: &Probe, reading: &Reading, place: Place<'_>, slots: &mut Slots) 
             url,
             credentials,
             pointer: None,
+            counts: false,
         } => {
             Some(match reading {
                 // By this code it says that nobody listens there. Other troubles tell nothing.
@@ -223,6 +228,7 @@ fn finds(probe: &Probe, reading: &Reading, place: Place<'_>, slots: &mut Slots) 
         | Probe::XmlIs { .. }
         | Probe::Staged { .. }
         | Probe::Stamp { .. }
+        | Probe::Process { .. }
         | Probe::Balancer { .. }
         | Probe::Product { .. } => None,
     }
@@ -235,6 +241,7 @@ fn at_least(probe: &Probe, least: i64, slots: &mut Slots) -> Option<String> {
             url,
             credentials,
             pointer: None,
+            counts: false,
         } => {
             let status = status(url, credentials.as_ref(), slots);
             Some(format!("test \"{status}\" -ge {least}"))
@@ -433,11 +440,17 @@ fn by_eye(probe: &Probe, place: Place<'_>) -> Vec<Part> {
             "See on this page whether {} is ticked.",
             place.number(step)
         )),
-        Probe::Balancer { pool, server } => say(format!(
-            "See on the balancer's page, or with `show stat` on HAProxy's admin socket, what {} is in the pool {}.",
-            code(server),
-            code(pool)
-        )),
+        Probe::Balancer { .. } => InPool::of_probe(probe).map_or_else(Vec::new, |it| it.see()),
+        Probe::Process { words } => {
+            let shown: Vec<String> = words.iter().map(|word| code(word)).collect();
+            vec![
+                Part::Say(format!(
+                    "See which process has {} in its command line, and when it was started.",
+                    shown.join(" and ")
+                )),
+                Part::Type("ps -eo pid,lstart,args".to_owned()),
+            ]
+        }
         Probe::Product { name, args } => say(format!(
             "See in the product itself: {}.",
             code(format!("{name} {}", args.join(" ")).trim())

@@ -28,6 +28,7 @@ mod by_hand;
 mod condition;
 mod digest;
 mod file;
+mod haproxy_by_hand;
 mod hooks;
 mod in_words;
 mod look_by_hand;
@@ -53,7 +54,8 @@ mod unified;
 mod value;
 
 pub use action::{
-    Action, BackupRef, Method, OnTimeout, PoolState, PropertyEdit, Service, ServiceState, XmlEdit,
+    Action, BackupRef, Merge, Method, OnTimeout, PoolState, PropertyEdit, Service, ServiceState,
+    XmlEdit,
 };
 pub use argv::Argv;
 pub use condition::{Condition, Expect, Proof};
@@ -61,7 +63,7 @@ pub use file::{FORMAT, LoadError};
 pub use hooks::{Hook, Hooks};
 pub use millis::Millis;
 pub use paths::RemotePath;
-pub use probe::Probe;
+pub use probe::{PoolFact, Probe};
 pub use reading::Reading;
 pub use reverse::{Irreversible, reverse};
 pub use rules::PlanProblem;

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Argv, BackupRef, RemotePath, Service, StepId, Value};
-use crate::config::SecretRef;
+use crate::config::{PoolName, RuntimeSocket, SecretRef};
 
 /// What is looked at on a node. Looking changes nothing.
 #[derive(
@@ -137,13 +137,29 @@ pub enum Probe {
         /// A JSON pointer into the answer: the probe then gives what is there, as `Text`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pointer: Option<String>,
+        /// Whether the items of the list that is there, or that is the answer, are counted: `Number`, or `Text` with
+        /// `no list`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        counts: bool,
     },
-    /// What a server is in a balancer's pool: `Text`.
+    /// The process whose command line has these words, each as a whole: `Absent`, `Text` with its number and when it
+    /// began, or `Text` with how many `processes` there are.
+    Process {
+        /// The words.
+        words: Vec<String>,
+    },
+    /// What HAProxy tells of a server in a pool; `Absent` where there is no such server or pool.
     Balancer {
-        /// The pool.
-        pool: String,
+        /// Where HAProxy's runtime interface listens on the node: a path, or `host:port`.
+        #[serde(default)]
+        socket: RuntimeSocket,
+        /// The pool: a `backend` or `listen` of HAProxy.
+        pool: PoolName,
         /// The server.
-        server: String,
+        server: PoolName,
+        /// What of it.
+        #[serde(default)]
+        of: PoolFact,
     },
     /// A probe that a vendor's product defines: `Text` or `Number`.
     Product {
@@ -153,6 +169,34 @@ pub enum Probe {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         args: Vec<String>,
     },
+}
+
+/// What HAProxy is asked about a server in a pool.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum PoolFact {
+    /// What it is to be: `Text` with `enabled`, `drained` or `out`.
+    #[default]
+    State,
+    /// What checks find: `Text` with `up`, `settling`, `down` or `unchecked`.
+    Health,
+    /// How many requests it works on or has waiting: `Number`.
+    Requests,
+    /// How many other servers of the pool get new users and answer, as far as is known: `Number`.
+    OthersInService,
 }
 
 impl Probe {
@@ -176,7 +220,8 @@ impl Probe {
             Self::FreeSpace { path } => format!("free space under {path}"),
             Self::Stamp { step } => format!("stamp of {step}"),
             Self::Rest { url, .. } => url.clone(),
-            Self::Balancer { pool, server } => format!("{server} in pool {pool}"),
+            Self::Process { words } => format!("process {}", words.join(" ")),
+            Self::Balancer { pool, server, .. } => format!("{server} in pool {pool}"),
             Self::Product { name, args } => format!("{name} {}", args.join(" ")),
         }
     }
@@ -185,7 +230,11 @@ impl Probe {
     pub(crate) fn verb(&self) -> &'static str {
         match self {
             Self::Command { .. } => "gives",
-            Self::Rest { pointer: None, .. } => "answers",
+            Self::Rest {
+                pointer: None,
+                counts: false,
+                ..
+            } => "answers",
             _ => "is",
         }
     }
@@ -269,11 +318,35 @@ impl fmt::Display for Probe {
             Self::Stamp { step } => write!(f, "the node's stamp of {step}"),
             Self::Rest {
                 url,
+                pointer,
+                counts: true,
+                ..
+            } => match pointer {
+                Some(pointer) => write!(f, "the number of items in `{pointer}` of {url}"),
+                None => write!(f, "the number of items in {url}"),
+            },
+            Self::Rest {
+                url,
                 pointer: Some(pointer),
                 ..
             } => write!(f, "`{pointer}` of {url}"),
+            Self::Process { words } => write!(f, "the process of `{}`", words.join(" ")),
             Self::Rest { url, .. } => url.fmt(f),
-            Self::Balancer { pool, server } => write!(f, "{server} in pool {pool}"),
+            Self::Balancer {
+                pool, server, of, ..
+            } => match of {
+                PoolFact::State => write!(f, "{server} in pool {pool}"),
+                PoolFact::Health => write!(f, "the health of {server} in pool {pool}"),
+                PoolFact::Requests => {
+                    write!(f, "the number of requests at {server} from pool {pool}")
+                }
+                PoolFact::OthersInService => {
+                    write!(
+                        f,
+                        "the number of servers but {server} that serve in pool {pool}"
+                    )
+                }
+            },
             Self::Product { name, args } if args.is_empty() => name.fmt(f),
             Self::Product { name, args } => write!(f, "{name} {}", args.join(" ")),
         }

@@ -25,7 +25,9 @@ pub struct Irreversible(pub Vec<(StepId, String)>);
 /// are. A step of the new plan does what the old step's undo says; it is guarded
 /// by the old step's proof, so that what somebody changed since is never
 /// overwritten; and its own undo is the old step. A temporary change that the
-/// run had ended is temporary again while it is taken back.
+/// run had ended is temporary again while it is taken back; where its end says
+/// that there is nothing to take back, it is over, and so is all that was
+/// done to the same thing meanwhile.
 pub fn reverse(
     plan: &Plan,
     run: &RunId,
@@ -33,7 +35,7 @@ pub fn reverse(
     keep: &[StepId],
     made_at: jiff::Timestamp,
 ) -> Result<Plan, Irreversible> {
-    let kept: BTreeSet<&StepId> = keep.iter().collect();
+    let kept: BTreeSet<&StepId> = keep.iter().chain(over(plan, done)).collect();
     let back = Backwards {
         plan,
         run,
@@ -94,6 +96,37 @@ pub fn reverse(
         hooks: plan.hooks.clone(),
         stages,
     })
+}
+
+/// The steps that a later step has put back to where things were before them.
+fn over<'a>(
+    plan: &'a Plan,
+    done: &'a BTreeMap<StepId, Outputs>,
+) -> impl Iterator<Item = &'a StepId> {
+    let all: Vec<(&NodeName, &Step)> = plan
+        .steps()
+        .filter(|(_, step)| done.contains_key(&step.id))
+        .collect();
+    let mut over = Vec::new();
+    for (at, (node, end)) in all.iter().enumerate() {
+        let Some(begun) = &end.ends else { continue };
+        if !matches!(end.undo, Undo::Nothing { .. }) {
+            continue;
+        }
+        let subjects = end.action.subjects();
+        let same = |step: &&Step| {
+            let mut own = step.action.subjects().into_iter();
+            step.action.changes() && own.all(|subject| subjects.contains(&subject))
+        };
+        let between = all[..at]
+            .iter()
+            .skip_while(|(_, step)| step.id != *begun)
+            .filter(|(on, _)| on == node)
+            .map(|(_, step)| *step)
+            .filter(same);
+        over.extend(between.map(|step| &step.id));
+    }
+    over.into_iter()
 }
 
 /// What each step is called when it is taken back.

@@ -447,6 +447,13 @@ fn judge_action(id: &StepId, action: &Action, found: &mut Vec<PlanProblem>) {
         Action::EditXml { edits, .. } if edits.is_empty() => Some("edits nothing"),
         Action::Run { success, .. } if success.is_empty() => Some("could never succeed"),
         Action::Rest { success, .. } if success.is_empty() => Some("could never succeed"),
+        Action::Rest {
+            merge: Some(_),
+            body,
+            ..
+        } if !body.as_ref().is_some_and(serde_json::Value::is_object) => {
+            Some("changes no member of what it reads first")
+        }
         Action::WaitUntil { good: 0, .. } => Some("waits for no answer at all"),
         Action::Check { that } if that.is_empty() => Some("checks nothing"),
         Action::Link { target, .. } if target.is_empty() => Some("links to nothing"),
@@ -538,6 +545,7 @@ impl Probe {
             | Self::Port { .. }
             | Self::Stamp { .. }
             | Self::Rest { .. }
+            | Self::Process { .. }
             | Self::Balancer { .. }
             | Self::Product { .. } => None,
         }

@@ -23,7 +23,7 @@ use super::vault::Vault;
 use super::watch::Watch;
 use crate::config::{RestTrust, Secret, SecretRef};
 use crate::engine::{Call, Cancel, Fault, FaultKind};
-use crate::plan::{Action, Method, Millis, Outputs, Probe, Reading};
+use crate::plan::{Action, Merge, Method, Millis, Outputs, Probe, Reading};
 use crate::rest::{self, Answer, Client, RestError, RestErrorKind};
 
 /// How much longer than the call the fence waits for word of it.
@@ -89,6 +89,7 @@ impl Calls {
             url,
             credentials,
             pointer,
+            counts,
         } = probe
         else {
             return Ok(None);
@@ -108,8 +109,10 @@ impl Calls {
             Err(error) => return Err(of_look(error)),
         };
         let status = answer.status();
-        let Some(pointer) = pointer else {
-            return Ok(Some(Reading::Number(status.into())));
+        let pointer = match pointer {
+            None if !counts => return Ok(Some(Reading::Number(status.into()))),
+            None => "",
+            Some(pointer) => pointer,
         };
         match status {
             200..=299 => {}
@@ -129,9 +132,58 @@ impl Calls {
         let json = answer.json().map_err(of_look)?;
         Ok(Some(match json.pointer(pointer) {
             None => Reading::Absent,
+            Some(serde_json::Value::Array(items)) if *counts => {
+                Reading::Number(i64::try_from(items.len()).unwrap_or(i64::MAX))
+            }
+            Some(_) if *counts => Reading::text("no list"),
             Some(serde_json::Value::String(text)) => Reading::text(text),
             Some(other) => Reading::text(other.to_string()),
         }))
+    }
+
+    /// What is read first, with the members of the body in place of its own.
+    fn merged(
+        &self,
+        merge: &Merge,
+        body: &serde_json::Value,
+        secret: Option<&Secret>,
+        watch: &Watch<'_>,
+    ) -> Result<serde_json::Value, Fault> {
+        let call = rest::Call {
+            method: rest::Method::Get,
+            url: &merge.from,
+            credentials: secret,
+            body: None,
+            acts: false,
+        };
+        let broken_off = || watch.is_broken_off();
+        let failed = |what: String| {
+            Fault::new(FaultKind::Failed, what)
+                .hint("see what the server's log says, and what the credentials' user may read")
+        };
+        let answer = self
+            .0
+            .call(&call, &watch.patience(&broken_off))
+            .map_err(of_look)?;
+        let from = shown(Method::Get, &merge.from);
+        let status = answer.status();
+        if !(200..300).contains(&status) {
+            return Err(failed(format!(
+                "{from} answered {status}, and nothing was changed"
+            )));
+        }
+        let serde_json::Value::Object(mut members) = answer.json().map_err(of_look)? else {
+            return Err(failed(format!(
+                "{from} answered with no JSON object, and nothing was changed"
+            )));
+        };
+        for name in &merge.without {
+            members.remove(name);
+        }
+        for (name, value) in body.as_object().into_iter().flatten() {
+            members.insert(name.clone(), value.clone());
+        }
+        Ok(serde_json::Value::Object(members))
     }
 
     /// Makes the call of a step.
@@ -146,6 +198,7 @@ impl Calls {
             url,
             credentials,
             body,
+            merge,
             success,
         } = action
         else {
@@ -165,6 +218,16 @@ impl Calls {
             acts: true,
         };
         self.0.check(&call).map_err(fault_of)?;
+        let merged = match (merge, body) {
+            (Some(merge), Some(body)) => {
+                Some(self.merged(merge, body, secret.as_deref(), watch)?)
+            }
+            _ => None,
+        };
+        let call = rest::Call {
+            body: merged.as_ref().or(body.as_ref()),
+            ..call
+        };
         let what = shown(*method, url);
         while_fenced(at, &what, watch, || {
             let broken_off = || watch.is_broken_off();

@@ -56,6 +56,7 @@ pub(super) fn observe(
         | Probe::FreeSpace { .. }
         | Probe::Stamp { .. }
         | Probe::Rest { .. }
+        | Probe::Process { .. }
         | Probe::Balancer { .. }
         | Probe::Product { .. } => return Ok(None),
     };

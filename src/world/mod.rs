@@ -52,6 +52,7 @@ mod node;
 mod node_folder;
 mod nodes;
 mod parts;
+mod pools;
 mod probes;
 mod refusal;
 mod runner;

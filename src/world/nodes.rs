@@ -15,6 +15,7 @@ use super::job::Job;
 use super::leftovers::{self, Leftovers};
 use super::node::Node;
 use super::node_folder::NodeFolder;
+use super::pools;
 use super::probes;
 use super::refusal;
 use super::trees::{self, Trees};
@@ -22,7 +23,8 @@ use super::turns::Turns;
 use super::vault::Vault;
 use super::watch::Watch;
 use super::{file_jobs, file_probes};
-use crate::config::{NodeName, RestTrust, SecretStore};
+use crate::balancer::haproxy::Pool;
+use crate::config::{NodeName, PoolName, RestTrust, RuntimeSocket, SecretStore};
 use crate::engine::{
     Call, Cancel, Claim, ClaimError, Epoch, Fault, FaultKind, Holding, Look, NodeRecord, Release,
     World,
@@ -137,6 +139,22 @@ impl Nodes {
         file_probes::read(&self.at_work(node)?, path.local(), &watch)
     }
 
+    /// What HAProxy on a node tells of a pool; `None` where it has none of this name.
+    pub fn haproxy_pool(
+        &self,
+        node: &NodeName,
+        socket: &RuntimeSocket,
+        pool: &PoolName,
+        timeout: Millis,
+    ) -> Result<Option<Pool>, Fault> {
+        pools::pool(
+            &self.at_work(node)?,
+            socket,
+            pool,
+            &Watch::unbroken(timeout),
+        )
+    }
+
     fn node<'w>(
         &'w self,
         name: &'w NodeName,
@@ -187,6 +205,7 @@ impl Nodes {
                 success,
                 action.secrets(),
             )),
+            Action::Balancer { .. } => pools::job(action).ok_or_else(|| no_work(action)),
             Action::StageTree { .. }
             | Action::ReplaceFiles { .. }
             | Action::SwapTree { .. }
@@ -236,6 +255,10 @@ impl World for Nodes {
             Probe::Rest { .. } => {
                 let found = self.calls.observe(&self.vault, probe, &watch)?;
                 found.ok_or_else(|| no_look(probe))
+            }
+            Probe::Process { words } => probes::process(&node, words, &watch),
+            Probe::Balancer { .. } => {
+                pools::observe(&node, probe, &watch)?.ok_or_else(|| no_look(probe))
             }
             Probe::Contents { .. } | Probe::Staged { .. } => {
                 trees::observe(&node, look, probe, &self.trees, &watch)?

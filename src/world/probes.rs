@@ -74,6 +74,31 @@ pub(super) fn listens(
     }
 }
 
+/// The process whose command line has these words.
+pub(super) fn process(
+    node: &Node<'_>,
+    words: &[String],
+    watch: &Watch<'_>,
+) -> Result<Reading, Fault> {
+    let script = scripts::process_look();
+    let input = words.join("\n") + "\n";
+    let answer = node.look(script, &[], input.as_bytes(), LONGEST, watch)?;
+    match answer.code {
+        0 => {}
+        76 => {
+            let what = "there is no /proc on the node, by which processes are found";
+            return Err(Fault::new(FaultKind::Failed, what));
+        }
+        _ => return Err(nonsense(script, &answer)),
+    }
+    let count = part(&answer, "count").and_then(|count| count.parse::<u64>().ok());
+    Ok(match count.ok_or_else(|| nonsense(script, &answer))? {
+        0 => Reading::Absent,
+        1 => Reading::Text(part(&answer, "process").ok_or_else(|| nonsense(script, &answer))?),
+        count => Reading::Text(format!("{count} processes")),
+    })
+}
+
 /// Free space under a path, in bytes.
 pub(super) fn free_space(
     node: &Node<'_>,

@@ -5,17 +5,11 @@ use crate::plan::{Action, Probe};
 /// Why an action can't be done at all, if so.
 pub(super) fn of(action: &Action) -> Option<String> {
     let probes: Vec<&Probe> = match action {
-        Action::Balancer { .. } => {
-            return Some(
-                "it needs a balancer, and this version of clusterctl drives none".to_owned(),
-            );
-        }
         Action::WaitUntil { until, .. } => vec![&until.probe],
         Action::Check { that } => that.iter().map(|condition| &condition.probe).collect(),
         _ => Vec::new(),
     };
     probes.into_iter().find_map(|probe| match probe {
-        Probe::Balancer { .. } => Some("it needs a balancer, and this version of clusterctl asks none".to_owned()),
         Probe::Product { name, .. } => Some(format!(
             "it needs the probe `{name}` of a product, and this version of clusterctl knows no product"
         )),

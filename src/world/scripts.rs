@@ -36,5 +36,7 @@ script!(word_wait, "word_wait");
 script!(word_awaited, "word_awaited");
 script!(word_give, "word_give");
 script!(command_look, "command_look", "bounded");
+script!(pool_ask, "pool_ask");
+script!(process_look, "process_look");
 script!(port_look, "port_look", "bounded");
 script!(space_look, "space_look");

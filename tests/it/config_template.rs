@@ -66,6 +66,11 @@ fn schema_keys() -> Keys {
     let schema = schema().to_value();
     let mut keys = Keys::new();
     keys_of(&schema, &schema, "", &mut keys);
+    // No two nodes have one of these, so they are refused as defaults.
+    for own in ["url", "pool_name"] {
+        let default = keys.remove(&format!("defaults.{own}")).unwrap();
+        keys.insert(format!("nodes.ucd1.{own}"), default);
+    }
     keys
 }
 
@@ -128,7 +133,7 @@ fn the_documented_defaults_are_the_real_ones() {
         );
         checked.insert(key);
     }
-    assert_eq!(checked.len(), 4 + 8, "{checked:?}");
+    assert_eq!(checked.len(), 4 + 4 + 8, "{checked:?}");
 
     // The schema tells the truth about what the types do.
     let bare = Cluster::parse(
@@ -170,7 +175,8 @@ fn comment_above(name: &str, key: &str) -> String {
     // A table of its own comes first where several have a key of this name.
     let table = key.rsplit_once('.').map_or("", |(table, _)| table);
     let header = format!("[{table}]");
-    let start = lines.iter().position(|line| *line == header).unwrap_or(0);
+    let is_header = |line: &&str| line.trim_start_matches('#') == header;
+    let start = lines.iter().position(is_header).unwrap_or(0);
     let line = (start..lines.len())
         .find(|line| sets(lines[*line]))
         .unwrap_or_else(|| panic!("{key} is not set"));
@@ -189,8 +195,8 @@ fn every_setting_has_a_comment_that_says_its_default() {
     for key in schema_keys().into_keys() {
         let name = key.rsplit('.').next().unwrap();
         let tables = [
-            "defaults", "nodes", "secrets", "rest", "pins", "hooks", "run", "service", "ssh",
-            "sudo",
+            "defaults", "nodes", "secrets", "rest", "pins", "balancer", "hooks", "run", "service",
+            "ssh", "sudo",
         ];
         let hooks = ["before_step", "after_step", "on_failure", "on_end"];
         if tables.contains(&name) || hooks.contains(&name) {

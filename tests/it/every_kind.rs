@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use clusterctl::config::NodeName;
+use clusterctl::config::{NodeName, RuntimeSocket};
 use clusterctl::plan::{
     Action, Argv, BackupRef, Class, Compression, Condition, FORMAT, Hooks, Lane, Method, Millis,
-    OnFailure, OnTimeout, Plan, PoolState, Probe, Proof, PropertyEdit, Reading, RemotePath,
-    Service, ServiceState, Sha256, Stage, Step, StepId, Target, Temporary, Tree, TreeSource, Undo,
-    Value, Why, XmlEdit,
+    OnFailure, OnTimeout, Plan, PoolFact, PoolState, Probe, Proof, PropertyEdit, Reading,
+    RemotePath, Service, ServiceState, Sha256, Stage, Step, StepId, Target, Temporary, Tree,
+    TreeSource, Undo, Value, Why, XmlEdit,
 };
 
 /// The plan; `seed` varies widths, failure policies and the order of harmless steps.
@@ -196,12 +196,14 @@ fn make_id(node: &NodeName) -> Step {
         credentials: None,
         body: Some(serde_json::json!({ "name": node })),
         success: vec![200],
+        merge: None,
     };
     let url = format!("http://ucd/relay/{node}");
     let look = |pointer: Option<&str>| Probe::Rest {
         url: url.clone(),
         credentials: None,
         pointer: pointer.map(str::to_owned),
+        counts: false,
     };
     let undo = Action::Rest {
         method: Method::Delete,
@@ -209,6 +211,7 @@ fn make_id(node: &NodeName) -> Step {
         credentials: None,
         body: None,
         success: vec![204],
+        merge: None,
     };
     Step {
         outputs: BTreeMap::from([("id".to_owned(), look(Some("/id")))]),
@@ -226,16 +229,19 @@ fn make_id(node: &NodeName) -> Step {
 
 fn balancer(node: &NodeName, to: PoolState) -> Action {
     Action::Balancer {
-        pool: "web".to_owned(),
-        server: node.to_string(),
+        socket: RuntimeSocket::default(),
+        pool: "web".parse().unwrap(),
+        server: node.as_str().parse().unwrap(),
         to,
     }
 }
 
 fn in_pool(node: &NodeName) -> Probe {
     Probe::Balancer {
-        pool: "web".to_owned(),
-        server: node.to_string(),
+        socket: RuntimeSocket::default(),
+        pool: "web".parse().unwrap(),
+        server: node.as_str().parse().unwrap(),
+        of: PoolFact::State,
     }
 }
 
@@ -635,6 +641,7 @@ fn rest(node: &NodeName) -> Step {
         credentials: None,
         body: Some(serde_json::json!({ "url": body })),
         success: vec![200],
+        merge: None,
     };
     let probe = Probe::Product {
         name: "external-url".to_owned(),

@@ -61,11 +61,11 @@ fn blow(kind: StrikeKind, step: &Step) -> Blow {
         }
         // A look that fails once is no reason to stop waiting.
         (Action::WaitUntil { .. }, _) => Done,
-        (_, StrikeKind::Unreachable | StrikeKind::PowerLoss) => Unknown,
+        // What a server was asked for may still come.
+        (_, StrikeKind::Unreachable | StrikeKind::PowerLoss)
+        | (Action::Rest { .. }, StrikeKind::Timeout) => Unknown,
         (Action::Check { .. }, StrikeKind::LostOutcome) => Failed(FaultKind::LostOutcome),
         (_, StrikeKind::LostOutcome) => Done,
-        // What a server was asked for may still come.
-        (Action::Rest { .. }, StrikeKind::Timeout) => Unknown,
         (_, StrikeKind::Timeout) => Failed(FaultKind::TimedOut),
         (_, StrikeKind::Failed) => Failed(FaultKind::Failed),
         (_, StrikeKind::DiskFull) => Failed(FaultKind::DiskFull),

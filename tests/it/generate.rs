@@ -5,12 +5,12 @@
 //! performing an action makes its proof true, a whole plan can be run, broken off,
 //! resumed and taken back.
 
-use clusterctl::config::{HostKeyPolicy, NodeName, SecretRef, SshBackEnd};
+use clusterctl::config::{HostKeyPolicy, NodeName, RuntimeSocket, SecretRef, SshBackEnd};
 use clusterctl::plan::{
     Action, Argv, BackupRef, Class, Compression, Condition, Expect, Hook, Hooks, Lane, Method,
-    Millis, OnFailure, OnTimeout, Plan, PoolState, Probe, Proof, PropertyEdit, Reading, RemotePath,
-    Service, ServiceState, Sha256, Stage, Step, StepId, Sudo, Target, Temporary, Tree, TreeSource,
-    Undo, Value, Why, XmlEdit,
+    Millis, OnFailure, OnTimeout, Plan, PoolFact, PoolState, Probe, Proof, PropertyEdit, Reading,
+    RemotePath, Service, ServiceState, Sha256, Stage, Step, StepId, Sudo, Target, Temporary, Tree,
+    TreeSource, Undo, Value, Why, XmlEdit,
 };
 
 use crate::build::{node, secret};
@@ -44,6 +44,9 @@ impl Draw {
         &from[self.below(from.len())]
     }
 }
+
+/// Places where HAProxy may listen.
+const SOCKETS: [&str; 3] = ["/run/haproxy/admin.sock", "/o'dd, pl:ace", "[::1]:9999"];
 
 /// Texts that quoting, escaping and wrapping may stumble over.
 const AWKWARD: [&str; 16] = [
@@ -207,14 +210,6 @@ impl Making {
         }
     }
 
-    fn word(&mut self) -> String {
-        format!(
-            "{}{}",
-            self.draw.pick(&["a", "key.of", "Name"]),
-            self.draw.below(10)
-        )
-    }
-
     fn length(&mut self) -> Millis {
         Millis(1 + self.draw.number() % 10_000_000)
     }
@@ -324,7 +319,10 @@ impl Making {
         let mut steps = Vec::new();
         let drain = self.draw.chance(40).then(|| {
             self.count += 1;
-            let (pool, server) = (self.word(), format!("{node}-{}", self.count));
+            let (pool, server) = (
+                format!("pool.{}", self.count),
+                format!("{node}-{}", self.count),
+            );
             let step = self.balancer(node, (&pool, &server), PoolState::Drained);
             (pool, server, step)
         });
@@ -347,18 +345,22 @@ impl Making {
 
     fn balancer(&mut self, node: &NodeName, (pool, server): (&str, &str), to: PoolState) -> Step {
         let from = match to {
-            PoolState::Enabled => PoolState::Drained,
+            PoolState::Enabled | PoolState::Out => PoolState::Drained,
             PoolState::Drained => PoolState::Enabled,
         };
+        let socket: RuntimeSocket = self.draw.pick(&SOCKETS).parse().unwrap();
         let act = |to| Action::Balancer {
-            pool: pool.to_owned(),
-            server: server.to_owned(),
+            socket: socket.clone(),
+            pool: pool.parse().unwrap(),
+            server: server.parse().unwrap(),
             to,
         };
         let state = |state: PoolState| {
             let probe = Probe::Balancer {
-                pool: pool.to_owned(),
-                server: server.to_owned(),
+                socket: socket.clone(),
+                pool: pool.parse().unwrap(),
+                server: server.parse().unwrap(),
+                of: PoolFact::State,
             };
             is(probe, Reading::text(state.to_string()))
         };
@@ -367,7 +369,7 @@ impl Making {
             action: act(to),
             guards: match to {
                 PoolState::Drained => vec![state(from)],
-                PoolState::Enabled => Vec::new(),
+                PoolState::Enabled | PoolState::Out => Vec::new(),
             },
             proof: Proof::Holds(vec![state(to)]),
             undo: by(act(from), vec![state(from)]),
@@ -472,6 +474,7 @@ impl Making {
                     url: format!("https://x.example.com/made/{}", self.count),
                     credentials: self.draw.chance(50).then(|| self.secret()),
                     pointer: Some("/id".to_owned()),
+                    counts: false,
                 };
                 (how, Gives::from([("id".to_owned(), probe)]), None)
             }
@@ -916,6 +919,7 @@ impl Making {
             url: url.clone(),
             credentials: credentials.clone(),
             pointer: None,
+            counts: false,
         };
         let method = *self
             .draw
@@ -926,6 +930,7 @@ impl Making {
             credentials: credentials.clone(),
             body,
             success: vec![200, 204],
+            merge: None,
         };
         let body = match self.draw.below(3) {
             0 => None,

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod balancer;
 mod build;
 mod cli;
 mod config_cases;
@@ -20,7 +21,9 @@ mod plan_file;
 mod plan_rules;
 mod plan_runbook;
 mod plan_text;
+mod planner_cases;
 mod practice;
+mod products;
 mod properties_hostile;
 mod properties_oracle;
 mod real;

@@ -353,3 +353,61 @@ fn an_output_that_was_not_given_stands_in_the_way() {
         .unwrap();
     assert!(stuck.to_string().contains("did not give"), "{stuck}");
 }
+
+#[test]
+fn what_the_run_itself_has_put_back_is_not_taken_back() {
+    use crate::build::{self, lane, service, stage, step};
+    use clusterctl::plan::{Condition, Probe, Reading, ServiceState};
+
+    let turn = |to| Action::Service {
+        service: service("ucd"),
+        to,
+    };
+    let is = |state| {
+        let service = service("ucd");
+        Condition::is(Probe::Service { service }, Reading::Service(state))
+    };
+    let (running, stopped) = (ServiceState::Running, ServiceState::Stopped);
+    let stop = step("restart/ucd1/stop", "Stop", turn(stopped))
+        .shown_by([is(stopped)])
+        .undo(turn(running), [is(running)])
+        .temporary(600);
+    let edit = step(
+        "restart/ucd1/link",
+        "Link",
+        Action::Link {
+            path: build::path("/opt/x"),
+            target: "y".to_owned(),
+        },
+    )
+    .undo(
+        Action::Remove {
+            path: build::path("/opt/x"),
+        },
+        [Condition::is(
+            Probe::Path {
+                path: build::path("/opt/x"),
+            },
+            Reading::Absent,
+        )],
+    );
+    let start = step("restart/ucd1/start", "Start", turn(running))
+        .shown_by([is(running)])
+        .ends("restart/ucd1/stop");
+    let mut plan = build::plan("restart", "Restart", &[("ucd1", "10.0.0.11")]);
+    plan.stages = vec![stage("restart", vec![lane("ucd1", [stop, edit, start])])];
+    assert_eq!(plan.problems(), []);
+    let slugs = |done: BTreeMap<StepId, Outputs>| -> Vec<String> {
+        let back = reverse(&plan, &run("r"), &done, &[], plan.made_at).unwrap();
+        assert_eq!(back.problems(), []);
+        back.steps()
+            .map(|(_, step)| step.id.slug().to_owned())
+            .collect()
+    };
+    // All of it is done: only the link stays.
+    assert_eq!(slugs(all_done(&plan)), ["link"]);
+    // Before it is started again, it is stopped.
+    let mut some = all_done(&plan);
+    some.retain(|id, _| id.slug() != "start");
+    assert_eq!(slugs(some), ["link", "stop"]);
+}

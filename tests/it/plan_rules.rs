@@ -225,6 +225,7 @@ fn rules_of_actions() {
     }), @"convert/ucd1/multiserver sets the mode 10000");
     let call = |body| Action::Rest {
         method: Method::Post,
+        merge: None,
         url: "https://x".to_owned(),
         credentials: None,
         body: Some(body),

@@ -5,12 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms that it may know.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("properties", &[]),
     ("config", &[]),
     ("exit", &[]),
     ("plan", &["config"]),
     ("primitives", &["config", "plan", "properties"]),
+    ("products", &["config", "plan", "primitives"]),
+    ("balancer", &[]),
     ("engine", &["config", "exit", "plan"]),
     ("store", &["engine", "plan"]),
     ("remote", &["config"]),
@@ -20,6 +22,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
     (
         "world",
         &[
+            "balancer",
             "config",
             "engine",
             "plan",
@@ -34,12 +37,14 @@ const ROOMS: [(&str, &[&str]); 15] = [
     (
         "cli",
         &[
+            "balancer",
             "config",
             "engine",
             "exit",
             "fleet",
             "plan",
             "primitives",
+            "products",
             "properties",
             "rehearse",
             "remote",
@@ -52,7 +57,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
 ];
 
 /// Planners and everything below them do no I/O and read no clock.
-const PURE: [&str; 3] = ["primitives", "properties", "plan"];
+const PURE: [&str; 5] = ["balancer", "primitives", "products", "properties", "plan"];
 const IMPURE: [&str; 7] = [
     "std::fs",
     "std::net",

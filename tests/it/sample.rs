@@ -1,9 +1,10 @@
 //! A plan such as a planner would make: a stand-alone server becomes the first
 //! node of a cluster, and two more nodes get the same setting.
 
+use clusterctl::config::RuntimeSocket;
 use clusterctl::plan::{
     Action, BackupRef, Class, Condition, Expect, Hook, Lane, Method, Millis, OnTimeout, Plan,
-    PoolState, Probe, Proof, PropertyEdit, Reading, ServiceState, Sha256, Stage, Value,
+    PoolFact, PoolState, Probe, Proof, PropertyEdit, Reading, ServiceState, Sha256, Stage, Value,
 };
 
 use crate::build::{self, Making, argv, lane, path, secret, service, step};
@@ -58,8 +59,9 @@ pub(crate) fn convert() -> Plan {
 
 fn pool(server: &str, to: PoolState) -> Action {
     Action::Balancer {
-        pool: "ucd-https".to_owned(),
-        server: server.to_owned(),
+        socket: RuntimeSocket::default(),
+        pool: "ucd-https".parse().unwrap(),
+        server: server.parse().unwrap(),
         to,
     }
 }
@@ -67,8 +69,10 @@ fn pool(server: &str, to: PoolState) -> Action {
 fn in_pool(server: &str, state: &str) -> Condition {
     Condition::is(
         Probe::Balancer {
-            pool: "ucd-https".to_owned(),
-            server: server.to_owned(),
+            socket: RuntimeSocket::default(),
+            pool: "ucd-https".parse().unwrap(),
+            server: server.parse().unwrap(),
+            of: PoolFact::State,
         },
         Reading::text(state),
     )
@@ -239,6 +243,7 @@ fn answers() -> Condition {
         url: "https://localhost:8443/rest/state".to_owned(),
         credentials: None,
         pointer: None,
+        counts: false,
     };
     Condition::is(probe, Reading::Number(200))
 }
@@ -312,8 +317,7 @@ fn settings() -> Vec<Making> {
                     "externalURL": "https://ucd.example.com:8443",
                     "externalUserURL": "https://ucd.example.com:8443",
                 })),
-                success: vec![200, 204],
-            },
+                success: vec![200, 204], merge: None, },
         )
         .why("Step 6: set the External Agent URL and the External User URL.", PAGE)
         .class(Class::Irreversible)
@@ -322,8 +326,7 @@ fn settings() -> Vec<Making> {
             Probe::Rest {
                 url: url.to_owned(),
                 credentials: Some(secret("UCD_ADMIN")),
-                pointer: Some("/externalURL".to_owned()),
-            },
+                pointer: Some("/externalURL".to_owned()), counts: false, },
         )
         .for_good("Agents remember the address as soon as they have seen it.")
         .leaves("in the pool, known under the balancer's address"),

@@ -100,9 +100,9 @@ fn install(wishes: &Wishes) -> Result<(), String> {
 const SCRIPT: &str = r#"#!/bin/sh
 home=@HOME@
 case $1 in
-run) exec @OWN@ ucd run "$home" ;;
+run) exec @OWN@ ucd run "$home" com.urbancode.ds.UDeployServer ;;
 start)
-    setsid --fork @OWN@ ucd run "$home" >>"$home/var/log/stdout" 2>&1
+    setsid --fork @OWN@ ucd run "$home" com.urbancode.ds.UDeployServer >>"$home/var/log/stdout" 2>&1
     exit 0
     ;;
 stop)

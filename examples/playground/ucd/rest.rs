@@ -98,6 +98,9 @@ impl Asked<'_> {
             }
             ("GET", ["rest", "state", "globalMessages"]) => Answer::json(&json!([])),
             ("GET", ["cli", "agentCLI"]) => agents(state),
+            ("GET", ["cli", "agentCLI", "statuses"]) if !self.account.sees_activity => {
+                forbidden("View Settings Tab")
+            }
             ("GET", ["cli", "agentCLI", "statuses"]) => statuses(state),
             ("PUT", ["cli", "agentCLI", "test"]) => self.test_agent(state),
             ("POST", ["practice", "request"]) => self.ask_for_process(state),

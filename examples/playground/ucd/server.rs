@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
+
 use super::database::{Database, Member, ProcessState, State, now};
 use super::faults::Faults;
 use super::http;
@@ -20,7 +22,7 @@ use super::layout::{Layout, hex};
 use super::mesh;
 use super::rest;
 
-/// After so long without a sign of life a server counts as gone.
+/// So long after its last sign of life a server counts as gone, if it is.
 const GONE: u64 = 3_000;
 
 /// How often a server looks into the database, unless its properties say otherwise.
@@ -37,6 +39,8 @@ pub(crate) struct Server {
     pub(crate) faults: Faults,
     /// The servers that its connections lead to: by JMS, and by web sockets.
     pub(crate) peers: [Mutex<BTreeSet<String>>; 2],
+    /// What it has to itself for as long as it lives, by which the others see that it does.
+    _sign_of_life: fs::File,
     /// Cluster connections that were made through this server since it started, and wait to be used.
     pub(crate) made: Mutex<Vec<(String, u16)>>,
     pub(crate) ends: Arc<AtomicBool>,
@@ -92,8 +96,10 @@ fn serve(home: &Path) -> Result<(), Refused> {
         signal_hook::flag::register(signal, Arc::clone(&ends))
             .map_err(|error| error.to_string())?;
     }
+    let id = layout.identity()?;
     let server = Arc::new(Server {
-        id: layout.identity()?,
+        _sign_of_life: sign_of_life(&layout, &id)?,
+        id,
         version,
         database,
         faults,
@@ -269,7 +275,7 @@ impl Server {
     /// Looks into the database, which it has to itself for that: what its processes came to, what servers that are gone
     /// left behind, and what nobody has begun yet.
     fn poll(&self) -> Result<(), String> {
-        let heard = self.layout.appdata.join("var").join("servers");
+        let heard = signs(&self.layout);
         let beat = heard.join(&self.id);
         fs::create_dir_all(&heard)
             .and_then(|()| fs::write(&beat, now().to_string()))
@@ -279,7 +285,7 @@ impl Server {
             let is_gone = |id: &str| {
                 let beat = fs::read_to_string(heard.join(id)).ok();
                 let beat = beat.and_then(|it| it.trim().parse::<u64>().ok());
-                beat.is_none_or(|beat| beat + GONE < now)
+                beat.is_none_or(|beat| beat + GONE < now) && !lives(&heard.join(id))
             };
             for it in &mut state.requests {
                 match (it.state, &it.server) {
@@ -323,6 +329,34 @@ impl Server {
         let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
         let _ = std::io::stdout().write_all(line.as_bytes());
     }
+}
+
+/// Where the signs of life of all servers are.
+fn signs(layout: &Layout) -> std::path::PathBuf {
+    layout.appdata.join("var").join("servers")
+}
+
+/// Whether the server whose sign of life this is lives: a machine that is busy makes none slow.
+fn lives(sign: &Path) -> bool {
+    fs::File::open(sign)
+        .is_ok_and(|sign| flock(&sign, FlockOperation::NonBlockingLockShared).is_err())
+}
+
+/// A server's own, which it has to itself from now on.
+fn sign_of_life(layout: &Layout, id: &str) -> Result<fs::File, String> {
+    let folder = signs(layout);
+    let path = folder.join(id);
+    let problem = |error: std::io::Error| format!("{}: {error}", path.display());
+    fs::create_dir_all(&folder).map_err(problem)?;
+    let sign = fs::File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(problem)?;
+    // A copied folder has the identity of its original, and nobody's sign is its own then.
+    let _ = flock(&sign, FlockOperation::NonBlockingLockExclusive);
+    Ok(sign)
 }
 
 fn listener(at: &str, port: u64) -> Result<TcpListener, String> {

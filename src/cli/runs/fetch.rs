@@ -132,7 +132,7 @@ fn started(records: &[Record]) -> Option<(Sha256, Option<RunId>)> {
 
 fn planned(records: &[Record]) -> Result<Option<Plan>> {
     let plan = records.iter().find_map(|record| match &record.entry {
-        Entry::Planned { plan } => Some(plan.to_string()),
+        Entry::Planned { plan } => Some(plan.as_str()),
         _ => None,
     });
     plan.map(|plan| {

@@ -7,7 +7,10 @@ use clusterctl::exit::Exit;
 use super::lab::Lab;
 
 /// Every verb, as it is typed.
-const VERBS: [&str; 28] = [
+const VERBS: [&str; 35] = [
+    "restart",
+    "start",
+    "stop",
     "props",
     "props get",
     "props set",
@@ -20,6 +23,10 @@ const VERBS: [&str; 28] = [
     "lock",
     "lock status",
     "lock break",
+    "lb",
+    "lb check",
+    "lb drain",
+    "lb enable",
     "show",
     "apply",
     "rehearse",

@@ -149,6 +149,7 @@ impl Farm {
         Command::new(playground())
             .args(["ucd", "run"])
             .arg(self.home(name))
+            .arg("com.urbancode.ds.UDeployServer")
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -166,6 +167,16 @@ impl Farm {
         let child = self.spawn(name);
         self.running.lock().unwrap().insert(name.to_owned(), child);
         wait_until("the server starts", || self.log(name).contains(" started"));
+    }
+
+    /// Starts a server by its own script, and waits until it says that it has started.
+    pub(crate) fn start_by_script(&self, name: &str) {
+        let script = self.home(name).join("bin/server");
+        let started = Command::new(script).arg("start").status().unwrap();
+        assert!(started.success());
+        let log = self.home(name).join("var/log/deployserver.out");
+        let said = || fs::read_to_string(&log).unwrap_or_default();
+        wait_until("the server starts", || said().contains(" started"));
     }
 
     /// Starts a server that refuses to: its exit code and what it said.

@@ -55,11 +55,13 @@ impl Calls {
             credentials: secret(),
             body: Some(json!({ "drained": drained })),
             success: vec![204],
+            merge: None,
         };
         let probe = Probe::Rest {
             url: server.url("/state"),
             credentials: secret(),
             pointer: Some("/drained".to_owned()),
+            counts: false,
         };
         let n1 = node("n1");
         let (from, to) = (Reading::text("false"), Reading::text("true"));

@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use clusterctl::engine::{Claim, ClaimError, Direction, FaultKind};
-use clusterctl::plan::{Action, Method, Millis, Probe, Reading};
+use clusterctl::plan::{Action, Merge, Method, Millis, Probe, Reading};
 use serde_json::json;
 
 use super::bench::{Bench, CANARY, dead_runner, names, secret};
@@ -21,6 +21,7 @@ fn put(url: String) -> Action {
         credentials: Some(secret()),
         body: Some(json!({ "drain": true })),
         success: vec![200, 204],
+        merge: None,
     }
 }
 
@@ -29,6 +30,7 @@ fn get(url: String, pointer: Option<&str>) -> Probe {
         url,
         credentials: Some(secret()),
         pointer: pointer.map(str::to_owned),
+        counts: false,
     }
 }
 
@@ -226,4 +228,85 @@ fn probes_find_what_a_server_answers() {
     let hangs = bench.look_within(&get(server.url("/hangs"), None), Millis(300));
     assert_eq!(hangs.unwrap_err().kind, FaultKind::TimedOut);
     assert_eq!(bench.look(&get(nobody(), None)), Ok(Reading::Absent));
+}
+
+#[test]
+fn items_of_lists_are_counted_and_nothing_else_counts_as_none() {
+    let bench = Bench::unclaimed();
+    let server = Server::plain(|asked, _| {
+        let body = match asked.head.split(' ').nth(1) {
+            Some("/list") => r#"[{"id":1},{"id":2}]"#,
+            Some("/none") => "[]",
+            Some("/inner") => r#"{"items":[1,2,3]}"#,
+            Some("/object") => "{}",
+            _ => return answer(404, "no"),
+        };
+        answer(200, body)
+    });
+    let count = |path: &str, pointer: Option<&str>| {
+        let mut probe = get(server.url(path), pointer);
+        if let Probe::Rest { counts, .. } = &mut probe {
+            *counts = true;
+        }
+        bench.look(&probe).unwrap()
+    };
+    assert_eq!(count("/list", None), Reading::Number(2));
+    assert_eq!(count("/none", None), Reading::Number(0));
+    assert_eq!(count("/inner", Some("/items")), Reading::Number(3));
+    assert_eq!(count("/inner", None), Reading::text("no list"));
+    assert_eq!(count("/object", Some("/items")), Reading::Absent);
+    assert_eq!(count("/gone", None), Reading::Absent);
+}
+
+#[test]
+fn what_is_read_first_is_sent_back_with_the_changes_and_without_masks() {
+    let bench = Bench::new();
+    let server = Server::plain(|asked, _| {
+        if asked.head.starts_with("GET /settings ") {
+            return answer(
+                200,
+                r#"{"externalURL":"https://a","deployMailPassword":"****","drain":false,"n":3}"#,
+            );
+        }
+        if asked.head.starts_with("PUT ") {
+            return answer(204, "");
+        }
+        answer(500, "no")
+    });
+    let changed = |from: String| {
+        let mut action = put(server.url("/all"));
+        if let Action::Rest { merge, .. } = &mut action {
+            *merge = Some(Merge {
+                from,
+                without: vec!["deployMailPassword".to_owned()],
+            });
+        }
+        action
+    };
+    assert_eq!(bench.act("set", &changed(server.url("/settings"))), Ok(()));
+    let read = server.asked();
+    assert!(read.head.starts_with("GET /settings "), "{read:?}");
+    assert_eq!(
+        read.header("authorization"),
+        Some(&*format!("Bearer {CANARY}"))
+    );
+    let written = server.asked();
+    assert!(written.head.starts_with("PUT /all "), "{written:?}");
+    let body: serde_json::Value = serde_json::from_str(&written.body).unwrap();
+    assert_eq!(
+        body,
+        json!({ "externalURL": "https://a", "drain": true, "n": 3 })
+    );
+    // Where nothing can be read, nothing is written.
+    let fault = bench
+        .act("lost", &changed(server.url("/nowhere")))
+        .unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Failed);
+    assert!(
+        fault.what.contains("answered 500, and nothing was changed"),
+        "{fault:?}"
+    );
+    let read = server.asked();
+    assert!(read.head.starts_with("GET /nowhere "), "{read:?}");
+    assert_eq!(asked(&server), 0);
 }

@@ -186,13 +186,15 @@ fn what_is_out_of_reach_is_refused() {
     let rest = Action::Rest {
         method: Method::Get,
         url: "http://x".to_owned(),
+        merge: None,
         credentials: None,
         body: None,
         success: vec![200],
     };
     let pool = Action::Balancer {
-        pool: "p".to_owned(),
-        server: "s".to_owned(),
+        socket: "/nowhere/admin.sock".parse().unwrap(),
+        pool: "p".parse().unwrap(),
+        server: "s".parse().unwrap(),
         to: PoolState::Enabled,
     };
     let product = Probe::Product {
@@ -208,7 +210,8 @@ fn what_is_out_of_reach_is_refused() {
         on_timeout: OnTimeout::Fail,
     };
     assert_eq!(world.refuses(&local, &rest), None);
-    for action in [pool, wait, Action::Check { that: vec![until] }] {
+    assert_eq!(world.refuses(&local, &pool), None);
+    for action in [wait, Action::Check { that: vec![until] }] {
         assert!(
             world.refuses(&local, &action).is_some(),
             "{}",
@@ -221,4 +224,45 @@ fn what_is_out_of_reach_is_refused() {
         timeout: Millis(1),
     };
     assert!(world.observe(&look, &product).is_err());
+}
+
+#[test]
+fn a_process_is_found_by_whole_words_and_known_by_when_it_began() {
+    let bench = Bench::unclaimed();
+    let place = bench.path("place");
+    let marker = format!("marker-of-{}", std::process::id());
+    let look = |place: &str| {
+        bench
+            .look(&Probe::Process {
+                words: vec![marker.clone(), place.to_owned()],
+            })
+            .unwrap()
+    };
+    let start = |place: &str| {
+        std::process::Command::new("/bin/sh")
+            .args(["-c", "read nothing", &marker, place])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let place = place.to_str().unwrap();
+    assert_eq!(look(place), Reading::Absent);
+    let mut first = start(place);
+    // A longer word is another one.
+    let mut other = start(&format!("{place}2"));
+    let Reading::Text(found) = look(place) else {
+        panic!("it is not found");
+    };
+    let (pid, began) = found.split_once(' ').unwrap();
+    assert_eq!(pid.parse::<u32>().unwrap(), first.id());
+    let known = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = known.rsplit_once(") ").unwrap().1.split(' ').collect();
+    assert_eq!(fields[19], began);
+    let mut second = start(&format!("{place}/bin"));
+    assert_eq!(look(place), Reading::text("2 processes"));
+    for child in [&mut first, &mut second, &mut other] {
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    }
+    assert_eq!(look(place), Reading::Absent);
 }

@@ -1,0 +1,231 @@
+//! The servers of the cluster's product: what is found of them, and plans that are made of that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::context::{Context, TOOL, hooks, target};
+use super::decide::{Known, decide};
+use super::draining::Draining;
+use super::global::{Changing, length};
+use super::lb::{Pools, too_few};
+use super::reach::Reach;
+use super::refusal::Refusal;
+use crate::config::{Cluster, NodeName, PoolName, Product, SecretStore, Selection};
+use crate::engine::{Fault, FaultKind, Look, World as _};
+use crate::exit::Exit;
+use crate::fleet::each;
+use crate::plan::{Millis, RunId, Target};
+use crate::products::urbancode::cluster::Servers;
+use crate::products::urbancode::cycle::Patience;
+use crate::products::urbancode::facts::{self, Facts, Unclear};
+use crate::products::urbancode::restart::{self, Options, Refused, Wish};
+use crate::products::{Answers, Question, Unanswered};
+use crate::world::Nodes;
+
+/// How long a look may take.
+const LOOK: Millis = Millis::secs(30);
+
+/// How many nodes are asked at once.
+const WIDTH: usize = 32;
+
+/// How patient a verb is with servers.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Waiting {
+    /// How long processes that run in the cluster may take to end.
+    #[arg(long, value_name = "TIME", value_parser = length, default_value = "30m")]
+    work_within: Duration,
+
+    /// How long a server may take to stop.
+    #[arg(long, value_name = "TIME", value_parser = length, default_value = "5m")]
+    stop_within: Duration,
+
+    /// How long a server may take until it answers.
+    #[arg(long, value_name = "TIME", value_parser = length, default_value = "10m")]
+    start_within: Duration,
+
+    #[command(flatten)]
+    draining: Draining,
+}
+
+/// Plans what is wanted of servers, and does with the plan what the command line says.
+pub(super) fn turn(
+    wish: Wish,
+    on: Option<&Selection>,
+    waiting: &Waiting,
+    changing: &Changing,
+    context: &Context,
+) -> Result<Exit> {
+    let cluster = context.cluster()?;
+    let servers = servers(&cluster)?;
+    let on = meant(&cluster, &servers, on)?;
+    let store = Arc::new(cluster.secret_store().with_terminal());
+    let targets = targets(&cluster, &servers)?;
+    let facts = look(&cluster, servers, &on, &targets, &store, context)?;
+    let options = Options {
+        wish,
+        patience: Patience {
+            work: waiting.work_within,
+            accepts_loss: waiting.draining.accepts_loss(),
+            stop: waiting.stop_within,
+            start: waiting.start_within,
+        },
+        drain: waiting.draining.at(cluster.balancer()),
+        made_by: TOOL.to_owned(),
+        made_at: jiff::Timestamp::now(),
+        hooks: hooks(&cluster),
+        targets: targets.into_iter().collect(),
+    };
+    let plan = restart::plan(&facts, &options).map_err(|why| refused(&why))?;
+    let known = Known::secrets(store, Vec::new());
+    decide(context, &cluster, changing, &plan, known, None)
+}
+
+/// The servers of the cluster file, whose product must be one that this verb drives.
+fn servers(cluster: &Cluster) -> Result<Servers> {
+    match cluster.product() {
+        Some(Product::UrbanCode) => {}
+        Some(other) => {
+            let what = format!("this verb does not drive the product {other}");
+            return Err(Refusal::usage(what).into());
+        }
+        None => {
+            let refusal = Refusal::usage("the cluster file names no product")
+                .hint("product = \"urbancode\"   (at the beginning of the cluster file)");
+            return Err(refusal.into());
+        }
+    }
+    Servers::of(cluster).map_err(|missing| {
+        let hint = missing.hint.clone();
+        Refusal::usage(missing.to_string()).hint(hint).into()
+    })
+}
+
+/// The nodes that are meant: all that are servers, or those of the selection, which must be.
+fn meant(cluster: &Cluster, servers: &Servers, on: Option<&Selection>) -> Result<Vec<NodeName>> {
+    let Some(on) = on else {
+        return Ok(servers.all.iter().map(|it| it.node.clone()).collect());
+    };
+    let mut meant = Vec::new();
+    for node in cluster.select(on)? {
+        if servers.get(&node.name).is_none() {
+            let what = format!(
+                "{}: the cluster file does not say that it is a server",
+                node.name
+            );
+            return Err(Refusal::usage(what)
+                .hint("role = \"server\"   (in the table of the node)")
+                .into());
+        }
+        meant.push(node.name.clone());
+    }
+    Ok(meant)
+}
+
+fn targets(cluster: &Cluster, servers: &Servers) -> Result<BTreeMap<NodeName, Target>> {
+    let nodes = servers.all.iter().filter_map(|it| cluster.node(&it.node));
+    nodes
+        .map(|node| Ok((node.name.clone(), target(cluster, node)?)))
+        .collect()
+}
+
+/// Looks at all servers, and at the balancer in front of those that are meant.
+fn look(
+    cluster: &Cluster,
+    servers: Servers,
+    on: &[NodeName],
+    targets: &BTreeMap<NodeName, Target>,
+    store: &Arc<SecretStore>,
+    context: &Context,
+) -> Result<Facts> {
+    let reach = Arc::new(Reach::to(targets.clone(), Arc::clone(store)));
+    reach.fetch()?;
+    store.resolve(&servers.credentials).map_err(|error| {
+        let what = "the credentials by which the product is asked can't be had";
+        anyhow::Error::from(error).context(Refusal::usage(what))
+    })?;
+    reach.explain(context);
+    let world = Nodes::new(targets, Arc::clone(store), Arc::clone(&reach) as Arc<_>)
+        .trusting(cluster.rest_trust());
+    let answers = ask(&world, facts::questions(&servers).all(), &reach.nodes())?;
+    let balancers = if cluster.balancer().is_some() {
+        let names = on.iter().filter_map(|node| servers.get(node));
+        let names: Vec<PoolName> = names.filter_map(|it| it.pool_name.clone()).collect();
+        Pools::of(cluster, context)?.find(&names)?
+    } else {
+        Vec::new()
+    };
+    facts::read(servers, on, &answers, balancers).map_err(unclear)
+}
+
+/// Asks each node its questions, one after the other, and the nodes side by side.
+fn ask(world: &Nodes, questions: &[Question], nodes: &[NodeName]) -> Result<Answers> {
+    let run: RunId = "planning".parse().map_err(anyhow::Error::msg)?;
+    let told = each(nodes, WIDTH, |node| {
+        let own = questions.iter().filter(|it| it.node == *node);
+        own.map(|question| {
+            let look = Look {
+                node,
+                run: &run,
+                timeout: LOOK,
+            };
+            (question.clone(), world.observe(&look, &question.probe))
+        })
+        .collect::<Vec<_>>()
+    });
+    let mut answers = Answers::default();
+    for (question, answer) in told.into_iter().flatten() {
+        if let Err(fault) = &answer
+            && fault.kind == FaultKind::Unreachable
+            && !matches!(question.probe, crate::plan::Probe::Rest { .. })
+        {
+            let what = format!("{}: the node can't be looked at", question.node);
+            return Err(anyhow::Error::from(fault.clone()).context(what));
+        }
+        answers.put(question, answer.map_err(silence));
+    }
+    Ok(answers)
+}
+
+fn silence(fault: Fault) -> Unanswered {
+    Unanswered {
+        what: fault.what,
+        hint: fault.hint,
+    }
+}
+
+fn unclear(why: Unclear) -> anyhow::Error {
+    let refusal = Refusal::new(Exit::Forbidden, why.to_string());
+    let refusal = match why {
+        Unclear::Unanswered { hint: Some(hint), .. } => refusal.hint(hint),
+        Unclear::Unanswered { hint: None, .. } => refusal,
+        Unclear::NotInstalled { .. } => {
+            refusal.hint("correct install_dir in the cluster file")
+        }
+        Unclear::OddService { .. } => refusal.hint(
+            "service.status = [...]   (a command that exits with 0 while the server runs, and with 3 when it is stopped)",
+        ),
+        Unclear::OddProcess { .. } => refusal
+            .hint("see on the node which of the processes is the server, and end what is left of others"),
+        Unclear::Blind { .. } => refusal
+            .hint("give the credentials of an administrator: an account that sees no work is told that none runs"),
+        Unclear::NoList { .. } => refusal.hint("see what the server's log says"),
+    };
+    refusal.into()
+}
+
+fn refused(why: &Refused) -> anyhow::Error {
+    match why {
+        Refused::TooFew(few) => too_few(few),
+        Refused::NotRunning(node) => Refusal::new(Exit::Forbidden, why.to_string())
+            .hint(format!("clusterctl start --on {node}"))
+            .into(),
+        Refused::Silent(_) => Refusal::new(Exit::Forbidden, why.to_string())
+            .hint("see what the server's log says")
+            .hint("--on-drain-timeout accept-loss   (stops it all the same; processes that it runs die)")
+            .into(),
+    }
+}

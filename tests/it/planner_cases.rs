@@ -1,0 +1,228 @@
+//! Planners of products, case by case: what was found and what is wanted stand in a file, and beside it what is planned.
+//!
+//! Run the tests with `UPDATE_EXPECTED=1` to write the expectations anew, and read them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clusterctl::config::{Cluster, NodeName, PoolName};
+use clusterctl::plan::text::{Style, Verbosity, render};
+use clusterctl::plan::{Hooks, PoolState, RemotePath, ServiceState, Target};
+use clusterctl::primitives::balance::{self, At};
+use clusterctl::products::urbancode::cluster::Servers;
+use clusterctl::products::urbancode::cycle::Patience;
+use clusterctl::products::urbancode::facts::{Facts, Found, Maintenance, Work};
+use clusterctl::products::urbancode::restart::{self, Options, Wish};
+use serde::Deserialize;
+
+/// A case, as its file has it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    /// What is wanted: `restart`, `start` or `stop`.
+    verb: String,
+    /// Of which servers; all without it.
+    #[serde(default)]
+    on: Vec<String>,
+    /// The cluster file.
+    cluster: String,
+    /// What was found of each server.
+    found: BTreeMap<String, FoundServer>,
+    /// How many processes run in the cluster; none where no server answers.
+    work: Option<i64>,
+    /// Whether the cluster is kept from new work: `off`, `on`, or nothing where the version can't.
+    maintenance: Option<String>,
+    /// What each balancer has, by node, pool and server: `enabled`, `drained`, `out`, or `down` for one that is enabled
+    /// and does not answer.
+    #[serde(default)]
+    pools: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>,
+    /// Whether what is left when the time is up may be lost.
+    #[serde(default)]
+    accept_loss: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FoundServer {
+    version: String,
+    /// Its process; without one it is stopped.
+    process: Option<String>,
+    #[serde(default = "yes")]
+    answers: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn cases() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/plans/urbancode");
+    let mut all: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|it| it == "toml"))
+        .collect();
+    all.sort();
+    all
+}
+
+fn target(node: &NodeName) -> Target {
+    let state_dir = RemotePath::new("/var/lib/clusterctl");
+    Target::at(node.to_string(), state_dir)
+}
+
+/// What the balancer of a node has of the servers that are meant.
+fn at(
+    node: &str,
+    pools: &BTreeMap<String, BTreeMap<String, String>>,
+    meant: &[PoolName],
+    cluster: &Cluster,
+) -> At {
+    let node: NodeName = node.parse().unwrap();
+    let mut found = Vec::new();
+    for server in meant {
+        for (pool, servers) in pools {
+            let Some(state) = servers.get(server.as_str()) else {
+                continue;
+            };
+            let others = servers
+                .iter()
+                .filter(|(name, state)| *name != server.as_str() && *state == "enabled");
+            found.push(balance::Found {
+                pool: pool.parse().unwrap(),
+                server: server.clone(),
+                state: match state.as_str() {
+                    "enabled" | "down" => PoolState::Enabled,
+                    "drained" => PoolState::Drained,
+                    "out" => PoolState::Out,
+                    other => panic!("{other}"),
+                },
+                serves: state == "enabled",
+                others: others.count() as u64,
+            });
+        }
+    }
+    At {
+        target: target(&node),
+        node,
+        socket: cluster.balancer().unwrap().socket.clone(),
+        found,
+    }
+}
+
+/// The plan of a case, or why there is none.
+fn planned(case: &Case) -> String {
+    let cluster = match Cluster::parse(&case.cluster, "cluster.toml") {
+        Ok(cluster) => cluster,
+        Err(error) => panic!("{error}"),
+    };
+    let servers = match Servers::of(&cluster) {
+        Ok(servers) => servers,
+        Err(missing) => return format!("refused: {missing}\nhint: {}\n", missing.hint),
+    };
+    let found = |name: &str| {
+        let it = &case.found[name];
+        let server = servers.get(&name.parse().unwrap()).unwrap().clone();
+        Found {
+            server,
+            version: it.version.clone(),
+            service: if it.process.is_some() {
+                ServiceState::Running
+            } else {
+                ServiceState::Stopped
+            },
+            process: it.process.clone(),
+            answers: it.process.is_some() && it.answers,
+        }
+    };
+    let all: Vec<String> = servers.all.iter().map(|it| it.node.to_string()).collect();
+    let on = if case.on.is_empty() { &all } else { &case.on };
+    let meant: Vec<Found> = on.iter().map(|name| found(name)).collect();
+    let names: Vec<PoolName> = meant
+        .iter()
+        .filter_map(|it| it.server.pool_name.clone())
+        .collect();
+    let facts = Facts {
+        balancers: case
+            .pools
+            .iter()
+            .map(|(node, pools)| at(node, pools, &names, &cluster))
+            .collect(),
+        servers: meant,
+        work: case.work.map_or(Work::NoServer, Work::Runs),
+        maintenance: match case.maintenance.as_deref() {
+            Some("off") => Maintenance::Off,
+            Some("on") => Maintenance::On,
+            None => Maintenance::Unsupported,
+            Some(other) => panic!("{other}"),
+        },
+        cluster: servers,
+    };
+    let balancer = cluster.balancer();
+    let options = Options {
+        wish: match case.verb.as_str() {
+            "restart" => Wish::Restart,
+            "start" => Wish::Start,
+            "stop" => Wish::Stop,
+            other => panic!("{other}"),
+        },
+        patience: Patience {
+            work: Duration::from_mins(30),
+            accepts_loss: case.accept_loss,
+            stop: Duration::from_mins(5),
+            start: Duration::from_mins(10),
+        },
+        drain: balance::Drain {
+            grace: Duration::from_secs(10),
+            within: Duration::from_mins(5),
+            accepts_loss: case.accept_loss,
+            others: balancer.map_or(0, |it| it.min_in_service),
+        },
+        made_by: "clusterctl test".to_owned(),
+        made_at: jiff::Timestamp::UNIX_EPOCH,
+        hooks: Hooks::default(),
+        targets: all
+            .iter()
+            .map(|name| {
+                let node: NodeName = name.parse().unwrap();
+                let target = target(&node);
+                (node, target)
+            })
+            .collect(),
+    };
+    match restart::plan(&facts, &options) {
+        Err(refused) => format!("refused: {refused}\n"),
+        Ok(plan) => {
+            assert_eq!(plan.problems(), []);
+            let style = Style {
+                width: 120,
+                colour: false,
+                verbosity: Verbosity::Verbose,
+            };
+            render(&plan, &style)
+        }
+    }
+}
+
+#[test]
+fn each_case_is_planned_as_it_stands_beside_it() {
+    let update = std::env::var_os("UPDATE_EXPECTED").is_some();
+    let cases = cases();
+    assert!(!cases.is_empty());
+    let mut wrong = Vec::new();
+    for path in cases {
+        let text = fs::read_to_string(&path).unwrap();
+        let case: Case =
+            toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let planned = planned(&case);
+        let expected = path.with_extension("txt");
+        if update {
+            fs::write(&expected, &planned).unwrap();
+        } else if fs::read_to_string(&expected).ok().as_ref() != Some(&planned) {
+            wrong.push(format!("{}:\n{planned}", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

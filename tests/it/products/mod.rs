@@ -1,0 +1,5 @@
+//! What is particular to products, on stand-in servers behind a real HAProxy.
+
+mod cluster;
+mod refusals;
+mod restart;

@@ -1,0 +1,82 @@
+//! What keeps servers from being touched.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::cluster::{Cluster, NAMES, PASSWORD};
+
+#[test]
+fn who_may_not_see_what_runs_is_not_believed() {
+    let cluster = Cluster::new();
+    let mut database = cluster.farm.database();
+    let blind =
+        json!({ "user": "blind", "password": "x", "sees_activity": false, "may_change": false });
+    database["accounts"].as_array_mut().unwrap().push(blind);
+    fs::write(cluster.farm.path("database"), database.to_string()).unwrap();
+    let told = cluster
+        .start_as("blind:x", &["restart", "--yes"])
+        .end()
+        .is(30);
+    assert!(told.err.contains("may not see what runs"), "{told:#?}");
+    let told = cluster
+        .start_as("admin:wrong", &["restart", "--yes"])
+        .end()
+        .is(30);
+    assert!(told.err.contains("401"), "{told:#?}");
+    let before = NAMES.map(|name| cluster.pid(name));
+    assert!(before.iter().all(Option::is_some));
+}
+
+#[test]
+fn too_few_would_serve() {
+    let cluster = Cluster::new();
+    cluster.call(&["stop", "--on", "ucd1,ucd2", "--yes"]).is(0);
+    let told = cluster.call(&["restart", "--on", "ucd3", "--yes"]).is(30);
+    assert!(told.err.contains("at least 1 must"), "{told:#?}");
+    let told = cluster.call(&["stop", "--on", "ucd3", "--yes"]).is(30);
+    assert!(told.err.contains("at least 1 must"), "{told:#?}");
+    cluster
+        .call(&["stop", "--on", "ucd3", "--yes", "--min-in-service", "0"])
+        .is(0);
+    // With no server that answers there is no work to ask for.
+    cluster.call(&["start", "--yes"]).is(0);
+}
+
+#[test]
+fn what_the_cluster_file_lacks_is_told() {
+    let cluster = Cluster::new();
+    let text = fs::read_to_string(&cluster.file).unwrap();
+    for (line, wanted) in [
+        ("product = \"urbancode\"\n", "names no product"),
+        ("credentials = \"admin\"\n", "as whom the product is asked"),
+        (
+            "role = \"server\"\n",
+            "no node of the cluster file is a server",
+        ),
+    ] {
+        fs::write(&cluster.file, text.replace(line, "")).unwrap();
+        let told = cluster.call(&["restart", "--yes"]).is(2);
+        assert!(told.err.contains(wanted), "{told:#?}");
+        assert!(told.err.contains("hint: "), "{told:#?}");
+    }
+    let home = cluster.farm.home("ucd2");
+    let elsewhere = text.replace(&home.display().to_string(), "/nowhere");
+    fs::write(&cluster.file, elsewhere).unwrap();
+    let told = cluster.call(&["restart", "--yes"]).is(30);
+    assert!(
+        told.err
+            .contains("ucd2: there is no /nowhere/conf/installed.version"),
+        "{told:#?}"
+    );
+}
+
+#[test]
+fn no_secret_is_seen() {
+    let cluster = Cluster::new();
+    let who = format!("admin:{PASSWORD}-canary-0815");
+    let told = cluster.start_as(&who, &["restart", "--yes", "-v"]).end();
+    for said in [told.out, told.err] {
+        assert!(!said.contains("canary"), "{said}");
+    }
+}

@@ -1,0 +1,155 @@
+//! `restart`, `stop`, `start`: the cluster serves meanwhile, and nothing that runs in it dies.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+use super::cluster::{Cluster, NAMES};
+use crate::balancer::haproxy::Crowd;
+use crate::real::processes::PATIENCE;
+use crate::world::bench::wait_until;
+
+const OUT: u32 = 1;
+
+#[test]
+fn three_servers_are_restarted_while_users_come() {
+    let cluster = Cluster::new();
+    let before = NAMES.map(|name| cluster.pid(name).unwrap());
+    // A preview touches nothing.
+    let plan = cluster.call(&["restart", "--plan"]).is(0);
+    for step in [
+        "Keep the cluster from beginning new work",
+        "Drain ucd2 in pool web",
+        "Stop the server",
+    ] {
+        assert!(plan.out.contains(step), "{plan:#?}");
+    }
+    assert_eq!(NAMES.map(|name| cluster.pid(name).unwrap()), before);
+    let crowd = Crowd::comes(&cluster.haproxy);
+    let told = cluster
+        .start(&["restart", "--yes"])
+        .end_within(PATIENCE * 2)
+        .is(0);
+    crowd.goes();
+    for (name, before) in NAMES.iter().zip(before) {
+        let now = cluster.pid(name).unwrap();
+        assert_ne!(now, before, "{name}: {told:#?}");
+        assert_eq!(cluster.haproxy.admin(name), 0, "{name}");
+    }
+    assert!(!cluster.is_in_maintenance());
+    // All of it is over: there is nothing to take back.
+    let told = cluster.call(&["undo", "latest", "--yes"]).is(0);
+    assert!(told.out.contains("Nothing to do"), "{told:#?}");
+}
+
+#[test]
+fn what_runs_comes_to_its_end_first() {
+    let cluster = Cluster::new();
+    let process = cluster.farm.request("ucd1", 4_000);
+    let state = || cluster.farm.state_of("ucd3", &process);
+    wait_until("it runs", || state() == "EXECUTING");
+    let told = cluster.call(&["restart", "--on", "ucd1", "--yes"]).is(0);
+    assert_eq!(state(), "CLOSED", "{told:#?}");
+    assert!(told.err.contains("the number of items in"), "{told:#?}");
+}
+
+#[test]
+fn work_that_does_not_end_stops_the_run_before_the_server() {
+    let cluster = Cluster::new();
+    let process = cluster.farm.request("ucd1", 3_600_000);
+    let state = || cluster.farm.state_of("ucd3", &process);
+    wait_until("it runs", || state() == "EXECUTING");
+    let before = cluster.pid("ucd1");
+    let restart = ["restart", "--on", "ucd1", "--yes", "--work-within", "2s"];
+    let told = cluster.call(&restart).is(40);
+    assert_eq!(cluster.pid("ucd1"), before, "{told:#?}");
+    assert_eq!(state(), "EXECUTING");
+    // What was changed for a time is given back.
+    assert!(!cluster.is_in_maintenance(), "{told:#?}");
+    assert_eq!(cluster.haproxy.admin("ucd1"), 0);
+    cluster.call(&["runs", "abandon", "latest", "--yes"]);
+    let told = cluster
+        .call(&[&restart[..], &["--on-drain-timeout", "accept-loss"]].concat())
+        .is(0);
+    assert_ne!(cluster.pid("ucd1"), before, "{told:#?}");
+}
+
+#[test]
+fn a_server_that_does_not_come_back_stops_the_run_and_the_others_serve() {
+    let cluster = Cluster::new();
+    cluster.farm.fault("ucd2", "refuse-start=no");
+    let crowd = Crowd::comes(&cluster.haproxy);
+    let restart = ["restart", "--yes", "--start-within", "4s"];
+    let told = cluster.call(&restart).is(40);
+    assert!(told.err.contains("ucd2"), "{told:#?}");
+    assert_eq!(cluster.haproxy.admin("ucd2"), OUT, "{told:#?}");
+    assert_eq!(cluster.haproxy.admin("ucd3"), 0);
+    fs::remove_file(cluster.farm.home("ucd2").join("faults")).unwrap();
+    let told = cluster
+        .start(&["resume", "latest", "--yes"])
+        .end_within(PATIENCE * 2)
+        .is(0);
+    crowd.goes();
+    for name in NAMES {
+        assert_eq!(cluster.haproxy.admin(name), 0, "{name}: {told:#?}");
+    }
+    assert!(!cluster.is_in_maintenance());
+}
+
+#[test]
+fn a_runner_that_dies_is_followed_by_one_that_goes_on_or_back() {
+    for back in [false, true] {
+        let cluster = Cluster::new();
+        let before = cluster.pid("ucd1").unwrap();
+        let going = cluster.start(&["restart", "--on", "ucd1", "--yes"]);
+        wait_until("it has stopped", || {
+            going.complained().contains("done: Stop the server")
+        });
+        going.signal(Signal::KILL);
+        going.end().is(137);
+        let next = if back { "undo" } else { "resume" };
+        let told = cluster.call(&[next, "latest", "--yes"]).is(0);
+        let now = || cluster.pid("ucd1");
+        wait_until("it runs", || now().is_some_and(|pid| pid != before));
+        assert_eq!(cluster.haproxy.admin("ucd1"), 0, "{told:#?}");
+        assert!(!cluster.is_in_maintenance(), "{told:#?}");
+    }
+}
+
+#[test]
+fn a_server_is_stopped_and_started_again() {
+    let cluster = Cluster::new();
+    let crowd = Crowd::comes(&cluster.haproxy);
+    cluster.call(&["stop", "--on", "ucd3", "--yes"]).is(0);
+    assert_eq!(
+        (cluster.pid("ucd3"), cluster.haproxy.admin("ucd3")),
+        (None, OUT)
+    );
+    let told = cluster.call(&["stop", "--on", "ucd3", "--yes"]).is(0);
+    assert!(
+        told.out.contains("Nothing to do: ucd3: stopped already"),
+        "{told:#?}"
+    );
+    let told = cluster.call(&["restart", "--on", "ucd3", "--yes"]).is(30);
+    assert!(told.err.contains("clusterctl start --on ucd3"), "{told:#?}");
+    cluster.call(&["start", "--yes"]).is(0);
+    assert_eq!(cluster.haproxy.admin("ucd3"), 0);
+    assert!(cluster.pid("ucd3").is_some());
+    let told = cluster.call(&["start", "--yes"]).is(0);
+    assert!(told.out.contains("Nothing to do"), "{told:#?}");
+    // Undone, both are as before.
+    cluster.call(&["undo", "latest", "--yes"]).is(0);
+    assert_eq!(
+        (cluster.pid("ucd3"), cluster.haproxy.admin("ucd3")),
+        (None, OUT)
+    );
+    crowd.goes();
+}
+
+#[test]
+fn an_old_version_knows_no_maintenance_mode_and_is_restarted_without() {
+    let cluster = Cluster::of_version("6.2.2.0.868");
+    let told = cluster.call(&["restart", "--on", "ucd1", "--plan"]).is(0);
+    assert!(!told.out.contains("new work"), "{told:#?}");
+    cluster.call(&["restart", "--on", "ucd1", "--yes"]).is(0);
+}
