@@ -66,12 +66,14 @@ pub struct Server {
     pub requests: u64,
     /// Where the balancer finds it, as far as it tells.
     pub address: String,
+    /// Whether it counts among those that serve: it has a weight, is no mere backup, and is not on its way out.
+    pub counts: bool,
 }
 
 impl Server {
     /// Whether new users may come to it.
     pub fn serves(&self) -> bool {
-        self.admin == Admin::Enabled && self.health != Health::Down
+        self.admin == Admin::Enabled && self.health != Health::Down && self.counts
     }
 }
 
@@ -111,12 +113,14 @@ pub enum Unclear {
 /// How much of an odd answer is repeated.
 const EXCERPT: usize = 200;
 
-/// Bits of `srv_admin_state`: out by the runtime interface, by inheritance, by configuration, for want of an address.
-const OUT: u32 = 0x01 | 0x02 | 0x04 | 0x20;
+/// Bits of `srv_admin_state`: out by the runtime interface, by inheritance, for want of an address. That the configuration
+/// says so (0x04) stays to be seen when a server was enabled since, and counts for nothing.
+const OUT: u32 = 0x01 | 0x02 | 0x20;
 /// Drained, by the runtime interface or by inheritance.
 const DRAINED: u32 = 0x08 | 0x10;
-/// `srv_op_state` of a server that is down.
+/// `srv_op_state` of a server that is down, and of one that is on its way there and gets no new users.
 const STOPPED: &str = "0";
+const STOPPING: &str = "3";
 /// A pool as a whole among its servers, in statistics.
 const WHOLE: &str = "BACKEND";
 /// What statistics say of a server that is not checked.
@@ -125,7 +129,7 @@ const NO_CHECK: &str = "no check";
 /// The line that asks for all that [`read`] needs of a pool.
 pub fn question(pool: &str) -> String {
     // Servers (4) and the pool as a whole (2).
-    format!("show servers state {pool}; show stat {pool} 6 -1; show table")
+    format!("show servers state {pool}; show stat -1 6 -1; show table")
 }
 
 /// The line that makes a server what it is to be. The answer is empty when that was done.
@@ -140,10 +144,11 @@ pub fn order(pool: &str, server: &str, to: Admin) -> String {
 
 /// Reads the answer to [`question`].
 pub fn read(pool: &str, answer: &str) -> Result<Pool, Unclear> {
-    if answer.contains("Permission denied") {
+    let says = |what: &str| answer.lines().any(|line| line.trim_end() == what);
+    if says("Permission denied") {
         return Err(Unclear::NoRight);
     }
-    if answer.contains("Can't find backend") || answer.contains("No such proxy") {
+    if says("Can't find backend.") {
         return Err(Unclear::NoSuchPool);
     }
     let nonsense = || Unclear::Nonsense(excerpt(answer));
@@ -163,8 +168,8 @@ pub fn read(pool: &str, answer: &str) -> Result<Pool, Unclear> {
             bits if bits & DRAINED != 0 => Admin::Drained,
             _ => Admin::Enabled,
         };
-        let is_down = row("srv_op_state").ok_or_else(nonsense)? == STOPPED;
-        admins.insert(name.to_owned(), (admin, is_down));
+        let state = row("srv_op_state").ok_or_else(nonsense)?;
+        admins.insert(name.to_owned(), (admin, state));
     }
     for row in counts.of_pool("pxname", pool) {
         let name = row("svname").ok_or_else(nonsense)?;
@@ -173,7 +178,7 @@ pub fn read(pool: &str, answer: &str) -> Result<Pool, Unclear> {
             found.persistence = persistence(row("cookie"), row("algo"), pool, answer);
             continue;
         }
-        let Some(&(admin, is_down)) = admins.get(name) else {
+        let Some(&(admin, state)) = admins.get(name) else {
             continue;
         };
         let count = |column| {
@@ -183,7 +188,7 @@ pub fn read(pool: &str, answer: &str) -> Result<Pool, Unclear> {
         let requests = count("scur").ok_or_else(nonsense)? + count("qcur").ok_or_else(nonsense)?;
         let health = match row("status") {
             _ if admin == Admin::Out => Health::Unchecked,
-            _ if is_down => Health::Down,
+            _ if state == STOPPED => Health::Down,
             Some(NO_CHECK) => Health::Unchecked,
             _ if row("check_status").is_none_or(str::is_empty)
                 && row("tracked").is_none_or(str::is_empty)
@@ -207,6 +212,7 @@ pub fn read(pool: &str, answer: &str) -> Result<Pool, Unclear> {
             health,
             requests,
             address,
+            counts: state != STOPPING && count("weight") != Some(0) && count("bck") != Some(1),
         };
         found.servers.insert(name.to_owned(), server);
     }

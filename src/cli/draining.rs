@@ -5,7 +5,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::global::length;
+use super::refusal::Refusal;
 use crate::config::Balancer;
+use crate::plan::Millis;
 use crate::primitives::balance::Drain;
 
 /// How patiently servers are taken out.
@@ -38,6 +40,21 @@ enum OnDrainTimeout {
 }
 
 impl Draining {
+    /// Refuses a wait that would be in vain.
+    pub(super) fn check(&self, balancer: Option<&Balancer>) -> Result<(), Refusal> {
+        let drain = self.at(balancer);
+        if balancer.is_none() || drain.within >= drain.grace + Duration::from_secs(2) {
+            return Ok(());
+        }
+        let what = format!(
+            "a server can hardly be seen to have had no request for {} within {}",
+            Millis::from(drain.grace),
+            Millis::from(drain.within)
+        );
+        Err(Refusal::usage(what)
+            .hint("--within TIME   (longer than --grace by two seconds and more)"))
+    }
+
     /// Whether what is left when the time is up may be lost.
     pub(super) fn accepts_loss(&self) -> bool {
         self.on_drain_timeout == OnDrainTimeout::AcceptLoss

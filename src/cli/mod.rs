@@ -33,6 +33,7 @@ mod servers;
 mod show;
 mod signals;
 mod start;
+mod status;
 mod stop;
 mod terminal_desk;
 mod undo;
@@ -68,6 +69,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Status(status::Status),
     Restart(restart::Restart),
     Start(start::Start),
     Stop(stop::Stop),
@@ -124,6 +126,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: Io) -> Exit {
         global: cli.global,
     };
     let result = match cli.verb {
+        Verb::Status(args) => status::run(&args, &context),
         Verb::Restart(args) => restart::run(&args, &context),
         Verb::Start(args) => start::run(&args, &context),
         Verb::Stop(args) => stop::run(&args, &context),

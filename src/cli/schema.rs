@@ -31,6 +31,8 @@ enum Of {
     Reach,
     /// What props diff --on NODES --json prints.
     Parity,
+    /// A line of what status --json prints.
+    Status,
     /// A line of what lb check --json prints.
     Pools,
 }
@@ -44,6 +46,7 @@ pub(super) fn run(args: &Schema, context: &Context) -> Result<Exit> {
         Of::Exec => crate::view::errand_schema(),
         Of::Reach => super::check::schema(),
         Of::Parity => super::props::parity_schema(),
+        Of::Status => super::status::schema(),
         Of::Pools => super::lb::schema(),
     };
     context

@@ -15,19 +15,22 @@ use super::lb::{Pools, too_few};
 use super::reach::Reach;
 use super::refusal::Refusal;
 use crate::config::{Cluster, NodeName, PoolName, Product, SecretStore, Selection};
-use crate::engine::{Fault, FaultKind, Look, World as _};
+use crate::engine::{Fault, FaultKind, World as _};
 use crate::exit::Exit;
 use crate::fleet::each;
-use crate::plan::{Millis, RunId, Target};
+use crate::plan::{Millis, Probe, RunId, Target};
 use crate::products::urbancode::cluster::Servers;
 use crate::products::urbancode::cycle::Patience;
 use crate::products::urbancode::facts::{self, Facts, Unclear};
 use crate::products::urbancode::restart::{self, Options, Refused, Wish};
-use crate::products::{Answers, Question, Unanswered};
+use crate::products::{Answers, Questions, Unanswered};
 use crate::world::Nodes;
 
 /// How long a look may take.
 const LOOK: Millis = Millis::secs(30);
+
+/// How long a server may take to answer a call.
+const CALL: Millis = Millis::secs(10);
 
 /// How many nodes are asked at once.
 const WIDTH: usize = 32;
@@ -62,9 +65,10 @@ pub(super) fn turn(
     let cluster = context.cluster()?;
     let servers = servers(&cluster)?;
     let on = meant(&cluster, &servers, on)?;
+    waiting.draining.check(cluster.balancer())?;
     let store = Arc::new(cluster.secret_store().with_terminal());
     let targets = targets(&cluster, &servers)?;
-    let facts = look(&cluster, servers, &on, &targets, &store, context)?;
+    let facts = look(&cluster, servers, &on, &store, context)?;
     let options = Options {
         wish,
         patience: Patience {
@@ -85,7 +89,7 @@ pub(super) fn turn(
 }
 
 /// The servers of the cluster file, whose product must be one that this verb drives.
-fn servers(cluster: &Cluster) -> Result<Servers> {
+pub(super) fn servers(cluster: &Cluster) -> Result<Servers> {
     match cluster.product() {
         Some(Product::UrbanCode) => {}
         Some(other) => {
@@ -132,25 +136,110 @@ fn targets(cluster: &Cluster, servers: &Servers) -> Result<BTreeMap<NodeName, Ta
         .collect()
 }
 
+/// The way to all servers, and by whom the product is asked.
+pub(super) struct Look {
+    world: Nodes,
+    nodes: Vec<NodeName>,
+}
+
+/// What was answered.
+pub(super) struct Asked {
+    pub(super) answers: Answers,
+    /// The nodes that could not be reached.
+    lost: Vec<(NodeName, Fault)>,
+}
+
+impl Look {
+    pub(super) fn new(
+        cluster: &Cluster,
+        servers: &Servers,
+        store: &Arc<SecretStore>,
+        context: &Context,
+    ) -> Result<Self> {
+        let targets = targets(cluster, servers)?;
+        let reach = Arc::new(Reach::to(targets.clone(), Arc::clone(store)));
+        reach.fetch()?;
+        store.resolve(&servers.credentials).map_err(|error| {
+            let what = "the credentials by which the product is asked can't be had";
+            anyhow::Error::from(error).context(Refusal::usage(what))
+        })?;
+        reach.explain(context);
+        let nodes = reach.nodes();
+        let world =
+            Nodes::new(&targets, Arc::clone(store), reach as Arc<_>).trusting(cluster.rest_trust());
+        Ok(Self { world, nodes })
+    }
+
+    /// Asks each node its questions, one after the other, and the nodes side by side. One that can't be reached is
+    /// asked no more.
+    pub(super) fn ask(&self, questions: &Questions) -> Result<Asked> {
+        let run: RunId = "planning".parse().map_err(anyhow::Error::msg)?;
+        let told = each(&self.nodes, WIDTH, |node| {
+            let own = questions.all().iter().filter(|it| it.node == *node);
+            let mut answers = Vec::new();
+            let mut lost: Option<Fault> = None;
+            // One that hangs is not waited for again and again.
+            let mut hangs: Option<Fault> = None;
+            for question in own {
+                let by_rest = matches!(question.probe, Probe::Rest { .. });
+                let look = crate::engine::Look {
+                    node,
+                    run: &run,
+                    timeout: if by_rest { CALL } else { LOOK },
+                };
+                let known = if by_rest { &hangs } else { &lost };
+                let answer = match known {
+                    Some(fault) => Err(fault.clone()),
+                    None => self.world.observe(&look, &question.probe),
+                };
+                match &answer {
+                    Err(fault) if by_rest => {
+                        let silent = [FaultKind::TimedOut, FaultKind::Unreachable];
+                        hangs = Some(fault.clone()).filter(|it| silent.contains(&it.kind));
+                    }
+                    Err(fault) if fault.kind == FaultKind::Unreachable => {
+                        lost = Some(fault.clone());
+                    }
+                    _ => {}
+                }
+                answers.push((question.clone(), answer.map_err(silence)));
+            }
+            (node.clone(), answers, lost)
+        });
+        let mut asked = Asked {
+            answers: Answers::default(),
+            lost: Vec::new(),
+        };
+        for (node, answers, lost) in told {
+            for (question, answer) in answers {
+                asked.answers.put(question, answer);
+            }
+            asked.lost.extend(lost.map(|fault| (node, fault)));
+        }
+        Ok(asked)
+    }
+}
+
+impl Asked {
+    /// How many nodes could not be reached.
+    pub(super) fn away(&self) -> usize {
+        self.lost.len()
+    }
+}
+
 /// Looks at all servers, and at the balancer in front of those that are meant.
 fn look(
     cluster: &Cluster,
     servers: Servers,
     on: &[NodeName],
-    targets: &BTreeMap<NodeName, Target>,
     store: &Arc<SecretStore>,
     context: &Context,
 ) -> Result<Facts> {
-    let reach = Arc::new(Reach::to(targets.clone(), Arc::clone(store)));
-    reach.fetch()?;
-    store.resolve(&servers.credentials).map_err(|error| {
-        let what = "the credentials by which the product is asked can't be had";
-        anyhow::Error::from(error).context(Refusal::usage(what))
-    })?;
-    reach.explain(context);
-    let world = Nodes::new(targets, Arc::clone(store), Arc::clone(&reach) as Arc<_>)
-        .trusting(cluster.rest_trust());
-    let answers = ask(&world, facts::questions(&servers).all(), &reach.nodes())?;
+    let asked = Look::new(cluster, &servers, store, context)?.ask(&facts::questions(&servers))?;
+    if let Some((node, fault)) = asked.lost.iter().find(|(node, _)| on.contains(node)) {
+        let fault = fault.clone();
+        return Err(anyhow::Error::from(fault).context(format!("{node}: it can't be looked at")));
+    }
     let balancers = if cluster.balancer().is_some() {
         let names = on.iter().filter_map(|node| servers.get(node));
         let names: Vec<PoolName> = names.filter_map(|it| it.pool_name.clone()).collect();
@@ -158,36 +247,7 @@ fn look(
     } else {
         Vec::new()
     };
-    facts::read(servers, on, &answers, balancers).map_err(unclear)
-}
-
-/// Asks each node its questions, one after the other, and the nodes side by side.
-fn ask(world: &Nodes, questions: &[Question], nodes: &[NodeName]) -> Result<Answers> {
-    let run: RunId = "planning".parse().map_err(anyhow::Error::msg)?;
-    let told = each(nodes, WIDTH, |node| {
-        let own = questions.iter().filter(|it| it.node == *node);
-        own.map(|question| {
-            let look = Look {
-                node,
-                run: &run,
-                timeout: LOOK,
-            };
-            (question.clone(), world.observe(&look, &question.probe))
-        })
-        .collect::<Vec<_>>()
-    });
-    let mut answers = Answers::default();
-    for (question, answer) in told.into_iter().flatten() {
-        if let Err(fault) = &answer
-            && fault.kind == FaultKind::Unreachable
-            && !matches!(question.probe, crate::plan::Probe::Rest { .. })
-        {
-            let what = format!("{}: the node can't be looked at", question.node);
-            return Err(anyhow::Error::from(fault.clone()).context(what));
-        }
-        answers.put(question, answer.map_err(silence));
-    }
-    Ok(answers)
+    facts::read(servers, on, &asked.answers, balancers).map_err(unclear)
 }
 
 fn silence(fault: Fault) -> Unanswered {
@@ -212,7 +272,6 @@ fn unclear(why: Unclear) -> anyhow::Error {
             .hint("see on the node which of the processes is the server, and end what is left of others"),
         Unclear::Blind { .. } => refusal
             .hint("give the credentials of an administrator: an account that sees no work is told that none runs"),
-        Unclear::NoList { .. } => refusal.hint("see what the server's log says"),
     };
     refusal.into()
 }
@@ -223,8 +282,12 @@ fn refused(why: &Refused) -> anyhow::Error {
         Refused::NotRunning(node) => Refusal::new(Exit::Forbidden, why.to_string())
             .hint(format!("clusterctl start --on {node}"))
             .into(),
+        Refused::Drained { node, .. } => Refusal::new(Exit::Forbidden, why.to_string())
+            .hint(format!("clusterctl lb check   (shows what is wrong on {node})"))
+            .hint("clusterctl lb enable NODE, or lb drain NODE   (puts it back, or out)")
+            .into(),
         Refused::Silent(_) => Refusal::new(Exit::Forbidden, why.to_string())
-            .hint("see what the server's log says")
+            .hint("see what the servers' logs say, and whether `url` of each node in the cluster file is right")
             .hint("--on-drain-timeout accept-loss   (stops it all the same; processes that it runs die)")
             .into(),
     }

@@ -438,9 +438,10 @@ fn balanced(
             findings.add(document.span(&path), message);
         }
     }
-    if table.drain_timeout.get() < table.drain_grace.get() {
+    let least = table.drain_grace.get() + std::time::Duration::from_secs(2);
+    if table.drain_timeout.get() < least {
         let message = format!(
-            "a server can't have had no request for {} within {}\nhint: drain_timeout must be at least drain_grace",
+            "a server can hardly be seen to have had no request for {} within {}\nhint: drain_timeout must be longer than drain_grace by two seconds and more",
             table.drain_grace, table.drain_timeout
         );
         findings.add(document.span(&["balancer", "drain_timeout"]), message);

@@ -129,7 +129,15 @@ impl Session<'_> {
             },
             Proof::Answer => return Verdict::Unchanged,
         };
-        match self.all_hold(node, &step.guards) {
+        // What else a guard looks at may change by itself, whatever became of the step.
+        let subjects = step.action.subjects();
+        let (own, others): (Vec<_>, Vec<_>) = step
+            .guards
+            .iter()
+            .cloned()
+            .partition(|guard| subjects.contains(&guard.probe.subject()));
+        let telling = if own.is_empty() { others } else { own };
+        match self.all_hold(node, &telling) {
             Holding::All => Verdict::Unchanged,
             Holding::Not(guard, found) => {
                 Verdict::Neither(format!("{missing}; {}", wanted(&guard, &found)))

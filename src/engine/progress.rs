@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::journal::{Ending, Entry, Record, StepResult};
 use super::{Direction, Fault, Runner};
+use crate::config::NodeName;
 use crate::plan::{Action, Outputs, Plan, RunId, Sha256, Step, StepId};
 
 /// How far a run has come.
@@ -187,6 +188,9 @@ impl Progress {
             (Direction::Undo, StepResult::Done { .. }) => {
                 self.owed.retain(|(owed, _)| owed != id);
                 self.answers.remove(id);
+                if step.is_some_and(|step| step.temporary.is_some()) {
+                    self.fall_with(id, plan);
+                }
                 // What this step had ended is open again.
                 if let Some(begun) = ends.filter(|begun| self.is_done(begun)) {
                     self.owe(begun, at);
@@ -208,6 +212,29 @@ impl Progress {
             StepResult::Done { .. } => self.faults.remove(id),
         };
         self.steps.insert(id.clone(), standing);
+    }
+
+    /// What was changed for a time is given back: what was done to the same thing after it is gone as well, and what the
+    /// steps of its lane have seen counts no more.
+    fn fall_with(&mut self, id: &StepId, plan: &Plan) {
+        let mut lanes = plan.stages.iter().flat_map(|stage| &stage.lanes);
+        let found = lanes.find_map(|lane| {
+            let at = lane.steps.iter().position(|step| step.id == *id)?;
+            Some((lane, at))
+        });
+        let Some((lane, begun)) = found else { return };
+        let subjects = lane.steps[begun].action.subjects();
+        for (at, step) in lane.steps.iter().enumerate() {
+            let own = step.action.subjects();
+            let falls = if is_deed(&step.action) {
+                at > begun && !own.is_empty() && own.iter().all(|it| subjects.contains(it))
+            } else {
+                true
+            };
+            if falls && self.is_done(&step.id) {
+                self.steps.insert(step.id.clone(), Standing::Pending);
+            }
+        }
     }
 
     fn owe(&mut self, step: &StepId, until: Timestamp) {
@@ -320,6 +347,10 @@ impl Progress {
                 }
             }
         }
+        for (node, step) in self.still_owed(plan, &last) {
+            let words = format!("and still {}", step.leaves);
+            differs.entry(node).or_default().push(words);
+        }
         let words: Vec<_> = plan
             .touched()
             .into_iter()
@@ -336,6 +367,36 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// What was changed for a time and has not ended, where the state of the node does not say so by itself.
+    fn still_owed<'p>(
+        &self,
+        plan: &'p Plan,
+        last: &BTreeMap<&'p NodeName, &'p Step>,
+    ) -> Vec<(&'p NodeName, &'p Step)> {
+        let all: Vec<_> = plan.steps().collect();
+        let is_owed = |step: &Step| self.owed.iter().any(|(id, _)| *id == step.id);
+        let mut still = Vec::new();
+        for (at, (node, step)) in all.iter().enumerate() {
+            let is_last = last.get(node).is_some_and(|it| it.id == step.id);
+            if !is_owed(step) || !self.is_done(&step.id) || is_last {
+                continue;
+            }
+            let subjects = step.action.subjects();
+            let changed_since = all[at + 1..].iter().any(|(on, later)| {
+                let own = later.action.subjects();
+                on == node
+                    && self.is_done(&later.id)
+                    && own.iter().any(|subject| subjects.contains(subject))
+            });
+            if !changed_since {
+                still.push((*node, *step));
+            }
+        }
+        still
+    }
+}
+
 /// Whether somebody changes something by this action: the program, or a person whom it asks to.
 fn is_deed(action: &Action) -> bool {
     action.changes() || matches!(action, Action::AskOperator { .. })
@@ -344,11 +405,11 @@ fn is_deed(action: &Action) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::NodeName;
     use crate::config::RuntimeSocket;
     use crate::engine::{Epoch, FaultKind, How};
     use crate::plan::{
-        Class, Hooks, Lane, Millis, PoolState, Proof, Stage, Target, Temporary, Undo, Why,
+        Class, Hooks, Lane, Millis, PoolState, Proof, RemotePath, Stage, Target, Temporary, Undo,
+        Why,
     };
     use Direction::{Do, Undo as Back};
 
@@ -396,7 +457,13 @@ mod tests {
             ends: Some(id("drain")),
             ..step("enable", PoolState::Enabled)
         };
-        let steps = vec![drain, step("work", PoolState::Enabled), enable];
+        let work = Step {
+            action: Action::BackUp {
+                path: RemotePath::new("/x"),
+            },
+            ..step("work", PoolState::Enabled)
+        };
+        let steps = vec![drain, work, enable];
         let target = Target::at("a".to_owned(), crate::plan::RemotePath::new("/s"));
         Plan {
             format: crate::plan::FORMAT,

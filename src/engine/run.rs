@@ -634,7 +634,7 @@ impl Engine<'_> {
 
     /// Whether a wait was in vain on which all that was changed for a time depends.
     fn gives_back(&self, end: &StagesEnd) -> bool {
-        end.halted.iter().any(|(_, halt)| {
+        end.halted.iter().chain(&end.returned).any(|(_, halt)| {
             let Halt::Failed(id, _) = halt else {
                 return false;
             };

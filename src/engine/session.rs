@@ -149,18 +149,46 @@ impl Session<'_> {
         }
         // What turned out to be done may have ended some of them.
         let owed: Vec<_> = self.book.ask(|progress| progress.owed().to_vec());
+        // What was changed before something that could not be given back stays: that was built on it.
+        let mut first_left = left
+            .iter()
+            .filter_map(|(node, _)| self.stage_of_last(node))
+            .max();
         for (id, _) in owed.iter().rev() {
             let Some((node, step)) = self.engine.plan.step(id) else {
                 continue;
             };
-            if left.iter().any(|(other, _)| other == node) {
+            let stage = self.stage_of(id);
+            if left.iter().any(|(other, _)| other == node) || stage < first_left {
                 continue;
             }
             if let Err(halt) = self.backward(node, step) {
                 left.push((node.clone(), halt));
+                first_left = first_left.max(stage);
             }
         }
         left
+    }
+
+    /// In which stage a step stands.
+    fn stage_of(&self, id: &StepId) -> Option<usize> {
+        let mut stages = self.engine.plan.stages.iter();
+        stages.position(|stage| {
+            let mut steps = stage.lanes.iter().flat_map(|lane| &lane.steps);
+            steps.any(|step| step.id == *id)
+        })
+    }
+
+    /// The last stage in which something was begun on a node.
+    fn stage_of_last(&self, node: &NodeName) -> Option<usize> {
+        let stages = &self.engine.plan.stages;
+        stages.iter().rposition(|stage| {
+            let lanes = stage.lanes.iter().filter(|lane| lane.node == *node);
+            let mut steps = lanes.flat_map(|lane| &lane.steps);
+            steps.any(|step| {
+                self.book.ask(|p| p.standing(&step.id)) != super::progress::Standing::Pending
+            })
+        })
     }
 
     /// Looks what came of every step of this node that was begun and whose outcome nobody knows.

@@ -95,13 +95,13 @@ impl<'a> InPool<'a> {
         };
         match (of, expect) {
             (PoolFact::State, Expect::Is(Reading::Text(wanted))) => {
-                // Bits of `srv_admin_state`: 39 are all that take a server out, 24 all that drain it.
+                // Bits of `srv_admin_state`: 35 are all that take a server out, 24 all that drain it.
                 let asked = self.say(&format!("show servers state {pool}"));
                 let awk = word(&format!("$4 == \"{server}\" {{ print $7 }}"));
                 let test = match wanted.as_str() {
-                    "enabled" => "test $((bits & 63)) -eq 0",
-                    "drained" => "test $((bits & 39)) -eq 0 && test $((bits & 24)) -ne 0",
-                    "out" => "test $((bits & 39)) -ne 0",
+                    "enabled" => "test $((bits & 59)) -eq 0",
+                    "drained" => "test $((bits & 35)) -eq 0 && test $((bits & 24)) -ne 0",
+                    "out" => "test $((bits & 35)) -ne 0",
                     _ => return None,
                 };
                 Some(format!(

@@ -221,7 +221,15 @@ impl Probe {
             Self::Stamp { step } => format!("stamp of {step}"),
             Self::Rest { url, .. } => url.clone(),
             Self::Process { words } => format!("process {}", words.join(" ")),
-            Self::Balancer { pool, server, .. } => format!("{server} in pool {pool}"),
+            Self::Balancer {
+                pool,
+                server,
+                of: PoolFact::State,
+                ..
+            } => format!("{server} in pool {pool}"),
+            Self::Balancer {
+                pool, server, of, ..
+            } => format!("{of:?} of {server} in pool {pool}"),
             Self::Product { name, args } => format!("{name} {}", args.join(" ")),
         }
     }

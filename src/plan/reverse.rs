@@ -115,8 +115,10 @@ fn over<'a>(
         }
         let subjects = end.action.subjects();
         let same = |step: &&Step| {
-            let mut own = step.action.subjects().into_iter();
-            step.action.changes() && own.all(|subject| subjects.contains(&subject))
+            let own = step.action.subjects();
+            let all_are_its = own.iter().all(|subject| subjects.contains(subject));
+            let changes = step.action.changes() && !own.is_empty();
+            changes && all_are_its && members(&step.action) == members(&end.action)
         };
         let between = all[..at]
             .iter()
@@ -127,6 +129,15 @@ fn over<'a>(
         over.extend(between.map(|step| &step.id));
     }
     over.into_iter()
+}
+
+/// Which members of a JSON object a call writes: calls of one address may write different ones.
+fn members(action: &Action) -> Option<BTreeSet<&String>> {
+    let Action::Rest { body, .. } = action else {
+        return None;
+    };
+    let object = body.as_ref()?.as_object()?;
+    Some(object.keys().collect())
 }
 
 /// What each step is called when it is taken back.

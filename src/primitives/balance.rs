@@ -134,6 +134,7 @@ pub fn plan(
                 verb: wish.verb(),
                 at: one,
                 temporary: false,
+                on_timeout: OnTimeout::Fail,
             };
             let steps = match wish {
                 Wish::Out(drain) => {
@@ -193,6 +194,8 @@ pub struct Moves<'a> {
     pub at: &'a At,
     /// Whether the same plan puts back what it takes out.
     pub temporary: bool,
+    /// What it means when requests are left when the time is up, unless their loss is accepted.
+    pub on_timeout: OnTimeout,
 }
 
 /// A server of a balancer in one of its pools.
@@ -303,7 +306,7 @@ impl In<'_> {
                     on_timeout: if accepts_loss {
                         OnTimeout::GoOn
                     } else {
-                        OnTimeout::Fail
+                        self.moves.on_timeout
                     },
                 },
             )
@@ -336,7 +339,12 @@ impl In<'_> {
         Step {
             title: format!("Enable {server} in pool {pool}"),
             why: says("It shall get requests again."),
-            guards: vec![self.is(*state)],
+            // Who has put it back meanwhile has done the same.
+            guards: if self.moves.temporary {
+                Vec::new()
+            } else {
+                vec![self.is(*state)]
+            },
             undo: if self.moves.temporary {
                 Undo::Nothing {
                     because: "It was so before.".to_owned(),

@@ -164,7 +164,14 @@ impl Calls {
         let answer = self
             .0
             .call(&call, &watch.patience(&broken_off))
-            .map_err(of_look)?;
+            .map_err(|error| {
+                let mut fault = of_look(error);
+                // Nothing was sent that could have changed anything.
+                if fault.kind == FaultKind::TimedOut {
+                    fault.kind = FaultKind::Failed;
+                }
+                fault
+            })?;
         let from = shown(Method::Get, &merge.from);
         let status = answer.status();
         if !(200..300).contains(&status) {

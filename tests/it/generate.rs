@@ -7,10 +7,10 @@
 
 use clusterctl::config::{HostKeyPolicy, NodeName, RuntimeSocket, SecretRef, SshBackEnd};
 use clusterctl::plan::{
-    Action, Argv, BackupRef, Class, Compression, Condition, Expect, Hook, Hooks, Lane, Method,
-    Millis, OnFailure, OnTimeout, Plan, PoolFact, PoolState, Probe, Proof, PropertyEdit, Reading,
-    RemotePath, Service, ServiceState, Sha256, Stage, Step, StepId, Sudo, Target, Temporary, Tree,
-    TreeSource, Undo, Value, Why, XmlEdit,
+    Action, Argv, BackupRef, Class, Compression, Condition, Expect, Hook, Hooks, Lane, Merge,
+    Method, Millis, OnFailure, OnTimeout, Plan, PoolFact, PoolState, Probe, Proof, PropertyEdit,
+    Reading, RemotePath, Service, ServiceState, Sha256, Stage, Step, StepId, Sudo, Target,
+    Temporary, Tree, TreeSource, Undo, Value, Why, XmlEdit,
 };
 
 use crate::build::{node, secret};
@@ -924,15 +924,20 @@ impl Making {
         let method = *self
             .draw
             .pick(&[Method::Get, Method::Post, Method::Put, Method::Delete]);
+        let kind = self.draw.below(3);
+        let merge = (kind == 2 && self.draw.chance(50)).then(|| Merge {
+            from: format!("{url}/all"),
+            without: vec!["mask".to_owned()],
+        });
         let call = |method, body: Option<serde_json::Value>| Action::Rest {
             method,
             url: url.clone(),
             credentials: credentials.clone(),
+            merge: merge.clone().filter(|_| body.is_some()),
             body,
             success: vec![200, 204],
-            merge: None,
         };
-        let body = match self.draw.below(3) {
+        let body = match kind {
             0 => None,
             1 => Some(serde_json::Value::Null),
             _ => Some(serde_json::json!({ "b": [1, -2, "x"], "a": { "it's": self.text() } })),
@@ -954,7 +959,7 @@ impl Making {
         self.count += 1;
         let path = RemotePath::new(format!("/etc/{}", self.count));
         let count = self.count;
-        match self.draw.below(7) {
+        match self.draw.below(10) {
             0 => Condition {
                 probe: Probe::FreeSpace { path },
                 expect: Expect::AtLeast(1 << 30),
@@ -986,6 +991,40 @@ impl Making {
                 },
                 Reading::text(self.text()),
             ),
+            6 => Condition::is_not(
+                Probe::Process {
+                    words: vec![self.text(), path.to_string()],
+                },
+                Reading::text(self.text()),
+            ),
+            7 => {
+                let inner = self.draw.chance(50);
+                let probe = Probe::Rest {
+                    url: format!("https://x.example.com/list/{count}"),
+                    credentials: self.draw.chance(50).then(|| self.secret()),
+                    pointer: inner.then(|| "/items".to_owned()),
+                    counts: true,
+                };
+                is(probe, Reading::Number(0))
+            }
+            8 => {
+                let of = *self
+                    .draw
+                    .pick(&[PoolFact::Health, PoolFact::OthersInService]);
+                Condition {
+                    probe: Probe::Balancer {
+                        socket: self.draw.pick(&SOCKETS).parse().unwrap(),
+                        pool: format!("pool.{count}").parse().unwrap(),
+                        server: "s".parse().unwrap(),
+                        of,
+                    },
+                    expect: if of == PoolFact::Health {
+                        Expect::OneOf(vec![Reading::text("up"), Reading::text("unchecked")])
+                    } else {
+                        Expect::AtLeast(1)
+                    },
+                }
+            }
             5 => Condition::is_not(
                 Probe::Backup {
                     backup: BackupRef {

@@ -57,7 +57,7 @@ fn generated_plans_keep_the_rules_and_have_every_kind() {
             }
         }
     }
-    assert_eq!(kinds.len(), 19 + 3 + 3 + 19 + 4, "{kinds:#?}");
+    assert_eq!(kinds.len(), 19 + 3 + 3 + 20 + 4, "{kinds:#?}");
 }
 
 #[test]

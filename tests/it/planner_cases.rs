@@ -151,7 +151,17 @@ fn planned(case: &Case) -> String {
             .map(|(node, pools)| at(node, pools, &names, &cluster))
             .collect(),
         servers: meant,
-        work: case.work.map_or(Work::NoServer, Work::Runs),
+        others_answer: all
+            .iter()
+            .any(|name| !on.contains(name) && found(name).answers),
+        work: match (
+            case.work,
+            all.iter().map(|name| found(name)).find(|it| it.answers),
+        ) {
+            (Some(count), Some(teller)) => Work::Runs(count, Box::new(teller.server)),
+            _ if all.iter().all(|name| found(name).process.is_none()) => Work::NoServer,
+            _ => Work::Unknown("no server answers".to_owned()),
+        },
         maintenance: match case.maintenance.as_deref() {
             Some("off") => Maintenance::Off,
             Some("on") => Maintenance::On,

@@ -38,6 +38,7 @@ pub(in crate::cli) struct Drain {
 pub(super) fn run(args: &Drain, context: &Context) -> Result<Exit> {
     let cluster = context.cluster()?;
     let pools = Pools::of(&cluster, context)?;
+    args.draining.check(Some(pools.balancer))?;
     let servers = pools.servers(&args.nodes)?;
     let at = pools.find(&servers)?;
     let wish = Wish::Out(args.draining.at(Some(pools.balancer)));

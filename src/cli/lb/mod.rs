@@ -12,7 +12,7 @@ use super::context::Context;
 use crate::exit::Exit;
 
 pub(super) use check::schema;
-pub(super) use pools::{Pools, too_few};
+pub(super) use pools::{Pools, Told, too_few};
 
 /// Look at the balancer in front of the servers, take servers out of it, and put them back.
 ///

@@ -31,9 +31,9 @@ pub(in crate::cli) struct Pools<'a> {
 }
 
 /// What a node's balancer tells of each pool; nothing of one that it does not have.
-pub(super) struct Told {
-    pub(super) node: NodeName,
-    pub(super) pools: Result<Vec<(PoolName, Option<Pool>)>, Fault>,
+pub(in crate::cli) struct Told {
+    pub(in crate::cli) node: NodeName,
+    pub(in crate::cli) pools: Result<Vec<(PoolName, Option<Pool>)>, Fault>,
 }
 
 impl<'a> Pools<'a> {
@@ -66,7 +66,7 @@ impl<'a> Pools<'a> {
     }
 
     /// Asks the balancers on all nodes.
-    pub(super) fn ask(&self) -> Vec<Told> {
+    pub(in crate::cli) fn ask(&self) -> Vec<Told> {
         each(&self.reach.nodes(), WIDTH, |node| Told {
             node: node.clone(),
             pools: self

@@ -111,6 +111,18 @@ fn server(node: &ResolvedNode) -> Result<Server, Missing> {
         })?,
     };
     let commands = &node.service;
+    let as_root = node
+        .sudo
+        .as_ref()
+        .is_some_and(|sudo| sudo.user.as_deref().is_none_or(|user| user == "root"));
+    if as_root && commands.start.is_none() {
+        return Err(missing(
+            format!(
+                "{name}: without a start command, the product's own script would start the server as root"
+            ),
+            "service.start = [\"systemctl\", \"start\", \"ucd\"]   (or sudo.user = the user of the server; in the table of the node, or in [defaults])",
+        ));
+    }
     let own = |verb: &str| Argv::new([below(&home, vendor::SCRIPT).to_string(), verb.to_owned()]);
     let given = |argv: &crate::config::Argv| Argv::new(argv.as_slice().iter().cloned());
     Ok(Server {

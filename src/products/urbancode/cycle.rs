@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::cluster::{Server, Servers};
 use super::facts::{self, Found};
 use super::vendor;
+use crate::config::NodeName;
 use crate::plan::{
     Action, Class, Condition, Merge, Method, Millis, OnTimeout, Probe, Proof, Reading,
     ServiceState, Step, StepId, Temporary, Undo, Why,
@@ -55,8 +56,8 @@ const HOLD_WORK: &str = "hold-new-work";
 const STOP: &str = "stop";
 
 impl Cycle<'_> {
-    /// Keeps the cluster from beginning new work, as a server is told.
-    pub fn hold_work(&self, server: &Server) -> Step {
+    /// Keeps the cluster from beginning new work. Whoever makes the call does it for a node that is held.
+    pub fn hold_work(&self, node: &NodeName) -> Step {
         let on = self.maintenance_is(true);
         Step {
             title: "Keep the cluster from beginning new work".to_owned(),
@@ -73,12 +74,12 @@ impl Cycle<'_> {
             },
             temporary: Some(Temporary { lease: LEASE }),
             leaves: "the cluster begins no new work".to_owned(),
-            ..self.step(server, HOLD_WORK, self.set_maintenance(true))
+            ..self.step(node, HOLD_WORK, self.set_maintenance(true))
         }
     }
 
     /// Lets the cluster begin new work again.
-    pub fn release_work(&self, server: &Server) -> Step {
+    pub fn release_work(&self, node: &NodeName) -> Step {
         let off = self.maintenance_is(false);
         Step {
             title: "Let the cluster begin new work again".to_owned(),
@@ -87,23 +88,27 @@ impl Cycle<'_> {
                 vendor::PROCESSES_PAGE,
             ),
             class: Class::Disrupt,
-            guards: vec![self.maintenance_is(true)],
             proof: Proof::Holds(vec![off]),
             undo: Undo::Nothing {
                 because: "It was so before.".to_owned(),
             },
-            ends: Some(StepId::new(self.verb, &server.node, HOLD_WORK)),
+            ends: Some(StepId::new(self.verb, node, HOLD_WORK)),
             leaves: "the cluster begins new work".to_owned(),
-            ..self.step(server, "release-new-work", self.set_maintenance(false))
+            ..self.step(node, "release-new-work", self.set_maintenance(false))
         }
     }
 
-    /// Waits until nothing runs in the cluster, as the server tells that is about to be stopped.
-    pub fn wait_for_work(&self, server: &Server) -> Step {
-        let none = self.no_work(server);
+    /// Waits until nothing runs in the cluster, as one of the servers tells. It is waited twice: before a server is taken
+    /// from its users, and right before it is stopped.
+    pub fn wait_for_work(&self, server: &Server, teller: &Server, again: bool) -> Step {
+        let none = self.no_work(teller);
         let within = millis(self.patience.work);
         Step {
-            title: "Wait until no process runs in the cluster".to_owned(),
+            title: if again {
+                "See that no process runs in the cluster".to_owned()
+            } else {
+                "Wait until no process runs in the cluster".to_owned()
+            },
             why: why(
                 "A process dies with the server that runs it, and nothing tells which server that is.",
                 vendor::PROCESSES_PAGE,
@@ -112,8 +117,12 @@ impl Cycle<'_> {
             timeout: Millis(within.0.saturating_add(CALL.0)),
             leaves: "nothing runs in the cluster".to_owned(),
             ..self.step(
-                server,
-                "wait-for-work",
+                &server.node,
+                if again {
+                    "see-no-work"
+                } else {
+                    "wait-for-work"
+                },
                 Action::WaitUntil {
                     until: none,
                     every: EVERY,
@@ -130,17 +139,15 @@ impl Cycle<'_> {
     }
 
     /// Stops a server. `stays` says that it is not to be started by the same plan.
-    pub fn stop(&self, found: &Found, stays: bool) -> Step {
+    pub fn stop(&self, found: &Found, teller: Option<&Server>, stays: bool) -> Step {
         let server = &found.server;
         let mut guards = vec![service_is(server, ServiceState::Running)];
-        guards.extend(
-            found
-                .process
-                .iter()
-                .map(|process| Condition::is(server.process(), Reading::text(process))),
-        );
-        if found.answers && !self.patience.accepts_loss {
-            guards.push(self.no_work(server));
+        if let Some(teller) = teller.filter(|_| !self.patience.accepts_loss) {
+            guards.push(self.no_work(teller));
+        }
+        let mut back = vec![service_is(server, ServiceState::Running)];
+        if found.answers {
+            back.push(Condition::is(server.answers(), Reading::Number(200)));
         }
         Step {
             title: "Stop the server".to_owned(),
@@ -156,12 +163,13 @@ impl Cycle<'_> {
             ]),
             undo: Undo::By {
                 action: Box::new(turn(server, ServiceState::Running)),
-                proof: Proof::Holds(vec![service_is(server, ServiceState::Running)]),
+                proof: Proof::Holds(back),
             },
-            timeout: millis(self.patience.stop),
+            // What takes it back starts the server.
+            timeout: millis(self.patience.stop.max(self.patience.start)),
             temporary: (!stays).then_some(Temporary { lease: LEASE }),
             leaves: format!("{} stopped", server.node),
-            ..self.step(server, STOP, turn(server, ServiceState::Stopped))
+            ..self.step(&server.node, STOP, turn(server, ServiceState::Stopped))
         }
     }
 
@@ -203,7 +211,7 @@ impl Cycle<'_> {
             timeout: millis(self.patience.start),
             ends: ends.then(|| StepId::new(self.verb, &server.node, STOP)),
             leaves: format!("{} started, not yet seen to answer", server.node),
-            ..self.step(server, "start", turn(server, ServiceState::Running))
+            ..self.step(&server.node, "start", turn(server, ServiceState::Running))
         }
     }
 
@@ -211,18 +219,22 @@ impl Cycle<'_> {
     pub fn prove(&self, found: &Found) -> Vec<Step> {
         let server = &found.server;
         let answers = Condition::is(server.answers(), Reading::Number(200));
+        let lets_in = Condition::is(
+            server.lets_in(&self.cluster.credentials),
+            Reading::Number(200),
+        );
         let within = millis(self.patience.start);
-        let wait = Step {
-            title: "Wait until the server answers".to_owned(),
-            why: why("Agents and users come back when it does.", vendor::RUN_PAGE),
-            proof: Proof::Holds(vec![answers.clone()]),
+        let wait = |slug: &str, title: &str, says: &str, until: &Condition, leaves: &str| Step {
+            title: title.to_owned(),
+            why: why(says, vendor::RUN_PAGE),
+            proof: Proof::Holds(vec![until.clone()]),
             timeout: Millis(within.0.saturating_add(CALL.0)),
-            leaves: format!("{} answers", server.node),
+            leaves: format!("{} {leaves}", server.node),
             ..self.step(
-                server,
-                "answers",
+                &server.node,
+                slug,
                 Action::WaitUntil {
-                    until: answers.clone(),
+                    until: until.clone(),
                     every: EVERY,
                     good: GOOD,
                     within,
@@ -230,33 +242,40 @@ impl Cycle<'_> {
                 },
             )
         };
+        let first = wait(
+            "answers",
+            "Wait until the server answers",
+            "Agents and users come back when it does.",
+            &answers,
+            "answers",
+        );
+        let second = wait(
+            "lets-in",
+            "Wait until the server lets an administrator in",
+            "A page that answers proves the web server; settings that are read prove the database.",
+            &lets_in,
+            "answers, and has its database",
+        );
         let that = vec![
             answers,
-            Condition::is(
-                server.lets_in(&self.cluster.credentials),
-                Reading::Number(200),
-            ),
             Condition::is(server.version(), Reading::text(&found.version)),
         ];
         let check = Step {
-            title: format!(
-                "See that it is version {}, and lets an administrator in",
-                found.version
-            ),
+            title: format!("See that it is version {}", found.version),
             why: why(
-                "A page that answers proves the web server; settings that are read prove the database.",
-                vendor::RUN_PAGE,
+                "All servers of a cluster must be of one version.",
+                vendor::CONVERT_PAGE,
             ),
             proof: Proof::Holds(that.clone()),
             leaves: format!("{} serving version {}", server.node, found.version),
-            ..self.step(server, "prove", Action::Check { that })
+            ..self.step(&server.node, "prove", Action::Check { that })
         };
-        vec![wait, check]
+        vec![first, second, check]
     }
 
-    fn step(&self, server: &Server, slug: &str, action: Action) -> Step {
+    fn step(&self, node: &NodeName, slug: &str, action: Action) -> Step {
         Step {
-            id: StepId::new(self.verb, &server.node, slug),
+            id: StepId::new(self.verb, node, slug),
             title: String::new(),
             why: why("", ""),
             class: Class::Read,

@@ -25,10 +25,12 @@ pub struct Found {
 /// What is known of running work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
-    /// So many processes run or wait.
-    Runs(i64),
-    /// No server answers, so none runs anything.
+    /// So many processes run or wait, as this server tells.
+    Runs(i64, Box<Server>),
+    /// No server runs, so none runs anything.
     NoServer,
+    /// Servers run, and none tells: why not.
+    Unknown(String),
 }
 
 /// Whether the cluster can be kept from beginning new work.
@@ -49,6 +51,8 @@ pub struct Facts {
     pub cluster: Servers,
     /// The servers that are meant, in the order of their names.
     pub servers: Vec<Found>,
+    /// Whether a server answers that is not meant.
+    pub others_answer: bool,
     /// What runs.
     pub work: Work,
     /// Whether new work can be kept from beginning.
@@ -106,14 +110,6 @@ pub enum Unclear {
         /// What it is told.
         told: String,
     },
-    /// The list of what runs is no list.
-    #[error("{url} does not tell what runs: {told}")]
-    NoList {
-        /// The address.
-        url: String,
-        /// What it told.
-        told: String,
-    },
 }
 
 /// The probe that counts what runs, as a server tells it.
@@ -136,7 +132,8 @@ pub(super) fn maintenance(cluster: &Servers, at: &WebUrl) -> Probe {
     }
 }
 
-fn statuses(cluster: &Servers, server: &Server) -> Probe {
+/// The probe that asks for the agents' states, which only whoever may see what runs is told.
+pub(super) fn agents(cluster: &Servers, server: &Server) -> Probe {
     Probe::Rest {
         url: server.url.at(vendor::AGENT_STATUSES),
         credentials: Some(cluster.credentials.clone()),
@@ -156,7 +153,7 @@ pub fn questions(cluster: &Servers) -> Questions {
                 service: server.service.clone(),
             },
             server.answers(),
-            statuses(cluster, server),
+            agents(cluster, server),
             activity(cluster, server),
             maintenance(cluster, &server.url),
         ] {
@@ -166,33 +163,32 @@ pub fn questions(cluster: &Servers) -> Questions {
     asked
 }
 
-/// Reads the answers.
+/// Reads the answers. Servers that are not meant may be in any state: they are asked for what they can tell.
 pub fn read(
     cluster: Servers,
     on: &[NodeName],
     answers: &Answers,
     balancers: Vec<balance::At>,
 ) -> Result<Facts, Unclear> {
-    let all = cluster
-        .all
-        .iter()
-        .map(|server| found(server, answers))
-        .collect::<Result<Vec<_>, _>>()?;
-    let asked = all.iter().find(|it| it.answers).map(|it| &it.server);
-    let (work, maintenance) = match asked {
-        None => (Work::NoServer, Maintenance::Unsupported),
-        Some(server) => (
-            work(&cluster, server, answers)?,
-            mode(&cluster, server, answers)?,
-        ),
+    let mut all = Vec::new();
+    for server in &cluster.all {
+        match found(server, answers) {
+            Ok(it) => all.push(it),
+            Err(unclear) if on.contains(&server.node) => return Err(unclear),
+            // It may run, and nobody knows: what others tell of the cluster's work counts all the same.
+            Err(_) => {}
+        }
+    }
+    let work = work(&cluster, &all, answers)?;
+    let maintenance = match &work {
+        Work::Runs(_, teller) => mode(&cluster, teller, answers),
+        Work::NoServer | Work::Unknown(_) => Maintenance::Unsupported,
     };
-    let servers = all
-        .into_iter()
-        .filter(|it| on.contains(&it.server.node))
-        .collect();
+    let meant = |it: &Found| on.contains(&it.server.node);
     Ok(Facts {
+        servers: all.iter().filter(|it| meant(it)).cloned().collect(),
+        others_answer: all.iter().any(|it| !meant(it) && it.answers),
         cluster,
-        servers,
         work,
         maintenance,
         balancers,
@@ -244,9 +240,16 @@ fn found(server: &Server, answers: &Answers) -> Result<Found, Unclear> {
             });
         }
     };
-    // One that is stopped need not answer, whatever keeps it from that.
-    let answers =
-        service == ServiceState::Running && matches!(ask(server.answers())?, Reading::Number(200));
+    // One that hangs, or is just about to start, answers in no way at all.
+    let answers = matches!(ask(server.answers()), Ok(Reading::Number(200)));
+    if answers && service == ServiceState::Stopped {
+        let what = format!(
+            "the service is stopped, and {} answers all the same: another process than the one in {} serves there",
+            server.url, server.home
+        );
+        let node = node.clone();
+        return Err(Unclear::OddProcess { node, what });
+    }
     Ok(Found {
         server: server.clone(),
         version,
@@ -256,41 +259,51 @@ fn found(server: &Server, answers: &Answers) -> Result<Found, Unclear> {
     })
 }
 
-fn work(cluster: &Servers, server: &Server, answers: &Answers) -> Result<Work, Unclear> {
-    let node = &server.node;
-    let url = server.url.to_string();
-    match answers
-        .of(node, &statuses(cluster, server))
-        .map_err(unanswered(node))?
-    {
-        Reading::Number(200) => {}
-        told => {
-            return Err(Unclear::Blind {
-                url,
-                told: told.to_string(),
-            });
+/// What runs in the cluster, as the first server tells it that can.
+fn work(cluster: &Servers, all: &[Found], answers: &Answers) -> Result<Work, Unclear> {
+    if all.len() == cluster.all.len() && all.iter().all(|it| it.process.is_none()) {
+        return Ok(Work::NoServer);
+    }
+    let mut why = "no server answers".to_owned();
+    let mut blind = None;
+    for server in all.iter().filter(|it| it.answers).map(|it| &it.server) {
+        let ask = |probe: Probe| answers.of(&server.node, &probe);
+        match ask(agents(cluster, server)) {
+            Ok(Reading::Number(200)) => {}
+            Ok(Reading::Number(told @ (401 | 403))) => {
+                blind = Some(Unclear::Blind {
+                    url: server.url.to_string(),
+                    told: told.to_string(),
+                });
+                continue;
+            }
+            Ok(told) => {
+                why = format!(
+                    "{} answers {told} when it is asked for the agents' states",
+                    server.url
+                );
+                continue;
+            }
+            Err(silent) => {
+                why = silent.what;
+                continue;
+            }
+        }
+        match ask(activity(cluster, server)) {
+            Ok(Reading::Number(count)) => {
+                return Ok(Work::Runs(*count, Box::new(server.clone())));
+            }
+            Ok(told) => why = format!("{} does not tell what runs: {told}", server.url),
+            Err(silent) => why = silent.what,
         }
     }
-    match answers
-        .of(node, &activity(cluster, server))
-        .map_err(unanswered(node))?
-    {
-        Reading::Number(count) => Ok(Work::Runs(*count)),
-        told => Err(Unclear::NoList {
-            url,
-            told: told.to_string(),
-        }),
-    }
+    blind.map_or(Ok(Work::Unknown(why)), Err)
 }
 
-fn mode(cluster: &Servers, server: &Server, answers: &Answers) -> Result<Maintenance, Unclear> {
-    let node = &server.node;
-    let found = answers
-        .of(node, &maintenance(cluster, &server.url))
-        .map_err(unanswered(node))?;
-    Ok(match found {
-        Reading::Text(text) if text == "true" => Maintenance::On,
-        Reading::Text(text) if text == "false" => Maintenance::Off,
+fn mode(cluster: &Servers, server: &Server, answers: &Answers) -> Maintenance {
+    match answers.of(&server.node, &maintenance(cluster, &server.url)) {
+        Ok(Reading::Text(text)) if text == "true" => Maintenance::On,
+        Ok(Reading::Text(text)) if text == "false" => Maintenance::Off,
         _ => Maintenance::Unsupported,
-    })
+    }
 }

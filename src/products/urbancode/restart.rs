@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
+use super::cluster::Server;
 use super::cycle::{Cycle, Patience};
 use super::facts::{Facts, Found, Maintenance, Work};
 use crate::config::{NodeName, PoolName};
 use crate::plan::{
-    FORMAT, Hooks, Lane, OnFailure, Plan, PoolState, ServiceState, Stage, Step, Target,
+    FORMAT, Hooks, Lane, OnFailure, OnTimeout, Plan, PoolState, ServiceState, Stage, Step, Target,
 };
 use crate::primitives::balance::{self, Moves};
 
@@ -60,9 +61,19 @@ pub enum Refused {
     /// A server that shall be restarted does not run.
     #[error("{0}: the server does not run, so it can't be restarted")]
     NotRunning(NodeName),
-    /// A server that is to be stopped runs, and does not answer: what runs in the cluster can't be told by it.
-    #[error("{0}: the server runs and does not answer, so it can't tell whether work is left")]
-    Silent(NodeName),
+    /// Servers run, and none tells what runs in the cluster.
+    #[error("no server tells whether work is left in the cluster: {0}")]
+    Silent(String),
+    /// Somebody is about to take the server out of a pool.
+    #[error("{node}: {server} is drained in pool {pool}, so somebody is about to take it out")]
+    Drained {
+        /// The balancer's node.
+        node: NodeName,
+        /// The server.
+        server: PoolName,
+        /// The pool.
+        pool: PoolName,
+    },
 }
 
 /// Plans it. The plan is empty where nothing is left to wish for.
@@ -83,31 +94,30 @@ pub fn plan(facts: &Facts, options: &Options) -> Result<Plan, Refused> {
     {
         return Err(Refused::NotRunning(stopped.server.node.clone()));
     }
-    let stops = wish != Wish::Start;
-    if stops
+    let takes_out = wish != Wish::Start;
+    if takes_out
         && !options.patience.accepts_loss
-        && facts.work != Work::NoServer
-        && let Some(silent) = wanted.iter().find(|it| !it.answers)
+        && !wanted.is_empty()
+        && let Work::Unknown(why) = &facts.work
     {
-        return Err(Refused::Silent(silent.server.node.clone()));
+        return Err(Refused::Silent(why.clone()));
+    }
+    if wish == Wish::Restart {
+        refuse_drained(facts, &wanted)?;
     }
     let mut stages = Vec::new();
-    // While one is stopped, the server by which the mode was set may be that one: it is set and ended by one that answers.
-    let holder = wanted
-        .iter()
-        .find(|it| it.answers)
-        .filter(|_| stops && facts.maintenance == Maintenance::Off && wish == Wish::Restart);
-    if let Some(holder) = holder {
-        let step = cycle.hold_work(&holder.server);
-        stages.push(one(
-            "hold new work",
-            &holder.server.node,
-            vec![step],
-            OnFailure::ReturnLane,
-        ));
+    // It is given back in the end by a server that runs by then.
+    let holds = takes_out
+        && !wanted.is_empty()
+        && facts.maintenance == Maintenance::Off
+        && (wish == Wish::Restart || facts.others_answer);
+    let holder = holder(facts, &wanted).filter(|_| holds);
+    if let Some(node) = holder {
+        let steps = vec![cycle.hold_work(node)];
+        stages.push(one("hold new work", node, steps, OnFailure::ReturnLane));
     }
     for (at, found) in wanted.iter().enumerate() {
-        // What a plan stops, it does not count on for what it stops later.
+        // What a plan takes_out, it does not count on for what it takes_out later.
         let before: Vec<PoolName> = if wish == Wish::Stop {
             let earlier = wanted[..at].iter();
             earlier
@@ -116,10 +126,16 @@ pub fn plan(facts: &Facts, options: &Options) -> Result<Plan, Refused> {
         } else {
             Vec::new()
         };
-        if stops {
+        let node = &found.server.node;
+        let teller = teller(facts, &wanted, found);
+        if takes_out {
+            if let Some(teller) = teller {
+                let steps = vec![cycle.wait_for_work(&found.server, teller, false)];
+                let name = format!("wait for work before {node}");
+                stages.push(one(&name, node, steps, OnFailure::Stop));
+            }
             out(facts, options, found, &before, &mut stages)?;
         }
-        let node = &found.server.node;
         let on_failure = if wish == Wish::Restart {
             OnFailure::Stop
         } else {
@@ -128,32 +144,68 @@ pub fn plan(facts: &Facts, options: &Options) -> Result<Plan, Refused> {
         stages.push(one(
             &format!("{} {node}", wish.verb()),
             node,
-            at_server(&cycle, found, wish),
+            at_server(&cycle, found, teller, wish),
             on_failure,
         ));
         if wish != Wish::Stop {
             back(facts, options, found, &mut stages);
         }
     }
-    if let Some(holder) = holder {
-        let step = cycle.release_work(&holder.server);
-        stages.push(one(
-            "let new work begin",
-            &holder.server.node,
-            vec![step],
-            OnFailure::Stop,
-        ));
+    if let Some(node) = holder {
+        let steps = vec![cycle.release_work(node)];
+        stages.push(one("let new work begin", node, steps, OnFailure::Stop));
     }
     Ok(whole(facts, options, &wanted, stages))
 }
 
+/// For which node new work is held: a balancer's, which is not stopped, or else the first server's.
+fn holder<'f>(facts: &'f Facts, wanted: &[&'f Found]) -> Option<&'f NodeName> {
+    let balancer = facts.balancers.first().map(|at| &at.node);
+    balancer.or_else(|| wanted.first().map(|it| &it.server.node))
+}
+
+/// By which server the cluster's work is told while another is taken out and stopped: by that one itself, or by one that
+/// runs until then.
+fn teller<'f>(facts: &'f Facts, wanted: &[&Found], found: &'f Found) -> Option<&'f Server> {
+    let Work::Runs(_, teller) = &facts.work else {
+        return None;
+    };
+    let stays = wanted
+        .iter()
+        .all(|it| it.server.node != teller.node || it.server.node == found.server.node);
+    if found.answers && !stays {
+        return Some(&found.server);
+    }
+    Some(teller)
+}
+
+/// Who drains a server has begun something that a restart would cross.
+fn refuse_drained(facts: &Facts, wanted: &[&Found]) -> Result<(), Refused> {
+    for at in &facts.balancers {
+        let drained = at.found.iter().filter(|it| it.state == PoolState::Drained);
+        for it in drained {
+            let meant = wanted
+                .iter()
+                .any(|found| found.server.pool_name.as_ref() == Some(&it.server));
+            if meant {
+                return Err(Refused::Drained {
+                    node: at.node.clone(),
+                    server: it.server.clone(),
+                    pool: it.pool.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What is done at the server itself.
-fn at_server(cycle: &Cycle<'_>, found: &Found, wish: Wish) -> Vec<Step> {
+fn at_server(cycle: &Cycle<'_>, found: &Found, teller: Option<&Server>, wish: Wish) -> Vec<Step> {
     let server = &found.server;
     let mut steps = Vec::new();
     if wish != Wish::Start {
-        steps.extend(found.answers.then(|| cycle.wait_for_work(server)));
-        steps.push(cycle.stop(found, wish == Wish::Stop));
+        steps.extend(teller.map(|teller| cycle.wait_for_work(server, teller, true)));
+        steps.push(cycle.stop(found, teller, wish == Wish::Stop));
     }
     if wish != Wish::Stop {
         let ends = wish == Wish::Restart;
@@ -189,11 +241,12 @@ fn out(
             verb: options.wish.verb(),
             at,
             temporary: options.wish == Wish::Restart,
+            on_timeout: OnTimeout::GiveBack,
         };
         let enabled: Vec<_> = at
             .found
             .iter()
-            .filter(|it| it.server == *name && it.state == PoolState::Enabled)
+            .filter(|it| it.server == *name && it.state != PoolState::Out)
             .collect();
         moves.refuse_too_few(&enabled, before, options.drain.others)?;
         let steps = moves.out(&enabled, options.drain);
@@ -204,7 +257,12 @@ fn out(
             });
         }
     }
-    side_by_side(&format!("take {name} out"), lanes, stages);
+    side_by_side(
+        &format!("take {name} out"),
+        lanes,
+        on_failure(options),
+        stages,
+    );
     Ok(())
 }
 
@@ -220,6 +278,7 @@ fn back(facts: &Facts, options: &Options, found: &Found, stages: &mut Vec<Stage>
             verb: options.wish.verb(),
             at,
             temporary: restarts,
+            on_timeout: OnTimeout::GiveBack,
         };
         let served = |it: &&balance::Found| {
             it.server == *name && (it.state == PoolState::Enabled) == restarts
@@ -244,16 +303,31 @@ fn back(facts: &Facts, options: &Options, found: &Found, stages: &mut Vec<Stage>
             });
         }
     }
-    side_by_side(&format!("put {name} back"), lanes, stages);
+    side_by_side(
+        &format!("put {name} back"),
+        lanes,
+        on_failure(options),
+        stages,
+    );
 }
 
-fn side_by_side(name: &str, lanes: Vec<Lane>, stages: &mut Vec<Stage>) {
+/// What was changed for a time is given back by itself, or goes on from where it is: a lane that is returned would not
+/// know what a later step has put back.
+fn on_failure(options: &Options) -> OnFailure {
+    if options.wish == Wish::Restart {
+        OnFailure::Stop
+    } else {
+        OnFailure::ReturnLane
+    }
+}
+
+fn side_by_side(name: &str, lanes: Vec<Lane>, on_failure: OnFailure, stages: &mut Vec<Stage>) {
     if lanes.is_empty() {
         return;
     }
     stages.push(Stage {
         width: u32::try_from(lanes.len()).unwrap_or(u32::MAX),
-        on_failure: OnFailure::ReturnLane,
+        on_failure,
         ..Stage::in_turn(name, lanes)
     });
 }

@@ -145,7 +145,9 @@ fn when_requests_are_left_it_is_put_back_or_the_loss_is_accepted() {
                 .find(|row| row.starts_with(&format!("{POOL},{name},")));
             row.unwrap().split(',').nth(4) == Some("1")
         });
-        let drain = ["lb", "drain", &name, "--yes", "--within", "1s"];
+        let drain = [
+            "lb", "drain", &name, "--yes", "--grace", "0s", "--within", "2s",
+        ];
         let told = scene.call(&drain).is(41);
         assert!(told.err.contains("was not seen: found 1"), "{told:#?}");
         assert_eq!(scene.haproxy.admin(&name), 0);

@@ -7,7 +7,8 @@ use clusterctl::exit::Exit;
 use super::lab::Lab;
 
 /// Every verb, as it is typed.
-const VERBS: [&str; 35] = [
+const VERBS: [&str; 36] = [
+    "status",
     "restart",
     "start",
     "stop",

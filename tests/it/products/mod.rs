@@ -3,3 +3,4 @@
 mod cluster;
 mod refusals;
 mod restart;
+mod status;

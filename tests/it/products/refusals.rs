@@ -72,6 +72,46 @@ fn what_the_cluster_file_lacks_is_told() {
 }
 
 #[test]
+fn addresses_that_lead_nowhere_are_no_proof_that_nothing_runs() {
+    let cluster = Cluster::new();
+    let text = fs::read_to_string(&cluster.file).unwrap();
+    let mut wrong = text.clone();
+    for name in NAMES {
+        let ip = cluster.farm.address(name).ip;
+        wrong = wrong.replace(&format!("http://{ip}:8080"), &format!("http://{ip}:1"));
+    }
+    fs::write(&cluster.file, wrong).unwrap();
+    for verb in ["restart", "stop"] {
+        let told = cluster.call(&[verb, "--on", "ucd1", "--yes"]).is(30);
+        assert!(
+            told.err.contains("no server tells whether work is left"),
+            "{told:#?}"
+        );
+    }
+}
+
+#[test]
+fn one_that_somebody_drains_is_not_restarted_and_can_be_stopped() {
+    let cluster = Cluster::new();
+    cluster.haproxy.ask("set server web/ucd2 state drain");
+    let told = cluster.call(&["restart", "--on", "ucd2", "--yes"]).is(30);
+    assert!(
+        told.err.contains("ucd2 is drained in pool web"),
+        "{told:#?}"
+    );
+    let told = cluster.call(&["stop", "--on", "ucd2", "--yes"]).is(0);
+    assert!(
+        told.err.contains("done: Take ucd2 out of pool web"),
+        "{told:#?}"
+    );
+    assert_eq!(
+        (cluster.pid("ucd2"), cluster.haproxy.admin("ucd2")),
+        (None, 1)
+    );
+    assert!(!cluster.is_in_maintenance());
+}
+
+#[test]
 fn no_secret_is_seen() {
     let cluster = Cluster::new();
     let who = format!("admin:{PASSWORD}-canary-0815");

@@ -61,17 +61,78 @@ fn work_that_does_not_end_stops_the_run_before_the_server() {
     wait_until("it runs", || state() == "EXECUTING");
     let before = cluster.pid("ucd1");
     let restart = ["restart", "--on", "ucd1", "--yes", "--work-within", "2s"];
-    let told = cluster.call(&restart).is(40);
+    // Nothing but what was changed for a time was done, and that is given back.
+    let told = cluster.call(&restart).is(41);
     assert_eq!(cluster.pid("ucd1"), before, "{told:#?}");
     assert_eq!(state(), "EXECUTING");
-    // What was changed for a time is given back.
     assert!(!cluster.is_in_maintenance(), "{told:#?}");
     assert_eq!(cluster.haproxy.admin("ucd1"), 0);
-    cluster.call(&["runs", "abandon", "latest", "--yes"]);
+    // What is left is lost where that is accepted.
     let told = cluster
         .call(&[&restart[..], &["--on-drain-timeout", "accept-loss"]].concat())
         .is(0);
     assert_ne!(cluster.pid("ucd1"), before, "{told:#?}");
+}
+
+#[test]
+fn what_was_given_back_is_done_again_by_whoever_resumes() {
+    let cluster = Cluster::new();
+    let before = cluster.pid("ucd2");
+    let restart = [
+        "restart",
+        "--on",
+        "ucd1,ucd2",
+        "--yes",
+        "--work-within",
+        "3s",
+    ];
+    let going = cluster.start(&restart);
+    wait_until("the second one is out", || {
+        cluster.haproxy.admin("ucd2") == OUT
+    });
+    // Somebody ends maintenance mode, and work begins that does not end.
+    let off = serde_json::json!({ "maintenanceModeEnabled": false });
+    let settings = "/rest/system/configuration";
+    cluster.farm.ask("ucd3", "PUT", settings, Some(&off));
+    let process = cluster.farm.request("ucd3", 3_600_000);
+    let told = going.end_within(PATIENCE * 2).is(40);
+    assert_eq!(
+        (cluster.pid("ucd2"), cluster.haproxy.admin("ucd2")),
+        (before, 0),
+        "{told:#?}"
+    );
+    let cancel = format!("/rest/workflow/{process}/cancel");
+    cluster.farm.ask("ucd3", "PUT", &cancel, None);
+    let told = cluster
+        .start(&["resume", "latest", "--yes"])
+        .end_within(PATIENCE * 2)
+        .is(0);
+    for step in ["Take ucd2 out of pool web", "Stop the server"] {
+        assert!(told.err.contains(&format!("done: {step}")), "{told:#?}");
+    }
+    assert_ne!(cluster.pid("ucd2"), before, "{told:#?}");
+    assert_eq!(cluster.haproxy.admin("ucd2"), 0);
+    assert!(!cluster.is_in_maintenance());
+}
+
+#[test]
+fn a_server_that_hangs_is_no_obstacle_for_the_others_and_can_be_restarted_itself() {
+    let cluster = Cluster::new();
+    cluster.farm.fault("ucd3", "hung-http=yes");
+    cluster
+        .start(&["restart", "--on", "ucd1", "--yes"])
+        .end_within(PATIENCE * 2)
+        .is(0);
+    let before = cluster.pid("ucd3");
+    cluster.haproxy.ask("set server web/ucd3 state maint");
+    fs::remove_file(cluster.farm.home("ucd3").join("faults")).unwrap();
+    let told = cluster
+        .start(&["restart", "--on", "ucd3", "--yes"])
+        .end_within(PATIENCE * 2)
+        .is(0);
+    assert_ne!(cluster.pid("ucd3"), before, "{told:#?}");
+    // Somebody had taken it out, and it stays so.
+    assert_eq!(cluster.haproxy.admin("ucd3"), OUT);
 }
 
 #[test]
