@@ -98,13 +98,7 @@ fn a_request_in_flight_is_waited_for_and_its_user_stays_until_then() {
             let told = user.get("/slow");
             (user, told)
         });
-        wait_until("the request is there", || {
-            let stat = scene.haproxy.ask("show stat -1 4 -1");
-            let row = stat
-                .lines()
-                .find(|row| row.starts_with(&format!("{POOL},{name},")));
-            row.unwrap().split(',').nth(4) == Some("1")
-        });
+        scene.haproxy.until_it_works_on_a_request(&name);
         let drain = ["-c", &scene.file, "lb", "drain", &name, "--yes"];
         let drain = scene.lab.start(&drain);
         wait_until("it is drained", || scene.haproxy.admin(&name) == DRAINED);
@@ -138,13 +132,7 @@ fn when_requests_are_left_it_is_put_back_or_the_loss_is_accepted() {
         let (_, name) = user.get("/");
         let home = scene.web.iter().find(|web| web.name == name).unwrap();
         let slow = scope.spawn(move || user.get("/slow"));
-        wait_until("the request is there", || {
-            let stat = scene.haproxy.ask("show stat -1 4 -1");
-            let row = stat
-                .lines()
-                .find(|row| row.starts_with(&format!("{POOL},{name},")));
-            row.unwrap().split(',').nth(4) == Some("1")
-        });
+        scene.haproxy.until_it_works_on_a_request(&name);
         let drain = [
             "lb", "drain", &name, "--yes", "--grace", "0s", "--within", "2s",
         ];
@@ -228,13 +216,7 @@ fn a_runner_that_dies_while_it_waits_leaves_what_can_be_resumed_or_undone() {
         let (_, name) = user.get("/");
         let home = scene.web.iter().find(|web| web.name == name).unwrap();
         let slow = scope.spawn(move || user.get("/slow"));
-        wait_until("the request is there", || {
-            let stat = scene.haproxy.ask("show stat -1 4 -1");
-            let row = stat
-                .lines()
-                .find(|row| row.starts_with(&format!("{POOL},{name},")));
-            row.unwrap().split(',').nth(4) == Some("1")
-        });
+        scene.haproxy.until_it_works_on_a_request(&name);
         let drain = ["-c", &scene.file, "lb", "drain", &name, "--yes"];
         let going = scene.lab.start(&drain);
         wait_until("it is drained", || scene.haproxy.admin(&name) == DRAINED);

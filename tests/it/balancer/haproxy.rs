@@ -175,6 +175,16 @@ impl HaProxy {
         });
     }
 
+    /// Waits until a server has a request that has not ended.
+    pub(crate) fn until_it_works_on_a_request(&self, server: &str) {
+        let start = format!("{POOL},{server},");
+        wait_until("the request is there", || {
+            let shown = self.ask("show stat -1 4 -1");
+            let row = shown.lines().find(|row| row.starts_with(&start));
+            row.unwrap().split(',').nth(4) == Some("1")
+        });
+    }
+
     /// Somebody who comes through it.
     pub(crate) fn user(&self) -> User {
         User {
