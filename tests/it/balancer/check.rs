@@ -10,11 +10,7 @@ use crate::real::lab::Lab;
 fn all_is_well() {
     let scene = Scene::new("");
     let told = scene.call(&["lb", "check"]).is(0);
-    let rows: Vec<Vec<&str>> = told
-        .out
-        .lines()
-        .map(|row| row.split('\t').collect())
-        .collect();
+    let rows = told.rows();
     assert_eq!(
         rows[0],
         [

@@ -12,11 +12,7 @@ fn all_is_well() {
     let cluster = Cluster::new();
     let told = cluster.call(&["status"]).is(0);
     assert_eq!(told.err, "");
-    let rows: Vec<Vec<&str>> = told
-        .out
-        .lines()
-        .map(|row| row.split('\t').collect())
-        .collect();
+    let rows = told.rows();
     assert_eq!(
         rows[0],
         ["node", "version", "service", "process", "answers", "pools"]

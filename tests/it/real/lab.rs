@@ -250,6 +250,12 @@ impl Going {
 }
 
 impl Told {
+    /// The cells of a table that it printed, row by row.
+    pub(crate) fn rows(&self) -> Vec<Vec<&str>> {
+        let rows = self.out.lines();
+        rows.map(|row| row.split('\t').collect()).collect()
+    }
+
     /// Fails unless the exit code is this.
     #[track_caller]
     pub(crate) fn is(self, code: i32) -> Self {

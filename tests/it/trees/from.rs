@@ -6,8 +6,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::Instant;
 
 use super::lab::{Trees, differences, everything, sh, text};
-use crate::real::processes::{Chance, PATIENCE};
+use crate::real::processes::Chance;
 use crate::scale::full;
+use crate::world::bench::wait_until;
 
 #[test]
 fn a_tree_of_one_node_arrives_on_others_as_it_is() {
@@ -326,7 +327,7 @@ fn who_has_the_tree_may_be_gone_in_the_midst_of_it() {
         "--yes",
     ];
     let going = trees.lab.start(&trees.words(&words));
-    assert!(appears(|| trees.path("reached").exists()));
+    wait_until("it is reached", || trees.path("reached").exists());
     sh(trees.tools(), "rm tar");
     trees.lab.servers().server("n1").kill_connections();
     let told = going.end().is(50);
@@ -356,11 +357,11 @@ fn who_breaks_it_off_waits_for_nobody() {
         "--yes",
     ];
     let going = trees.lab.start(&trees.words(&words));
-    assert!(appears(|| trees.path("reached").exists()));
+    wait_until("it is reached", || trees.path("reached").exists());
     going.signal(rustix::process::Signal::INT);
-    assert!(appears(|| going
-        .complained()
-        .contains("a second interrupt")));
+    wait_until("it has heard of the first one", || {
+        going.complained().contains("a second interrupt")
+    });
     going.signal(rustix::process::Signal::INT);
     let told = going.end_within(std::time::Duration::from_secs(40));
     assert_ne!(told.code, 0, "{told:#?}");
@@ -453,18 +454,6 @@ fn a_runner_that_is_killed_leaves_a_whole_tree() {
         }
         trees.judge("dst", &[]);
     }
-}
-
-/// Whether something becomes so in time.
-fn appears(is: impl Fn() -> bool) -> bool {
-    let began = Instant::now();
-    while began.elapsed() < PATIENCE {
-        if is() {
-            return true;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    false
 }
 
 /// What `cp` would not keep, because the user is not the superuser, is kept all the same.

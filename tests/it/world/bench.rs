@@ -19,6 +19,7 @@ use clusterctl::world::{Nodes, this_runner};
 use tempfile::TempDir;
 
 use super::the_world;
+use crate::real::processes::PATIENCE;
 
 /// What tests use as a secret; it must turn up nowhere.
 pub(crate) const CANARY: &str = "canary-4711";
@@ -258,7 +259,7 @@ pub(crate) fn dead_runner() -> Runner {
 
 /// Waits until it is so.
 pub(crate) fn wait_until(what: &str, so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + PATIENCE;
     while !so() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         std::thread::sleep(Duration::from_millis(2));
