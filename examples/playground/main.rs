@@ -1,44 +1,58 @@
-//! A practice cluster on this machine, and the story of one change to it.
+//! A practice cluster on this machine, and a story that is told on it.
 //!
 //! ```text
 //! cargo run --release --example playground -- demo     the story, by itself
-//! cargo run --release --example playground -- up       three practice servers, to try things on
-//! cargo run --release --example playground -- down     ends them and removes everything
+//! cargo run --release --example playground -- up       a cluster of three servers, to try things on
+//! cargo run --release --example playground -- up 5     one of five
+//! cargo run --release --example playground -- down     ends it and removes everything
 //! ```
 //!
-//! The servers are stand-ins: real processes that read their
-//! `installed.properties` as Java would, listen on a port of the loopback
-//! interface, keep a pid file, and refuse to start for the reasons that a real
-//! server has. `clusterctl ...` after `--` runs the program itself, so that
-//! nothing needs to be installed. The stand-in in `ucd` knows much more of the product; so far, tests alone use it.
+//! Each node has a real `sshd`, the balancer is a real HAProxy, and the keystores are made by a real `keytool`; what is
+//! missing is installed, where that is allowed. The servers, agents and relays are stand-ins: real processes that read
+//! their properties as Java would, listen on ports of the loopback interface, share a database, and behave and misbehave
+//! as the product does, as far as anybody outside its vendor knows. `clusterctl ...` after `--` runs the program itself on
+//! the cluster, so that nothing needs to be installed for it.
 
-mod cluster;
-mod server;
+mod crowd;
+mod haproxy;
+mod needs;
+mod processes;
+mod site;
+mod sshd;
 mod story;
 mod ucd;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use site::{SERVERS, Site};
+
 /// The folder of the practice cluster, below where the command is typed.
 const FOLDER: &str = "playground";
+
+const USAGE: &str = "usage: playground up [SERVERS] | demo | down | clusterctl ARGUMENTS";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let folder = std::env::var_os("PLAYGROUND").map_or_else(|| FOLDER.into(), PathBuf::from);
     let done = match words.as_slice() {
-        ["up"] => cluster::up(&folder).map(|cluster| say(&cluster.welcome())),
+        ["up"] => up(&folder, SERVERS),
+        ["up", servers] => match servers.parse() {
+            Ok(servers) => up(&folder, servers),
+            Err(_) => Err(format!("`{servers}` is no number\n{USAGE}")),
+        },
         ["demo"] => story::tell(&folder),
-        ["down"] => cluster::down(&folder),
+        ["down"] => site::down(&folder),
         ["clusterctl", ..] => {
             let io = clusterctl::cli::Io::of_process();
             return clusterctl::cli::run(std::env::args_os().skip(1), io).into();
         }
-        ["server", verb, home] => return server::run(verb, Path::new(home)),
         ["ucd", "install", file] => ucd::install::install_as(Path::new(file)),
         ["ucd", "run", home, ..] => return ucd::server::run(Path::new(home)),
-        _ => Err("usage: playground up | demo | down | clusterctl ARGUMENTS".to_owned()),
+        ["ucd", "agent", home, ..] => return ucd::agent::run(Path::new(home)),
+        ["ucd", "relay", home, ..] => return ucd::relay::run(Path::new(home)),
+        _ => Err(USAGE.to_owned()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -47,6 +61,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn up(folder: &Path, servers: usize) -> Result<(), String> {
+    say("Starting the practice cluster ...");
+    let site = Site::up(folder, servers)?;
+    say(&site.welcome());
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "this is what the example is for")]

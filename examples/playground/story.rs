@@ -1,76 +1,77 @@
-//! The story: read a plan, rehearse it, begin it, lose the runner, go on, look, take everything back.
+//! The story: look at the cluster, restart it while users come, lose the runner in the midst of it, go on.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::{cluster, say};
+use crate::crowd::Crowd;
+use crate::say;
+use crate::site::{SERVERS, Site, down};
 
 pub(crate) fn tell(folder: &Path) -> Result<(), String> {
-    let cluster = cluster::up(folder)?;
-    let told = chapters(&cluster.folder);
-    cluster::down(folder)?;
+    say("Starting a practice cluster: three servers, a balancer, ten agents and a relay ...");
+    let site = Site::up(folder, SERVERS)?;
+    let told = chapters(&site);
+    down(&site.folder)?;
     told?;
-    say("\nThe practice servers are stopped, and their folder is gone.");
+    say("\nThe practice cluster is stopped, and its folder is gone.");
     Ok(())
 }
 
-fn chapters(folder: &Path) -> Result<(), String> {
-    say("# Three practice servers run. This is the plan that makes a cluster of them.\n");
-    clusterctl(folder, &["show", "convert.json"], 0)?;
-    say("\n# What if the second server did not start in time? Nothing is touched to find out.\n");
-    clusterctl(
-        folder,
-        &["rehearse", "convert.json", "--fault", "timeout@ucd2:start"],
-        0,
-    )?;
-    say("\n# Now for real; but the runner is killed in the midst of it.\n");
-    killed_in_the_midst(folder)?;
-    clusterctl(folder, &["runs", "show"], 0)?;
+fn chapters(site: &Site) -> Result<(), String> {
+    say("\n# This is the cluster.\n");
+    clusterctl(site, &["status"])?;
+    say("\n# What would a restart of the second server do? Nothing is touched to find out.\n");
+    clusterctl(site, &["restart", "--on", "ucd2", "--plan"])?;
+    say(
+        "\n# Now all of them, while users come through the balancer; and the program is killed in the midst of it.\n",
+    );
+    let crowd = Crowd::comes(&site.front());
+    killed_in_the_midst(site)?;
+    clusterctl(site, &["lb", "check"])?;
     say("\n# Whoever goes on has the journal and the servers, and that is enough.\n");
-    clusterctl(folder, &["resume", "latest"], 0)?;
-    say("\n# All three are nodes of a cluster now. And back again:\n");
-    clusterctl(folder, &["undo", "latest", "--yes"], 0)?;
-    clusterctl(folder, &["runs", "list"], 0)
+    clusterctl(site, &["resume", "latest", "--yes"])?;
+    let (asked, failed) = crowd.goes();
+    say(&format!(
+        "\n# The users had {asked} answers meanwhile, and {failed} times none.\n"
+    ));
+    clusterctl(site, &["status"])?;
+    clusterctl(site, &["runs", "list"])
 }
 
-fn command(folder: &Path, args: &[&str]) -> Result<Command, String> {
+fn command(site: &Site, args: &[&str]) -> Result<Command, String> {
+    say(&format!("$ clusterctl {}", args.join(" ")));
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(own);
-    command.arg("clusterctl").args(args).current_dir(folder);
-    command.env("CLUSTERCTL_STATE_DIR", folder.join("runs"));
+    command
+        .arg("clusterctl")
+        .args(args)
+        .current_dir(&site.folder)
+        .env("CLUSTERCTL_STATE_DIR", site.folder.join("runs"));
     Ok(command)
 }
 
-fn clusterctl(folder: &Path, args: &[&str], wanted: i32) -> Result<(), String> {
-    say(&format!("$ clusterctl {}", args.join(" ")));
-    let status = command(folder, args)?
+fn clusterctl(site: &Site, args: &[&str]) -> Result<(), String> {
+    let status = command(site, args)?
         .status()
         .map_err(|error| error.to_string())?;
-    if status.code() == Some(wanted) {
+    if status.success() {
         return Ok(());
     }
-    Err(format!(
-        "`clusterctl {}` ended with {status}",
-        args.join(" ")
-    ))
+    Err(format!("`clusterctl {}` ended with {status}", args.join(" ")))
 }
 
-/// Begins the plan, and ends the runner as soon as the second server is being stopped.
-fn killed_in_the_midst(folder: &Path) -> Result<(), String> {
-    use std::io::{BufRead as _, BufReader};
-    say("$ clusterctl apply convert.json --yes");
-    let mut child = command(folder, &["apply", "convert.json", "--yes"])?
+/// Begins to restart all, and ends the runner as soon as the second server is stopped.
+fn killed_in_the_midst(site: &Site) -> Result<(), String> {
+    let mut child = command(site, &["restart", "--yes"])?
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| error.to_string())?;
     let progress = child.stderr.take().map(BufReader::new);
-    for line in progress
-        .into_iter()
-        .flat_map(BufReader::lines)
-        .map_while(Result::ok)
-    {
+    let lines = progress.into_iter().flat_map(BufReader::lines);
+    for line in lines.map_while(Result::ok) {
         say(&line);
-        if line.starts_with("ucd2: begun") {
+        if line.contains("ucd2: done: Stop the server") {
             break;
         }
     }

@@ -17,7 +17,7 @@ use super::reach::Reach;
 use super::refusal::Refusal;
 use super::signals::Listening;
 use super::terminal_desk::TerminalDesk;
-use crate::config::{Cluster, GivenSecrets, NodeName, RestTrust, SecretRef, SecretStore};
+use crate::config::{Cluster, GivenSecrets, NodeName, SecretRef, SecretStore};
 use crate::engine::{
     Claim, ClaimError, End, Engine, Event, FaultKind, Happening, Holding, Interrupt, JournalError,
     Log as _, Progress, Record, Release, Reporter, Settings, World, decode, highest, union,
@@ -93,13 +93,13 @@ impl<'a> Conductor<'a> {
             .with_given(given)
             .with_terminal();
         let secrets = Arc::new(secrets);
-        (nodes(plan, &secrets, self.cluster.rest_trust()), secrets)
+        (nodes(plan, &secrets, &self.cluster), secrets)
     }
 
     /// Runs a new plan.
     pub(super) fn begin(&self, plan: &Plan, known: Known, undoes: Option<&RunId>) -> Result<Exit> {
         let secrets = known.store;
-        let world = nodes(plan, &secrets, self.cluster.rest_trust()).with_connections(known.hosts);
+        let world = nodes(plan, &secrets, &self.cluster).with_connections(known.hosts);
         fetch(plan, &secrets, |_| true)?;
         world.read_ahead(plan.steps().map(|(_, step)| &step.action), known.source);
         let run = self.new_name()?;
@@ -508,9 +508,9 @@ fn references(plan: &Plan) -> Vec<SecretRef> {
 }
 
 /// The world of a plan's nodes.
-fn nodes(plan: &Plan, secrets: &Arc<SecretStore>, trust: RestTrust) -> Nodes {
-    let reach = Reach::to(plan.nodes.clone(), Arc::clone(secrets));
-    Nodes::new(&plan.nodes, Arc::clone(secrets), Arc::new(reach)).trusting(trust)
+fn nodes(plan: &Plan, secrets: &Arc<SecretStore>, cluster: &Cluster) -> Nodes {
+    let reach = Reach::to(cluster, plan.nodes.clone(), Arc::clone(secrets));
+    Nodes::new(&plan.nodes, Arc::clone(secrets), Arc::new(reach)).trusting(cluster.rest_trust())
 }
 
 /// Where the secrets are found that doing a step needs.

@@ -91,7 +91,7 @@ fn nodes(cluster: &Cluster, on: Option<&Selection>) -> Result<(Vec<NodeName>, No
         .map(|node| Ok((node.name.clone(), target(cluster, node)?)))
         .collect::<Result<std::collections::BTreeMap<_, _>>>()?;
     let secrets = Arc::new(cluster.secret_store().with_terminal());
-    let reach = Reach::to(targets.clone(), Arc::clone(&secrets));
+    let reach = Reach::to(cluster, targets.clone(), Arc::clone(&secrets));
     reach.fetch()?;
     let names = targets.keys().cloned().collect();
     Ok((names, Nodes::new(&targets, secrets, Arc::new(reach))))

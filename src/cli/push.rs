@@ -225,7 +225,7 @@ pub(super) fn run(args: &Push, context: &Context) -> Result<Exit> {
             .iter()
             .map(|from| (from.node.clone(), from.target.clone())),
     );
-    let reach = Arc::new(Reach::to(all, Arc::clone(&store)));
+    let reach = Arc::new(Reach::to(&cluster, all, Arc::clone(&store)));
     reach.fetch()?;
     reach.explain(context);
     reach.explain_bulk(context);

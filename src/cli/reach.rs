@@ -20,13 +20,15 @@ use crate::remote::{
 use crate::transfer::Pull;
 use crate::world::Connect;
 
-/// The variable that names the one configuration of SSH to read, as `ssh -F` does.
+/// The variable that names the one configuration of SSH to read, as `ssh -F` does. It outranks the cluster file.
 const SSH_CONFIG: &str = "CLUSTERCTL_SSH_CONFIG";
 
 /// The way to some nodes.
 pub(super) struct Reach {
     targets: BTreeMap<NodeName, Target>,
     secrets: Arc<SecretStore>,
+    /// The one configuration of SSH to read, where one is named.
+    ssh_config: Option<PathBuf>,
     /// Made when the first node elsewhere is wanted: this machine alone needs none.
     dialer: OnceLock<Dialer>,
 }
@@ -39,14 +41,20 @@ impl Reach {
             .map(|node| Ok((node.name.clone(), target(cluster, node)?)))
             .collect::<Result<BTreeMap<_, _>>>()?;
         let secrets = cluster.secret_store().with_terminal();
-        Ok(Self::to(targets, Arc::new(secrets)))
+        Ok(Self::to(cluster, targets, Arc::new(secrets)))
     }
 
     /// The way to nodes as a plan has them.
-    pub(super) fn to(targets: BTreeMap<NodeName, Target>, secrets: Arc<SecretStore>) -> Self {
+    pub(super) fn to(
+        cluster: &Cluster,
+        targets: BTreeMap<NodeName, Target>,
+        secrets: Arc<SecretStore>,
+    ) -> Self {
+        let named = std::env::var_os(SSH_CONFIG).filter(|name| !name.is_empty());
         Self {
             targets,
             secrets,
+            ssh_config: named.map(PathBuf::from).or_else(|| cluster.ssh_config()),
             dialer: OnceLock::new(),
         }
     }
@@ -136,9 +144,8 @@ impl Reach {
 
     fn dialer(&self) -> &Dialer {
         self.dialer.get_or_init(|| {
-            let named = std::env::var_os(SSH_CONFIG).filter(|name| !name.is_empty());
             Dialer::new(DialSettings {
-                ssh_config: named.map(PathBuf::from),
+                ssh_config: self.ssh_config.clone(),
                 secrets: Some(Arc::clone(&self.secrets)),
                 ..DialSettings::of(Surroundings::of_this_process())
             })

@@ -157,7 +157,7 @@ impl Look {
         context: &Context,
     ) -> Result<Self> {
         let targets = targets(cluster, servers)?;
-        let reach = Arc::new(Reach::to(targets.clone(), Arc::clone(store)));
+        let reach = Arc::new(Reach::to(cluster, targets.clone(), Arc::clone(store)));
         reach.fetch()?;
         store.resolve(&servers.credentials).map_err(|error| {
             let what = "the credentials by which the product is asked can't be had";

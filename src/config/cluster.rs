@@ -48,6 +48,7 @@ pub struct Cluster {
     credentials: Option<SecretName>,
     nodes: BTreeMap<NodeName, ResolvedNode>,
     secrets: BTreeMap<SecretName, SecretRef>,
+    ssh_config: Option<PathBuf>,
     rest: RestTrust,
     balancer: Option<Balancer>,
     hooks: Hooks,
@@ -97,6 +98,7 @@ impl Cluster {
             credentials: None,
             nodes: BTreeMap::from([(local, node)]),
             secrets: BTreeMap::new(),
+            ssh_config: None,
             rest: RestTrust::default(),
             balancer: None,
             hooks: Hooks::default(),
@@ -155,6 +157,11 @@ impl Cluster {
     /// was given any yet.
     pub fn secret_store(&self) -> SecretStore {
         SecretStore::new(self.secrets.values()).relative_to(&self.folder)
+    }
+
+    /// The one `ssh_config` to read instead of the user's own and the system's, if the file names one.
+    pub fn ssh_config(&self) -> Option<PathBuf> {
+        self.ssh_config.as_ref().map(|file| self.folder.join(file))
     }
 
     /// Whom calls of REST interfaces trust.
@@ -381,6 +388,7 @@ fn resolve(mut file: ClusterFile, document: &Document<'_>, findings: &mut Findin
         credentials: file.credentials,
         nodes,
         secrets: file.secrets,
+        ssh_config: file.ssh.config.map(|file| file.0),
         rest: RestTrust {
             authorities: file.rest.ca.map(|file| file.0),
             pins: file.rest.pins,

@@ -54,6 +54,9 @@ pub(super) struct ClusterFile {
     /// Where secrets are found, by name. A secret's value never stands in this file.
     #[serde(default)]
     pub(super) secrets: BTreeMap<SecretName, SecretRef>,
+    /// How this machine connects to nodes by SSH.
+    #[serde(default)]
+    pub(super) ssh: SshOfAll,
     /// Whom calls of REST interfaces trust.
     #[serde(default)]
     pub(super) rest: RestTable,
@@ -221,6 +224,16 @@ pub(super) struct ServiceSettings {
     pub(super) status: Option<Argv>,
 }
 
+/// How this machine connects to nodes by SSH.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SshOfAll {
+    /// The one `ssh_config` to read, instead of the user's own and the system's. A relative path starts in the folder of this file.
+    #[serde(default)]
+    #[schemars(extend("examples" = ["ssh_config"]))]
+    pub(super) config: Option<SshConfigFile>,
+}
+
 /// Whom calls of REST interfaces trust.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -363,14 +376,37 @@ impl TryFrom<String> for CertificateFile {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.trim().is_empty() {
-            return Err("the path is empty\nhint: name a file with certificates in PEM form");
-        }
-        if text.contains(char::is_control) {
-            return Err("the path contains a control character");
-        }
-        Ok(Self(text.into()))
+        path_of(
+            text,
+            "the path is empty\nhint: name a file with certificates in PEM form",
+        )
+        .map(Self)
     }
+}
+
+/// The path of an `ssh_config`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub(super) struct SshConfigFile(pub(super) PathBuf);
+
+impl TryFrom<String> for SshConfigFile {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        path_of(text, "the path is empty\nhint: name an ssh_config").map(Self)
+    }
+}
+
+/// The path of a file on this machine.
+fn path_of(text: String, if_empty: &'static str) -> Result<PathBuf, &'static str> {
+    if text.trim().is_empty() {
+        return Err(if_empty);
+    }
+    if text.contains(char::is_control) {
+        return Err("the path contains a control character");
+    }
+    Ok(text.into())
 }
 
 /// Pins, a server in no more than one of them: keys that differ in capital letters alone mean the same one.

@@ -24,6 +24,8 @@ pub(crate) struct State {
     /// The requests for processes.
     pub(crate) requests: Vec<Process>,
     pub(crate) agents: Vec<Agent>,
+    #[serde(default)]
+    pub(crate) relays: Vec<Relay>,
     /// Grows with everything that gets an identity.
     pub(crate) last_id: u64,
 }
@@ -79,6 +81,9 @@ pub(crate) struct Process {
     pub(crate) ends_at: u64,
     /// The agent on which its step runs.
     pub(crate) agent: Option<String>,
+    /// Which life of that agent: one that was stopped in mid-step knows nothing of the step afterwards.
+    #[serde(default)]
+    pub(crate) life: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +106,29 @@ pub(crate) struct Agent {
     pub(crate) version: String,
     /// The server that it is connected to.
     pub(crate) server: Option<String>,
+    /// The relay by which it is.
+    #[serde(default)]
+    pub(crate) relay: Option<String>,
+    /// By what: an agent has one connection, and may have the next before the last is known to be gone.
+    #[serde(default)]
+    pub(crate) line: Option<String>,
+    /// Another one each time that it is started.
+    #[serde(default)]
+    pub(crate) life: Option<String>,
+    pub(crate) last_contact: u64,
+}
+
+/// An agent relay.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Relay {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// The server that it is connected to, and by what.
+    pub(crate) server: Option<String>,
+    pub(crate) line: Option<String>,
     pub(crate) last_contact: u64,
 }
 
@@ -136,6 +164,7 @@ impl State {
             }],
             requests: Vec::new(),
             agents: Vec::new(),
+            relays: Vec::new(),
             last_id: 0,
         }
     }

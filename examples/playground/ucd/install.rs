@@ -2,17 +2,21 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
 
+use super::files::{make, write};
 use super::layout::{PROPERTIES, SECURED, TLS, VERSION};
+use super::script::script;
 use super::server::is_at_least;
 
 /// What all keystores are opened with, unless somebody chose another password.
 const PASSWORD: &str = "changeit";
+
+/// What a server's process is known by.
+pub(crate) const MAIN: &str = "com.urbancode.ds.UDeployServer";
 
 /// The key of the encryption keystore.
 const ALIAS: &str = "aes128keyprac";
@@ -44,7 +48,7 @@ pub(crate) fn install_as(file: &Path) -> Result<(), String> {
 }
 
 /// Installs a server. Keystores that are there already in the application data folder are used, and the others made.
-fn install(wishes: &Wishes) -> Result<(), String> {
+pub(crate) fn install(wishes: &Wishes) -> Result<(), String> {
     let home = &wishes.home;
     let appdata = wishes.appdata.as_ref().unwrap_or(home);
     for folder in [
@@ -83,44 +87,14 @@ fn install(wishes: &Wishes) -> Result<(), String> {
     } else {
         write(&home.join(PROPERTIES), &(open + &secret), 0o600)?;
     }
-    let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let script = SCRIPT
-        .replace("@OWN@", &quoted(&own))
-        .replace("@HOME@", &quoted(home));
-    write(&home.join("bin/server"), &script, 0o755)?;
+    let text = script(home, "run", MAIN, "var/server.pid")?;
+    write(&home.join("bin/server"), &text, 0o755)?;
     let entries = format!(
         "dir {0}/conf\ndir {0}/conf/server\njardir {1}/lib\njardir {0}/patches !fail-on-conflict\n",
         appdata.display(),
         home.display()
     );
     write(&home.join("bin/classpath.conf"), &entries, 0o644)
-}
-
-/// Starts in the background, at once and without a word of how it went; asks it to stop, and does not wait.
-const SCRIPT: &str = r#"#!/bin/sh
-home=@HOME@
-case $1 in
-run) exec @OWN@ ucd run "$home" com.urbancode.ds.UDeployServer ;;
-start)
-    setsid --fork @OWN@ ucd run "$home" com.urbancode.ds.UDeployServer >>"$home/var/log/stdout" 2>&1
-    exit 0
-    ;;
-stop)
-    pid=$(cat "$home/var/server.pid" 2>/dev/null) || exit 1
-    case $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) in
-    *"ucd run $home "*) exec kill "$pid" ;;
-    esac
-    exit 1
-    ;;
-*)
-    echo 'Usage: container {run|start|stop|stop -force}'
-    exit 1
-    ;;
-esac
-"#;
-
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
 /// What the installer writes: what everybody may read, and the secrets.
@@ -265,14 +239,4 @@ fn keytool(path: &Path, alias: &str, how: &[&str]) -> Result<(), String> {
     }
     let said = String::from_utf8_lossy(&output.stdout);
     Err(format!("keytool could not make {}: {said}", path.display()))
-}
-
-fn make(folder: &Path) -> Result<(), String> {
-    fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))
-}
-
-fn write(path: &Path, content: &str, mode: u32) -> Result<(), String> {
-    fs::write(path, content)
-        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
-        .map_err(|error| format!("{}: {error}", path.display()))
 }

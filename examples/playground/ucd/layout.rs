@@ -24,14 +24,14 @@ pub(crate) const VERSION: &str = "conf/installed.version";
 /// The keystore of its TLS.
 pub(crate) const TLS: &str = "opt/tomcat/conf/tomcat.keystore";
 
-fn read(path: &Path) -> Result<Properties, String> {
+pub(crate) fn read(path: &Path) -> Result<Properties, String> {
     let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let file = Properties::parse(&bytes);
     file.check().map_err(|error| error.to_string())?;
     Ok(file)
 }
 
-fn value(file: &Properties, key: &str) -> Option<String> {
+pub(crate) fn value(file: &Properties, key: &str) -> Option<String> {
     file.get(key).map(|value| value.to_lossy())
 }
 
@@ -43,6 +43,13 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         .iter()
         .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
     digits.collect()
+}
+
+/// What nothing else is called.
+pub(crate) fn random() -> Result<String, String> {
+    let mut random = [0; 8];
+    openssl::rand::rand_bytes(&mut random).map_err(|error| error.to_string())?;
+    Ok(hex(&random))
 }
 
 /// A path without the steps back in it, which are taken as they stand, as the product's own text work does.
@@ -114,9 +121,7 @@ impl Layout {
         if let Ok(id) = fs::read_to_string(&path) {
             return Ok(id.trim().to_owned());
         }
-        let mut random = [0; 8];
-        openssl::rand::rand_bytes(&mut random).map_err(|error| error.to_string())?;
-        let id = hex(&random);
+        let id = random()?;
         fs::write(&path, &id).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(id)
     }

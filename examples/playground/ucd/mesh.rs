@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 
+use super::database::{Agent, Relay, now};
+use super::guest::Guest;
+use super::layout::random;
 use super::server::{Server, Wire, is_at_least};
 
 /// How long to wait before one that did not answer is tried again.
@@ -39,12 +42,111 @@ pub(crate) fn listen(server: &Arc<Server>, listener: TcpListener, wire: Wire) {
     });
 }
 
-fn hold(mut visitor: impl Read + Write, server: &Server) -> io::Result<()> {
-    writeln!(visitor, "{}", server.id)?;
-    visitor.flush()?;
-    // Until the other one goes.
-    io::copy(&mut visitor, &mut io::sink())?;
+/// No line of a visitor is longer.
+const LONGEST: u64 = 4096;
+
+fn hold(visitor: impl Read + Write, server: &Server) -> io::Result<()> {
+    let mut visitor = BufReader::new(visitor);
+    writeln!(visitor.get_mut(), "{}", server.id)?;
+    visitor.get_mut().flush()?;
+    let mut held = Held {
+        server,
+        line: random().map_err(io::Error::other)?,
+        relay: None,
+    };
+    // Until the other one goes. Servers say nothing; agents and relays say who they are.
+    let mut said = String::new();
+    while (&mut visitor).take(LONGEST).read_line(&mut said)? > 0 {
+        match serde_json::from_str(&said) {
+            Ok(guest) => held.welcome(guest),
+            Err(_) => break,
+        }
+        said.clear();
+    }
     Ok(())
+}
+
+/// A connection that an agent or a relay holds.
+struct Held<'a> {
+    server: &'a Server,
+    line: String,
+    /// The relay by which it comes.
+    relay: Option<String>,
+}
+
+impl Held<'_> {
+    fn welcome(&mut self, guest: Guest) {
+        let (server, line) = (Some(self.server.id.clone()), Some(self.line.clone()));
+        let done = match guest {
+            Guest::Via { relay } => {
+                self.relay = Some(relay);
+                Ok(())
+            }
+            Guest::Agent {
+                id,
+                name,
+                version,
+                life,
+            } => self.server.database.with(|state| {
+                state.agents.retain(|it| it.id != id);
+                state.agents.push(Agent {
+                    id,
+                    name,
+                    version,
+                    server,
+                    relay: self.relay.clone(),
+                    line,
+                    life: Some(life),
+                    last_contact: now(),
+                });
+                state.agents.sort_by(|a, b| a.name.cmp(&b.name));
+            }),
+            Guest::Relay {
+                id,
+                name,
+                version,
+                host,
+                port,
+            } => self.server.database.with(|state| {
+                state.relays.retain(|it| it.id != id);
+                state.relays.push(Relay {
+                    id,
+                    name,
+                    version,
+                    host,
+                    port,
+                    server,
+                    line,
+                    last_contact: now(),
+                });
+            }),
+        };
+        if let Err(problem) = done {
+            self.server.log("ERROR", &problem);
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // Who has come by another line meanwhile is there.
+        let own = Some(&self.line);
+        let gone = self.server.database.with(|state| {
+            for agent in &mut state.agents {
+                if agent.line.as_ref() == own {
+                    (agent.server, agent.line) = (None, None);
+                }
+            }
+            for relay in &mut state.relays {
+                if relay.line.as_ref() == own {
+                    (relay.server, relay.line) = (None, None);
+                }
+            }
+        });
+        if let Err(problem) = gone {
+            self.server.log("ERROR", &problem);
+        }
+    }
 }
 
 /// Connects to the others: to those of cluster connections that were there when this server started, and to all members

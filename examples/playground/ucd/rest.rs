@@ -103,6 +103,7 @@ impl Asked<'_> {
             }
             ("GET", ["cli", "agentCLI", "statuses"]) => statuses(state),
             ("PUT", ["cli", "agentCLI", "test"]) => self.test_agent(state),
+            ("GET", ["cli" | "rest", "relay"]) => relays(state),
             ("POST", ["practice", "request"]) => self.ask_for_process(state),
             _ => not_found(),
         }
@@ -287,6 +288,7 @@ impl Asked<'_> {
             server: None,
             ends_at: 0,
             agent: body.get("agent").and_then(Value::as_str).map(str::to_owned),
+            life: None,
         });
         Answer::json(&json!({ "requestId": id }))
     }
@@ -349,6 +351,20 @@ fn statuses(state: &State) -> Answer {
         *count = (count.as_u64().unwrap_or_default() + 1).into();
     }
     Answer::json(&Value::Object(counts))
+}
+
+fn relays(state: &State) -> Answer {
+    let all = state.relays.iter().map(|relay| {
+        let behind = |agent: &&super::database::Agent| agent.relay.as_ref() == Some(&relay.name);
+        let agents = state.agents.iter().filter(behind).count();
+        json!({
+            "id": relay.id, "name": relay.name, "endpointId": relay.id, "version": relay.version,
+            "hostname": relay.host, "relayHostname": relay.host, "jmsPort": relay.port,
+            "status": status(relay.server.is_some()), "totalAgents": agents, "activeAgents": agents,
+            "lastContact": relay.last_contact,
+        })
+    });
+    Answer::json(&all.collect())
 }
 
 fn status(is_connected: bool) -> &'static str {

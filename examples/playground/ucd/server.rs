@@ -1,7 +1,7 @@
 //! One server: it reads its properties as the product does, refuses to start for the product's reasons, listens, shares
 //! its database with the others, and runs what is asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::net::{TcpListener, ToSocketAddrs as _};
@@ -282,10 +282,18 @@ impl Server {
             .map_err(|error| format!("{}: {error}", beat.display()))?;
         self.database.with(|state| {
             let now = now();
+            // A step has come to its end where its agent tells so: the one that began it, and not one that was started since.
+            let reached = state.agents.iter().filter(|agent| {
+                let at = agent.server.as_ref();
+                at.is_some_and(|at| self.reaches(at))
+            });
+            let lives: BTreeMap<String, String> = reached
+                .map(|agent| (agent.name.clone(), agent.life.clone().unwrap_or_default()))
+                .collect();
             let is_gone = |id: &str| {
                 let beat = fs::read_to_string(heard.join(id)).ok();
                 let beat = beat.and_then(|it| it.trim().parse::<u64>().ok());
-                beat.is_none_or(|beat| beat + GONE < now) && !lives(&heard.join(id))
+                beat.is_none_or(|beat| beat + GONE < now) && !is_alive(&heard.join(id))
             };
             for it in &mut state.requests {
                 match (it.state, &it.server) {
@@ -294,8 +302,19 @@ impl Server {
                         it.server = Some(self.id.clone());
                         it.ends_at = now + it.takes;
                     }
-                    (ProcessState::Executing, Some(by)) if *by == self.id && it.ends_at <= now => {
-                        it.state = ProcessState::Closed;
+                    (ProcessState::Executing, Some(by)) if *by == self.id => {
+                        let life = it.agent.as_ref().map(|agent| lives.get(agent));
+                        match (life, &it.life) {
+                            (Some(Some(life)), None) => {
+                                it.life = Some(life.clone());
+                                it.ends_at = now + it.takes;
+                            }
+                            (Some(Some(life)), Some(began)) if life != began => {}
+                            (None | Some(Some(_)), _) if it.ends_at <= now => {
+                                it.state = ProcessState::Closed;
+                            }
+                            _ => {}
+                        }
                     }
                     (ProcessState::Executing, Some(by)) if *by != self.id && is_gone(by) => {
                         it.state = ProcessState::Faulted;
@@ -306,6 +325,11 @@ impl Server {
             for agent in &mut state.agents {
                 if agent.server.as_deref().is_some_and(is_gone) {
                     agent.server = None;
+                }
+            }
+            for relay in &mut state.relays {
+                if relay.server.as_deref().is_some_and(is_gone) {
+                    relay.server = None;
                 }
             }
         })
@@ -337,7 +361,7 @@ fn signs(layout: &Layout) -> std::path::PathBuf {
 }
 
 /// Whether the server whose sign of life this is lives: a machine that is busy makes none slow.
-fn lives(sign: &Path) -> bool {
+fn is_alive(sign: &Path) -> bool {
     fs::File::open(sign)
         .is_ok_and(|sign| flock(&sign, FlockOperation::NonBlockingLockShared).is_err())
 }

@@ -109,7 +109,7 @@ fn ask(args: &Fetch, context: &Context) -> Result<Vec<Kept>> {
         .map(|node| Ok((node.name.clone(), target(&cluster, node)?)))
         .collect::<Result<BTreeMap<_, _>>>()?;
     let secrets = Arc::new(cluster.secret_store().with_terminal());
-    let reach = Reach::to(targets.clone(), Arc::clone(&secrets));
+    let reach = Reach::to(&cluster, targets.clone(), Arc::clone(&secrets));
     reach.fetch()?;
     let nodes = reach.nodes();
     let world = Nodes::new(&targets, secrets, Arc::new(reach));
