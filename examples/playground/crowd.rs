@@ -24,7 +24,10 @@ pub(crate) struct Answer {
 pub(crate) fn get((host, port): &(String, u16), path: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect((host.as_str(), *port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let head = String::from_utf8_lossy(&answer);

@@ -77,7 +77,9 @@ fn rights() -> Option<&'static [&'static str]> {
         .args(["-n", "true"])
         .stderr(Stdio::null())
         .status();
-    allowed.is_ok_and(|status| status.success()).then_some(&["sudo", "-n"])
+    allowed
+        .is_ok_and(|status| status.success())
+        .then_some(&["sudo", "-n"])
 }
 
 fn run(as_root: &[&str], words: &[&str]) -> Result<(), String> {

@@ -27,7 +27,12 @@ pub(crate) fn run(program: &Path, args: &[&str]) -> Result<(), String> {
     }
     let said = [done.stdout, done.stderr].concat();
     let said = String::from_utf8_lossy(&said);
-    Err(format!("`{}` ended with {}: {}", what(), done.status, said.trim()))
+    Err(format!(
+        "`{}` ended with {}: {}",
+        what(),
+        done.status,
+        said.trim()
+    ))
 }
 
 /// Waits until something is so.

@@ -55,14 +55,18 @@ pub(crate) struct Site {
 
 /// So many names of a kind.
 fn names(kind: &str, count: usize) -> Vec<String> {
-    (1..=count).map(|number| format!("{kind}{number}")).collect()
+    (1..=count)
+        .map(|number| format!("{kind}{number}"))
+        .collect()
 }
 
 impl Site {
     /// Makes a cluster of so many servers anew, and starts it.
     pub(crate) fn up(folder: &Path, servers: usize) -> Result<Self, String> {
         if !(1..=MOST_SERVERS).contains(&servers) {
-            return Err(format!("a practice cluster has 1 to {MOST_SERVERS} servers"));
+            return Err(format!(
+                "a practice cluster has 1 to {MOST_SERVERS} servers"
+            ));
         }
         let folder = std::path::absolute(folder).map_err(|error| error.to_string())?;
         needs::plain(&folder)?;
@@ -324,7 +328,9 @@ impl Site {
              clusterctl props diff --on 'ucd*' {}\n\n\
              Users come in at {}, as admin with the password admin.",
             self.servers.len(),
-            self.home("ucd1").join("conf/server/installed.properties").display(),
+            self.home("ucd1")
+                .join("conf/server/installed.properties")
+                .display(),
             self.url(),
         )
     }

@@ -58,7 +58,10 @@ fn clusterctl(site: &Site, args: &[&str]) -> Result<(), String> {
     if status.success() {
         return Ok(());
     }
-    Err(format!("`clusterctl {}` ended with {status}", args.join(" ")))
+    Err(format!(
+        "`clusterctl {}` ended with {status}",
+        args.join(" ")
+    ))
 }
 
 /// Begins to restart all, and ends the runner as soon as the second server is stopped.

@@ -8,7 +8,9 @@ mod check;
 mod cleanup;
 mod completions;
 mod conduct;
+mod connect;
 mod context;
+mod convert;
 mod decide;
 mod draining;
 mod exec;
@@ -70,6 +72,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Status(status::Status),
+    Convert(convert::Convert),
+    Connect(connect::Connect),
     Restart(restart::Restart),
     Start(start::Start),
     Stop(stop::Stop),
@@ -101,7 +105,9 @@ impl Verb {
             Self::Runs(args) => args.changes(),
             Self::Lock(args) => args.changes(),
             Self::Lb(args) => args.changes(),
-            Self::Restart(_)
+            Self::Convert(_)
+            | Self::Connect(_)
+            | Self::Restart(_)
             | Self::Start(_)
             | Self::Stop(_)
             | Self::Push(_)
@@ -127,6 +133,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: Io) -> Exit {
     };
     let result = match cli.verb {
         Verb::Status(args) => status::run(&args, &context),
+        Verb::Convert(args) => convert::run(&args, &context),
+        Verb::Connect(args) => connect::run(&args, &context),
         Verb::Restart(args) => restart::run(&args, &context),
         Verb::Start(args) => start::run(&args, &context),
         Verb::Stop(args) => stop::run(&args, &context),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
 
 use super::context::{Context, TOOL, hooks, target};
@@ -18,12 +18,14 @@ use crate::config::{Cluster, NodeName, PoolName, Product, SecretStore, Selection
 use crate::engine::{Fault, FaultKind, World as _};
 use crate::exit::Exit;
 use crate::fleet::each;
-use crate::plan::{Millis, Probe, RunId, Target};
+use crate::plan::{Millis, Probe, RemotePath, RunId, Target};
+use crate::primitives::balance::At;
 use crate::products::urbancode::cluster::Servers;
 use crate::products::urbancode::cycle::Patience;
 use crate::products::urbancode::facts::{self, Facts, Unclear};
 use crate::products::urbancode::restart::{self, Options, Refused, Wish};
 use crate::products::{Answers, Questions, Unanswered};
+use crate::properties::Properties;
 use crate::world::Nodes;
 
 /// How long a look may take.
@@ -54,6 +56,36 @@ pub(super) struct Waiting {
     draining: Draining,
 }
 
+impl Waiting {
+    /// Refuses a wait that would be in vain.
+    pub(super) fn check(&self, cluster: &Cluster) -> Result<(), Refusal> {
+        self.draining.check(cluster.balancer())
+    }
+
+    /// What a plan needs besides what was found.
+    pub(super) fn options(
+        &self,
+        wish: Wish,
+        cluster: &Cluster,
+        servers: &Servers,
+    ) -> Result<Options> {
+        Ok(Options {
+            wish,
+            patience: Patience {
+                work: self.work_within,
+                accepts_loss: self.draining.accepts_loss(),
+                stop: self.stop_within,
+                start: self.start_within,
+            },
+            drain: self.draining.at(cluster.balancer()),
+            made_by: TOOL.to_owned(),
+            made_at: jiff::Timestamp::now(),
+            hooks: hooks(cluster),
+            targets: targets(cluster, servers)?.into_iter().collect(),
+        })
+    }
+}
+
 /// Plans what is wanted of servers, and does with the plan what the command line says.
 pub(super) fn turn(
     wish: Wish,
@@ -65,24 +97,10 @@ pub(super) fn turn(
     let cluster = context.cluster()?;
     let servers = servers(&cluster)?;
     let on = meant(&cluster, &servers, on)?;
-    waiting.draining.check(cluster.balancer())?;
+    waiting.check(&cluster)?;
     let store = Arc::new(cluster.secret_store().with_terminal());
-    let targets = targets(&cluster, &servers)?;
+    let options = waiting.options(wish, &cluster, &servers)?;
     let facts = look(&cluster, servers, &on, &store, context)?;
-    let options = Options {
-        wish,
-        patience: Patience {
-            work: waiting.work_within,
-            accepts_loss: waiting.draining.accepts_loss(),
-            stop: waiting.stop_within,
-            start: waiting.start_within,
-        },
-        drain: waiting.draining.at(cluster.balancer()),
-        made_by: TOOL.to_owned(),
-        made_at: jiff::Timestamp::now(),
-        hooks: hooks(&cluster),
-        targets: targets.into_iter().collect(),
-    };
     let plan = restart::plan(&facts, &options).map_err(|why| refused(&why))?;
     let known = Known::secrets(store, Vec::new());
     decide(context, &cluster, changing, &plan, known, None)
@@ -220,7 +238,33 @@ impl Look {
     }
 }
 
+impl Look {
+    /// What a file of properties on a node says.
+    pub(super) fn properties(&self, node: &NodeName, path: &RemotePath) -> Result<Properties> {
+        let unread = || format!("{node}: {path} can't be read");
+        let read = self.world.read_file(node, path, LOOK);
+        let bytes = read.map_err(|fault| anyhow::Error::from(fault).context(unread()))?;
+        let bytes = bytes.ok_or_else(|| {
+            let what = format!("{node}: there is no {path}, so no server is installed there");
+            Refusal::new(Exit::Forbidden, what).hint("correct install_dir in the cluster file")
+        })?;
+        let file = Properties::parse(&bytes);
+        file.check()
+            .with_context(|| Refusal::new(Exit::Forbidden, unread()))?;
+        Ok(file)
+    }
+}
+
 impl Asked {
+    /// A node that can't be reached ends it.
+    pub(super) fn refuse_lost(&self, on: &[NodeName]) -> Result<()> {
+        match self.lost.iter().find(|(node, _)| on.contains(node)) {
+            None => Ok(()),
+            Some((node, fault)) => Err(anyhow::Error::from(fault.clone())
+                .context(format!("{node}: it can't be looked at"))),
+        }
+    }
+
     /// How many nodes could not be reached.
     pub(super) fn away(&self) -> usize {
         self.lost.len()
@@ -236,18 +280,24 @@ fn look(
     context: &Context,
 ) -> Result<Facts> {
     let asked = Look::new(cluster, &servers, store, context)?.ask(&facts::questions(&servers))?;
-    if let Some((node, fault)) = asked.lost.iter().find(|(node, _)| on.contains(node)) {
-        let fault = fault.clone();
-        return Err(anyhow::Error::from(fault).context(format!("{node}: it can't be looked at")));
-    }
-    let balancers = if cluster.balancer().is_some() {
-        let names = on.iter().filter_map(|node| servers.get(node));
-        let names: Vec<PoolName> = names.filter_map(|it| it.pool_name.clone()).collect();
-        Pools::of(cluster, context)?.find(&names)?
-    } else {
-        Vec::new()
-    };
+    asked.refuse_lost(on)?;
+    let balancers = balancers(cluster, &servers, on, context)?;
     facts::read(servers, on, &asked.answers, balancers).map_err(unclear)
+}
+
+/// What the balancers have of servers.
+pub(super) fn balancers(
+    cluster: &Cluster,
+    servers: &Servers,
+    on: &[NodeName],
+    context: &Context,
+) -> Result<Vec<At>> {
+    if cluster.balancer().is_none() {
+        return Ok(Vec::new());
+    }
+    let names = on.iter().filter_map(|node| servers.get(node));
+    let names: Vec<PoolName> = names.filter_map(|it| it.pool_name.clone()).collect();
+    Pools::of(cluster, context)?.find(&names)
 }
 
 fn silence(fault: Fault) -> Unanswered {
@@ -257,7 +307,7 @@ fn silence(fault: Fault) -> Unanswered {
     }
 }
 
-fn unclear(why: Unclear) -> anyhow::Error {
+pub(super) fn unclear(why: Unclear) -> anyhow::Error {
     let refusal = Refusal::new(Exit::Forbidden, why.to_string());
     let refusal = match why {
         Unclear::Unanswered { hint: Some(hint), .. } => refusal.hint(hint),
@@ -276,7 +326,7 @@ fn unclear(why: Unclear) -> anyhow::Error {
     refusal.into()
 }
 
-fn refused(why: &Refused) -> anyhow::Error {
+pub(super) fn refused(why: &Refused) -> anyhow::Error {
     match why {
         Refused::TooFew(few) => too_few(few),
         Refused::NotRunning(node) => Refusal::new(Exit::Forbidden, why.to_string())

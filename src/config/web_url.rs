@@ -39,6 +39,20 @@ impl WebUrl {
         NonZeroU16::new(port).map(|port| Self(format!("https://{host}:{port}")))
     }
 
+    /// The host and the port.
+    pub fn server(&self) -> (&str, u16) {
+        let (rest, usual) = match self.0.strip_prefix("https://") {
+            Some(rest) => (rest, 443),
+            None => (self.0.trim_start_matches("http://"), 80),
+        };
+        let server = rest.split('/').next().unwrap_or_default();
+        let (host, port) = match server.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().unwrap_or(usual)),
+            _ => (server, usual),
+        };
+        (host.trim_matches(['[', ']']), port)
+    }
+
     fn parse(text: &str) -> Result<Self, InvalidUrl> {
         // What is no address may hold a password: it is not repeated.
         let fail = |problem: &str| Err(InvalidUrl(problem.to_owned()));
@@ -110,6 +124,21 @@ impl schemars::JsonSchema for WebUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_names_a_host_and_a_port() {
+        for (text, host, port) in [
+            ("https://ucd.example.com:8443", "ucd.example.com", 8443),
+            ("https://ucd.example.com", "ucd.example.com", 443),
+            ("http://ucd.example.com/ucd", "ucd.example.com", 80),
+            ("http://10.0.0.11:8080/ucd", "10.0.0.11", 8080),
+            ("https://[2001:db8::1]:8443", "2001:db8::1", 8443),
+            ("https://[2001:db8::1]", "2001:db8::1", 443),
+        ] {
+            let url: WebUrl = text.parse().unwrap();
+            assert_eq!(url.server(), (host, port), "{text}");
+        }
+    }
 
     #[test]
     fn servers_and_folders_are_addresses() {

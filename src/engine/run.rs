@@ -20,7 +20,9 @@ use super::world::{Claim, Holding, Release, Runner, World};
 use super::{Cancel, Fault, PlanText, Progress};
 use crate::config::NodeName;
 use crate::exit::Exit;
-use crate::plan::{Action, Millis, OnTimeout, Outputs, Plan, RunId, Sha256, Step, StepId};
+use crate::plan::{
+    Action, Millis, OnFailure, OnTimeout, Outputs, Plan, RunId, Sha256, Step, StepId,
+};
 
 /// How long an effect may take to end once its time is up.
 const ENDING: Millis = Millis::secs(15);
@@ -632,8 +634,12 @@ impl Engine<'_> {
         self.verdict(session.book, &end)
     }
 
-    /// Whether a wait was in vain on which all that was changed for a time depends.
+    /// Whether a wait was in vain on which all that was changed for a time depends, or a stage has failed and was undone
+    /// whose failure means that.
     fn gives_back(&self, end: &StagesEnd) -> bool {
+        if end.cut_short && end.returned.iter().any(|(_, halt)| self.fails_all(halt)) {
+            return true;
+        }
         end.halted.iter().chain(&end.returned).any(|(_, halt)| {
             let Halt::Failed(id, _) = halt else {
                 return false;
@@ -646,6 +652,18 @@ impl Engine<'_> {
                     ..
                 })
             )
+        })
+    }
+
+    /// Whether it is a step of a stage whose failure means that what was changed for a time is given back.
+    fn fails_all(&self, halt: &Halt) -> bool {
+        let (Halt::Failed(id, _) | Halt::Stale(id, _)) = halt else {
+            return false;
+        };
+        let mut stages = self.plan.stages.iter();
+        stages.any(|stage| {
+            let mut steps = stage.lanes.iter().flat_map(|lane| &lane.steps);
+            stage.on_failure == OnFailure::GiveBack && steps.any(|step| step.id == *id)
         })
     }
 

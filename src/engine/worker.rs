@@ -14,8 +14,8 @@ use super::world::{Call, Direction, Teller};
 use super::{Cancel, Fault};
 use crate::config::NodeName;
 use crate::plan::{
-    Action, Condition, Lane, Millis, OnFailure, OnTimeout, Outputs, Proof, Reading, Stage, Step,
-    StepId, Undo, Value,
+    Action, Condition, Lane, Millis, OnTimeout, Outputs, Proof, Reading, Stage, Step, StepId, Undo,
+    Value,
 };
 
 /// How a lane ended.
@@ -50,7 +50,7 @@ impl Session<'_> {
         for step in &lane.steps {
             match self.forward(&lane.node, step) {
                 Ok(()) => {}
-                Err(halt) if halt.is_failure() && stage.on_failure == OnFailure::ReturnLane => {
+                Err(halt) if halt.is_failure() && stage.on_failure.returns() => {
                     return match self.return_lane(lane) {
                         Ok(()) => LaneEnd::Returned(halt),
                         Err(halt) => LaneEnd::Halted(halt),

@@ -137,6 +137,9 @@ pub enum Action {
         method: Method,
         /// The address.
         url: String,
+        /// What follows the address behind a slash, such as an id that an earlier step was given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        under: Option<Value>,
         /// The credentials, as `user:password` or a token.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         credentials: Option<SecretRef>,
@@ -254,6 +257,7 @@ impl Action {
             Self::EditXml { edits, .. } => edits.iter_mut().map(|edit| &mut edit.value).collect(),
             Self::WriteFile { content, .. } => content.iter_mut().collect(),
             Self::Run { stdin, .. } => stdin.iter_mut().collect(),
+            Self::Rest { under, .. } => under.iter_mut().collect(),
             Self::WaitUntil { until, .. } => until.probe.values_mut(),
             Self::Check { that } => that.iter_mut().flat_map(|c| c.probe.values_mut()).collect(),
             Self::CopyTree { .. }
@@ -265,7 +269,6 @@ impl Action {
             | Self::Link { .. }
             | Self::Remove { .. }
             | Self::Service { .. }
-            | Self::Rest { .. }
             | Self::Balancer { .. }
             | Self::BackUp { .. }
             | Self::Restore { .. }

@@ -552,6 +552,7 @@ fn rest(action: &Action, place: Place<'_>) -> Vec<Part> {
     let Action::Rest {
         method,
         url,
+        under,
         credentials,
         body,
         merge,
@@ -562,6 +563,18 @@ fn rest(action: &Action, place: Place<'_>) -> Vec<Part> {
     };
     let mut slots = Slots::default();
     let mut before = Vec::new();
+    let url = match under {
+        None => url.clone(),
+        Some(Value::Text(last)) => format!("{url}/{last}"),
+        Some(last) => {
+            before.push(Part::Say(format!(
+                "In the address, write {} in place of {}.",
+                told(last, place),
+                code("ID")
+            )));
+            format!("{url}/ID")
+        }
+    };
     let mut call = Argv::new(["curl", "-sS", "-w", "\\n%{http_code}\\n"]);
     if *method != Method::Get {
         call = call.arg("-X").arg(method.to_string());
@@ -571,12 +584,12 @@ fn rest(action: &Action, place: Place<'_>) -> Vec<Part> {
         call = match merge {
             None => call.arg("--data-raw").arg(body.to_string()),
             Some(merge) => {
-                before = read_first(merge, body, credentials.as_ref(), &mut slots);
+                before.extend(read_first(merge, body, credentials.as_ref(), &mut slots));
                 call.arg("--data-binary").arg(format!("@{READ_FIRST}"))
             }
         };
     }
-    let call = with_credentials(call, url, credentials.as_ref(), &mut slots);
+    let call = with_credentials(call, &url, credentials.as_ref(), &mut slots);
     let mut parts = ask(&slots, place);
     if credentials.is_some() {
         parts.push(Part::Say(CREDENTIALS.to_owned()));

@@ -47,12 +47,17 @@ impl Action {
         let Self::Rest {
             method,
             url,
+            under,
             body,
             merge,
             ..
         } = self
         else {
             return Ok(());
+        };
+        let url = match under {
+            None => url.clone(),
+            Some(last) => format!("{url}/{last}"),
         };
         match (body, merge) {
             (None, _) => write!(f, "call {method} {url}"),

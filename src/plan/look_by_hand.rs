@@ -207,6 +207,7 @@ fn finds(probe: &Probe, reading: &Reading, place: Place<'_>, slots: &mut Slots) 
         Probe::Rest {
             url,
             credentials,
+            item: None,
             pointer: None,
             counts: false,
         } => {
@@ -240,6 +241,7 @@ fn at_least(probe: &Probe, least: i64, slots: &mut Slots) -> Option<String> {
         Probe::Rest {
             url,
             credentials,
+            item: None,
             pointer: None,
             counts: false,
         } => {

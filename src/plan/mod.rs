@@ -63,7 +63,7 @@ pub use file::{FORMAT, LoadError};
 pub use hooks::{Hook, Hooks};
 pub use millis::Millis;
 pub use paths::RemotePath;
-pub use probe::{PoolFact, Probe};
+pub use probe::{Item, PoolFact, Probe};
 pub use reading::Reading;
 pub use reverse::{Irreversible, reverse};
 pub use rules::PlanProblem;

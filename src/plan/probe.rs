@@ -134,6 +134,10 @@ pub enum Probe {
         /// The credentials, as `user:password` or a token.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         credentials: Option<SecretRef>,
+        /// Which item of the list that is answered is meant. The pointer starts in it; without one, the item is given
+        /// whole. `Absent` where the list has no such item, `Text` with `no list` where there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        item: Option<Item>,
         /// A JSON pointer into the answer: the probe then gives what is there, as `Text`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pointer: Option<String>,
@@ -169,6 +173,24 @@ pub enum Probe {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         args: Vec<String>,
     },
+}
+
+/// An item of a list: the first one whose member has this value.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// The name of the member.
+    pub member: String,
+    /// Its value, as text.
+    pub is: String,
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the item whose `{}` is `{}`", self.member, self.is)
+    }
 }
 
 /// What HAProxy is asked about a server in a pool.
@@ -239,6 +261,7 @@ impl Probe {
         match self {
             Self::Command { .. } => "gives",
             Self::Rest {
+                item: None,
                 pointer: None,
                 counts: false,
                 ..
@@ -324,6 +347,21 @@ impl fmt::Display for Probe {
             Self::Port { host, port } => write!(f, "port {port} of {host}"),
             Self::FreeSpace { path } => write!(f, "the free space under {path}, in bytes,"),
             Self::Stamp { step } => write!(f, "the node's stamp of {step}"),
+            Self::Rest {
+                url,
+                item: Some(item),
+                pointer,
+                counts,
+                ..
+            } => {
+                if *counts {
+                    f.write_str("the number of items in ")?;
+                }
+                if let Some(pointer) = pointer {
+                    write!(f, "`{pointer}` of ")?;
+                }
+                write!(f, "{item} at {url}")
+            }
             Self::Rest {
                 url,
                 pointer,

@@ -454,6 +454,10 @@ fn judge_action(id: &StepId, action: &Action, found: &mut Vec<PlanProblem>) {
         } if !body.as_ref().is_some_and(serde_json::Value::is_object) => {
             Some("changes no member of what it reads first")
         }
+        Action::Rest {
+            under: Some(Value::Secret(_)),
+            ..
+        } => Some("has a secret in an address, which everybody on the way may read"),
         Action::WaitUntil { good: 0, .. } => Some("waits for no answer at all"),
         Action::Check { that } if that.is_empty() => Some("checks nothing"),
         Action::Link { target, .. } if target.is_empty() => Some("links to nothing"),

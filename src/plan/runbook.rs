@@ -13,7 +13,7 @@ use super::look_by_hand::{find, look};
 use super::markdown::{block, code, text};
 use super::printable::list;
 use super::text::{for_good, in_one_line, numbers, policy, secrets, steps_in_words};
-use super::{Action, Class, Hooks, Lane, OnFailure, Plan, Proof, Stage, Step, StepId, Undo};
+use super::{Action, Class, Hooks, Lane, Plan, Proof, Stage, Step, StepId, Undo};
 use crate::config::NodeName;
 
 /// The plan as a Markdown page that can be followed by hand.
@@ -176,7 +176,7 @@ impl<'a> Page<'a> {
         let title = format!("Stage {number} of {all}: {}", text(&stage.name));
         self.heading(2, &title);
         self.say(&format!("How: {}.", policy(stage)));
-        if stage.on_failure == OnFailure::ReturnLane {
+        if stage.on_failure.returns() {
             for lane in &stage.lanes {
                 let back: Vec<_> = self.returnable(lane);
                 if !back.is_empty() {

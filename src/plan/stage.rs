@@ -46,6 +46,18 @@ pub enum OnFailure {
     Stop,
     /// The lane's steps of this stage are undone backwards.
     ReturnLane,
+    /// The same; and when the run goes on no further, what it changed for a time is given back.
+    GiveBack,
+}
+
+impl OnFailure {
+    /// Whether the lane's steps of this stage are undone.
+    pub fn returns(self) -> bool {
+        match self {
+            Self::Stop => false,
+            Self::ReturnLane | Self::GiveBack => true,
+        }
+    }
 }
 
 /// The steps of one node in a stage, in order.

@@ -137,8 +137,15 @@ pub(super) fn policy(stage: &Stage) -> String {
         0 => "stops when a step fails".to_owned(),
         most => format!("stops when more than {} failed", count_u32(most, "node")),
     });
-    if stage.on_failure == OnFailure::ReturnLane {
-        says.push("a failed node's steps of this stage are taken back".to_owned());
+    match stage.on_failure {
+        OnFailure::Stop => {}
+        OnFailure::ReturnLane => {
+            says.push("a failed node's steps of this stage are taken back".to_owned());
+        }
+        OnFailure::GiveBack => says.push(
+            "a failed node's steps of this stage are taken back, and what was changed for a time is given back"
+                .to_owned(),
+        ),
     }
     if stage.bake != Millis(0) {
         says.push(format!("waits {} at its end", stage.bake));

@@ -118,7 +118,7 @@ pub struct Unplannable {
 pub fn plan(found: &[Found], given: &Circumstances) -> Result<Plan, Unplannable> {
     let mut lanes = Vec::new();
     for one in found {
-        if let Some(step) = step(one, given)? {
+        if let Some(step) = step(one, given.verb)? {
             lanes.push(Lane {
                 node: one.node.clone(),
                 steps: vec![step],
@@ -170,7 +170,8 @@ fn title(found: &[Found], path: &str) -> String {
     }
 }
 
-fn step(one: &Found, given: &Circumstances) -> Result<Option<Step>, Unplannable> {
+/// The step that fulfils the wishes for one file; none where nothing is left to wish for.
+pub fn step(one: &Found, verb: &str) -> Result<Option<Step>, Unplannable> {
     let Found {
         node,
         path,
@@ -219,7 +220,7 @@ fn step(one: &Found, given: &Circumstances) -> Result<Option<Step>, Unplannable>
         .collect();
     proof.push(Condition::is(whole.clone(), Reading::Digest(print(&new))));
     let name = path.as_str().rsplit('/').next().unwrap_or_default();
-    let id = StepId::new(given.verb, node, &format!("edit-{name}"));
+    let id = StepId::new(verb, node, &format!("edit-{name}"));
     let backup = BackupRef {
         run: None,
         step: id.clone(),

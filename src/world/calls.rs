@@ -4,6 +4,7 @@
 //! can take the node meanwhile, and the node remembers the outcome like that of every other effect. A runner that dies
 //! gives no word: whoever comes next waits until the time of the step is up, and looks what came of it.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +24,7 @@ use super::vault::Vault;
 use super::watch::Watch;
 use crate::config::{RestTrust, Secret, SecretRef};
 use crate::engine::{Call, Cancel, Fault, FaultKind};
-use crate::plan::{Action, Merge, Method, Millis, Outputs, Probe, Reading};
+use crate::plan::{Action, Item, Merge, Method, Millis, Outputs, Probe, Reading, Value};
 use crate::rest::{self, Answer, Client, RestError, RestErrorKind};
 
 /// How much longer than the call the fence waits for word of it.
@@ -88,6 +89,7 @@ impl Calls {
         let Probe::Rest {
             url,
             credentials,
+            item,
             pointer,
             counts,
         } = probe
@@ -110,7 +112,7 @@ impl Calls {
         };
         let status = answer.status();
         let pointer = match pointer {
-            None if !counts => return Ok(Some(Reading::Number(status.into()))),
+            None if !counts && item.is_none() => return Ok(Some(Reading::Number(status.into()))),
             None => "",
             Some(pointer) => pointer,
         };
@@ -130,6 +132,18 @@ impl Calls {
             }
         }
         let json = answer.json().map_err(of_look)?;
+        let json = match item {
+            None => json,
+            Some(item) => match json {
+                serde_json::Value::Array(all) => {
+                    match all.into_iter().find(|it| is_meant(it, item)) {
+                        Some(found) => found,
+                        None => return Ok(Some(Reading::Absent)),
+                    }
+                }
+                _ => return Ok(Some(Reading::text("no list"))),
+            },
+        };
         Ok(Some(match json.pointer(pointer) {
             None => Reading::Absent,
             Some(serde_json::Value::Array(items)) if *counts => {
@@ -203,6 +217,7 @@ impl Calls {
         let Action::Rest {
             method,
             url,
+            under,
             credentials,
             body,
             merge,
@@ -210,6 +225,14 @@ impl Calls {
         } = action
         else {
             return Err(Fault::new(FaultKind::Failed, "it is no REST call"));
+        };
+        let url = &match under {
+            None => url.clone(),
+            Some(Value::Text(last)) => format!("{url}/{}", as_part(last)),
+            Some(_) => {
+                let what = "what stands at the end of the address is not known";
+                return Err(Fault::new(FaultKind::Failed, what));
+            }
         };
         let secret = secret(at.node.vault, credentials.as_ref())?;
         let call = rest::Call {
@@ -253,6 +276,29 @@ impl Calls {
             }
         })
     }
+}
+
+/// Whether it is the item that is meant.
+fn is_meant(json: &serde_json::Value, item: &Item) -> bool {
+    match json.get(&item.member) {
+        None => false,
+        Some(serde_json::Value::String(text)) => *text == item.is,
+        Some(other) => other.to_string() == item.is,
+    }
+}
+
+/// A text as the part of an address that it is to be, whatever is in it.
+fn as_part(text: &str) -> String {
+    let mut part = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
+            part.push(char::from(byte));
+        } else {
+            // Writing to a text does not fail. A dot is no step up when it is written so.
+            let _ = write!(part, "%{byte:02X}");
+        }
+    }
+    part
 }
 
 /// Does something elsewhere while the fence of the node waits for word of it.

@@ -191,6 +191,7 @@ fn back_up(node: &NodeName) -> Step {
 
 fn make_id(node: &NodeName) -> Step {
     let action = Action::Rest {
+        under: None,
         method: Method::Post,
         url: "http://ucd/rest/network/networkRelay".to_owned(),
         credentials: None,
@@ -200,12 +201,14 @@ fn make_id(node: &NodeName) -> Step {
     };
     let url = format!("http://ucd/relay/{node}");
     let look = |pointer: Option<&str>| Probe::Rest {
+        item: None,
         url: url.clone(),
         credentials: None,
         pointer: pointer.map(str::to_owned),
         counts: false,
     };
     let undo = Action::Rest {
+        under: None,
         method: Method::Delete,
         url: format!("http://ucd/relay/{node}"),
         credentials: None,
@@ -636,6 +639,7 @@ fn up(node: &NodeName) -> Step {
 
 fn rest(node: &NodeName) -> Step {
     let put = |body: &str| Action::Rest {
+        under: None,
         method: Method::Put,
         url: "http://ucd/cli/systemConfiguration".to_owned(),
         credentials: None,

@@ -310,7 +310,11 @@ impl Making {
             width: 1 + u32::try_from(self.draw.below(4)).unwrap(),
             max_failures: u32::try_from(self.draw.below(3)).unwrap(),
             bake: *self.draw.pick(&[Millis(0), Millis(0), Millis::secs(90)]),
-            on_failure: *self.draw.pick(&[OnFailure::Stop, OnFailure::ReturnLane]),
+            on_failure: *self.draw.pick(&[
+                OnFailure::Stop,
+                OnFailure::ReturnLane,
+                OnFailure::GiveBack,
+            ]),
             lanes,
         }
     }
@@ -471,6 +475,7 @@ impl Making {
             9 => {
                 let how = self.rest();
                 let probe = Probe::Rest {
+                    item: None,
                     url: format!("https://x.example.com/made/{}", self.count),
                     credentials: self.draw.chance(50).then(|| self.secret()),
                     pointer: Some("/id".to_owned()),
@@ -916,6 +921,7 @@ impl Making {
         let url = format!("https://x.example.com/thing/{}", self.count);
         let credentials = self.draw.chance(50).then(|| self.secret());
         let probe = Probe::Rest {
+            item: None,
             url: url.clone(),
             credentials: credentials.clone(),
             pointer: None,
@@ -930,6 +936,7 @@ impl Making {
             without: vec!["mask".to_owned()],
         });
         let call = |method, body: Option<serde_json::Value>| Action::Rest {
+            under: None,
             method,
             url: url.clone(),
             credentials: credentials.clone(),
@@ -1000,6 +1007,7 @@ impl Making {
             7 => {
                 let inner = self.draw.chance(50);
                 let probe = Probe::Rest {
+                    item: None,
                     url: format!("https://x.example.com/list/{count}"),
                     credentials: self.draw.chance(50).then(|| self.secret()),
                     pointer: inner.then(|| "/items".to_owned()),

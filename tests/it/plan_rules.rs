@@ -224,6 +224,7 @@ fn rules_of_actions() {
         mode: Some(0o10_000),
     }), @"convert/ucd1/multiserver sets the mode 10000");
     let call = |body| Action::Rest {
+        under: None,
         method: Method::Post,
         merge: None,
         url: "https://x".to_owned(),

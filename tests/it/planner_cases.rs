@@ -9,19 +9,21 @@ use std::time::Duration;
 
 use clusterctl::config::{Cluster, NodeName, PoolName};
 use clusterctl::plan::text::{Style, Verbosity, render};
-use clusterctl::plan::{Hooks, PoolState, RemotePath, ServiceState, Target};
+use clusterctl::plan::{Hooks, Plan, PoolState, RemotePath, ServiceState, Target};
 use clusterctl::primitives::balance::{self, At};
 use clusterctl::products::urbancode::cluster::Servers;
 use clusterctl::products::urbancode::cycle::Patience;
 use clusterctl::products::urbancode::facts::{Facts, Found, Maintenance, Work};
 use clusterctl::products::urbancode::restart::{self, Options, Wish};
+use clusterctl::products::urbancode::{connect, convert};
+use clusterctl::properties::Properties;
 use serde::Deserialize;
 
 /// A case, as its file has it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
-    /// What is wanted: `restart`, `start` or `stop`.
+    /// What is wanted: `restart`, `start`, `stop`, `convert` or `connect`.
     verb: String,
     /// Of which servers; all without it.
     #[serde(default)]
@@ -41,6 +43,55 @@ struct Case {
     /// Whether what is left when the time is up may be lost.
     #[serde(default)]
     accept_loss: bool,
+    /// The properties of the server, for `convert`.
+    #[serde(default)]
+    properties: String,
+    /// The settings that were read.
+    #[serde(default)]
+    settings: BTreeMap<String, String>,
+    /// What is particular about pools.
+    #[serde(default)]
+    pool: BTreeMap<String, PoolLook>,
+    /// Whether the version has cluster connections.
+    #[serde(default = "yes")]
+    has_connections: bool,
+    /// The cluster connections that there are.
+    #[serde(default)]
+    connections: Vec<Connection>,
+    /// Whether those that lead to no server are removed.
+    #[serde(default)]
+    prune: bool,
+    /// Agents that are there.
+    #[serde(default)]
+    agents: Vec<String>,
+}
+
+/// A cluster connection.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Connection {
+    id: String,
+    name: String,
+    #[serde(default = "yes")]
+    active: bool,
+    host: String,
+    #[serde(default = "jms")]
+    port: u16,
+}
+
+fn jms() -> u16 {
+    7918
+}
+
+/// What a pool is like, beyond the states of its servers.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PoolLook {
+    #[serde(default = "yes")]
+    keeps_sessions: bool,
+    /// Where it finds its servers.
+    #[serde(default)]
+    addresses: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -112,6 +163,65 @@ fn at(
     }
 }
 
+/// The plan that connects the servers.
+fn connected(case: &Case, common: Facts, options: &Options) -> Result<Plan, String> {
+    let connection = |it: &Connection| connect::Connection {
+        id: it.id.clone(),
+        name: it.name.clone(),
+        active: it.active,
+        host: it.host.clone(),
+        port: it.port,
+    };
+    let all = case.connections.iter().map(connection).collect();
+    let mut answering = common.servers.iter().filter(|it| it.answers);
+    let facts = connect::Facts {
+        through: answering.next().unwrap().server.clone(),
+        connections: case.has_connections.then_some(all),
+        ports: BTreeMap::new(),
+        agents: case.agents.clone(),
+        common,
+    };
+    let plan = connect::plan(&facts, case.prune, options);
+    plan.map_err(|refused| refused.to_string())
+}
+
+/// The plan that converts the only server.
+fn converted(case: &Case, common: Facts, options: &Options) -> Result<Plan, String> {
+    let setting = |key: &str| case.settings.get(key).cloned();
+    let found = common.servers[0].clone();
+    let mut pools = Vec::new();
+    for (node, of_node) in &case.pools {
+        for (name, servers) in of_node {
+            let look = case.pool.get(name);
+            let address = |server: &String| {
+                let given = look.and_then(|it| it.addresses.get(server));
+                let address = given.cloned().unwrap_or_else(|| format!("{server}:8443"));
+                (server.clone(), address)
+            };
+            pools.push(convert::Pool {
+                node: node.parse().unwrap(),
+                name: name.parse().unwrap(),
+                keeps_sessions: look.is_none_or(|it| it.keeps_sessions),
+                servers: servers.keys().map(address).collect(),
+            });
+        }
+    }
+    let facts = convert::Facts {
+        common,
+        properties: Properties::parse(case.properties.as_bytes()),
+        settings: convert::Settings {
+            agents: setting("externalURL"),
+            users: setting("externalUserURL"),
+            licenses: setting("licenseServerUrl"),
+        },
+        pools,
+    };
+    convert::plan(&facts, &found, options).map_err(|refused| match refused {
+        convert::Refused::Broken(broken) => format!("{broken}\nhint: {}", broken.hint),
+        other => other.to_string(),
+    })
+}
+
 /// The plan of a case, or why there is none.
 fn planned(case: &Case) -> String {
     let cluster = match Cluster::parse(&case.cluster, "cluster.toml") {
@@ -173,7 +283,7 @@ fn planned(case: &Case) -> String {
     let balancer = cluster.balancer();
     let options = Options {
         wish: match case.verb.as_str() {
-            "restart" => Wish::Restart,
+            "restart" | convert::VERB | connect::VERB => Wish::Restart,
             "start" => Wish::Start,
             "stop" => Wish::Stop,
             other => panic!("{other}"),
@@ -188,7 +298,9 @@ fn planned(case: &Case) -> String {
             grace: Duration::from_secs(10),
             within: Duration::from_mins(5),
             accepts_loss: case.accept_loss,
-            others: balancer.map_or(0, |it| it.min_in_service),
+            others: balancer
+                .filter(|_| case.verb != convert::VERB)
+                .map_or(0, |it| it.min_in_service),
         },
         made_by: "clusterctl test".to_owned(),
         made_at: jiff::Timestamp::UNIX_EPOCH,
@@ -202,7 +314,12 @@ fn planned(case: &Case) -> String {
             })
             .collect(),
     };
-    match restart::plan(&facts, &options) {
+    let plan = match case.verb.as_str() {
+        convert::VERB => converted(case, facts, &options),
+        connect::VERB => connected(case, facts, &options),
+        _ => restart::plan(&facts, &options).map_err(|refused| refused.to_string()),
+    };
+    match plan {
         Err(refused) => format!("refused: {refused}\n"),
         Ok(plan) => {
             assert_eq!(plan.problems(), []);

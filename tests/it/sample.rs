@@ -240,6 +240,7 @@ fn first() -> Vec<Making> {
 
 fn answers() -> Condition {
     let probe = Probe::Rest {
+        item: None,
         url: "https://localhost:8443/rest/state".to_owned(),
         credentials: None,
         pointer: None,
@@ -309,7 +310,7 @@ fn settings() -> Vec<Making> {
         step(
             "convert/ucd1/external-url",
             "set the external URLs to the balancer's",
-            Action::Rest {
+            Action::Rest { under: None,
                 method: Method::Put,
                 url: url.to_owned(),
                 credentials: Some(secret("UCD_ADMIN")),
@@ -323,7 +324,7 @@ fn settings() -> Vec<Making> {
         .class(Class::Irreversible)
         .gives(
             "url",
-            Probe::Rest {
+            Probe::Rest { item: None,
                 url: url.to_owned(),
                 credentials: Some(secret("UCD_ADMIN")),
                 pointer: Some("/externalURL".to_owned()), counts: false, },

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use super::guest::{Guest, Servers, dial, dial_by, hold};
 use super::files::{make, write};
+use super::guest::{Guest, Servers, dial, dial_by, hold};
 use super::layout::{random, read, value};
 use super::script::script;
 use super::server::Wire;
@@ -82,7 +82,10 @@ pub(crate) fn install(wishes: &Wishes) -> Result<(), String> {
                 list("wss")
             );
             if let Some((host, port)) = &wishes.relay {
-                let _ = writeln!(text, "agentcomm.proxy.uri=random\\:(http\\://{host}\\:{port})");
+                let _ = writeln!(
+                    text,
+                    "agentcomm.proxy.uri=random\\:(http\\://{host}\\:{port})"
+                );
             }
         }
     }
@@ -121,11 +124,17 @@ fn serve(home: &Path) -> Result<std::convert::Infallible, String> {
     fs::write(home.join("var/agent.pid"), std::process::id().to_string())
         .map_err(|error| error.to_string())?;
     let log = |level: &str, what: &str| log(home, level, what);
-    log("INFO", &format!("Agent version: {}", text("agent.installed.version")));
+    log(
+        "INFO",
+        &format!("Agent version: {}", text("agent.installed.version")),
+    );
     let (mut server, mut proxy) = (servers.first()?, proxies.first()?);
     loop {
         let address = &servers.addresses[server % servers.addresses.len()];
-        let stream = match proxies.addresses.get(proxy % proxies.addresses.len().max(1)) {
+        let stream = match proxies
+            .addresses
+            .get(proxy % proxies.addresses.len().max(1))
+        {
             Some(by) => dial_by(by, address),
             None => dial(&address.0, address.1),
         };
@@ -151,4 +160,3 @@ fn log(home: &Path, level: &str, what: &str) {
     // Without a log it still works.
     let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
 }
-

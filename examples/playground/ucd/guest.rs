@@ -106,7 +106,10 @@ pub(crate) fn dial_by(
     (host, port): &(String, u16),
 ) -> io::Result<TcpStream> {
     let mut stream = dial(&proxy.0, proxy.1)?;
-    write!(stream, "CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n")?;
+    write!(
+        stream,
+        "CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n"
+    )?;
     // Byte by byte: what follows the head is not the proxy's.
     let mut head = Vec::new();
     let mut byte = [0];

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::guest::{Guest, Servers, addresses, dial, hold};
 use super::files::{make, write};
+use super::guest::{Guest, Servers, addresses, dial, hold};
 use super::layout::{random, read, value};
 use super::script::script;
 use super::server::Wire;
@@ -100,8 +100,10 @@ fn serve(home: &Path) -> Result<std::convert::Infallible, String> {
             .map_err(|error| format!("java.net.BindException: {error} {host}:{port}"))?;
         Ok((listener, host, number))
     };
-    let (jms, host, port) =
-        listen("agentrelay.jms_proxy.relay_host", "agentrelay.jms_proxy.relay_port")?;
+    let (jms, host, port) = listen(
+        "agentrelay.jms_proxy.relay_host",
+        "agentrelay.jms_proxy.relay_port",
+    )?;
     let (http, ..) = listen("agentrelay.http_proxy.host", "agentrelay.http_proxy.port")?;
     let servers = match text("agentcomm.enabled").as_str() {
         "true" => Servers::read(&text("agentcomm.server.uri"))?,
@@ -122,8 +124,11 @@ fn serve(home: &Path) -> Result<std::convert::Infallible, String> {
         host,
         port,
     };
-    fs::write(home.join("var/agentrelay.pid"), std::process::id().to_string())
-        .map_err(|error| error.to_string())?;
+    fs::write(
+        home.join("var/agentrelay.pid"),
+        std::process::id().to_string(),
+    )
+    .map_err(|error| error.to_string())?;
     let upstream = Upstream::default();
     let leads = Arc::clone(&upstream);
     thread::spawn(move || forward(&jms, &leads, &name));

@@ -26,12 +26,7 @@ esac
 "#;
 
 /// A script for something installed in `home`: by what it is run, what its process is known by, and where that says its number.
-pub(super) fn script(
-    home: &Path,
-    verb: &str,
-    main: &str,
-    pid: &str,
-) -> Result<String, String> {
+pub(super) fn script(home: &Path, verb: &str, main: &str, pid: &str) -> Result<String, String> {
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let filled = SCRIPT
         .replace("@OWN@", &quoted(&own))

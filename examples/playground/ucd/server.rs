@@ -141,6 +141,9 @@ fn serve(home: &Path) -> Result<(), Refused> {
 fn check(layout: &Layout, version: &str) -> Result<(), Refused> {
     let multi = layout.text("com.urbancode.ds.UDeployServer.multiserver") == "true";
     let kind = layout.text("database.type");
+    if multi && let Some(why) = Faults::of(&layout.home).text("refuse-cluster") {
+        return Err(why.into());
+    }
     if kind == "derby" && multi {
         return Err("Embedded database is already running".to_owned().into());
     }

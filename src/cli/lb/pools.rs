@@ -104,8 +104,13 @@ impl<'a> Pools<'a> {
 
     /// What all balancers have of these servers. Each must know each, in at least one pool.
     pub(in crate::cli) fn find(&self, servers: &[PoolName]) -> Result<Vec<At>> {
+        self.find_in(self.ask(), servers)
+    }
+
+    /// The same, of what was told already.
+    pub(in crate::cli) fn find_in(&self, told: Vec<Told>, servers: &[PoolName]) -> Result<Vec<At>> {
         let mut all = Vec::new();
-        for Told { node, pools } in self.ask() {
+        for Told { node, pools } in told {
             let pools = pools.map_err(|fault| {
                 anyhow::Error::from(fault)
                     .context(format!("{node}: the balancer could not be asked"))

@@ -66,7 +66,11 @@ impl FileOnNodes {
                 .into());
         }
         let path = absolute(&place.file)?;
-        let reach = Reach::to(cluster, targets.iter().cloned().collect(), Arc::clone(&secrets));
+        let reach = Reach::to(
+            cluster,
+            targets.iter().cloned().collect(),
+            Arc::clone(&secrets),
+        );
         reach.fetch()?;
         let world = Nodes::new(&targets.iter().cloned().collect(), secrets, Arc::new(reach));
         Ok(Self {

@@ -179,6 +179,7 @@ impl Server {
     /// Looks whether the server answers whoever asks.
     pub fn answers(&self) -> Probe {
         Probe::Rest {
+            item: None,
             url: self.url.at(vendor::CONNECTION_TEST),
             credentials: None,
             pointer: None,
@@ -189,6 +190,7 @@ impl Server {
     /// Looks whether the server lets an administrator in, for which it needs its database.
     pub fn lets_in(&self, credentials: &SecretRef) -> Probe {
         Probe::Rest {
+            item: None,
             url: self.url.at(vendor::SETTINGS),
             credentials: Some(credentials.clone()),
             pointer: None,

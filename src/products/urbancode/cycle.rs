@@ -274,24 +274,7 @@ impl Cycle<'_> {
     }
 
     fn step(&self, node: &NodeName, slug: &str, action: Action) -> Step {
-        Step {
-            id: StepId::new(self.verb, node, slug),
-            title: String::new(),
-            why: why("", ""),
-            class: Class::Read,
-            action,
-            guards: Vec::new(),
-            proof: Proof::Stamp,
-            outputs: BTreeMap::new(),
-            undo: Undo::Nothing {
-                because: "It only looks.".to_owned(),
-            },
-            timeout: CALL,
-            leaves: String::new(),
-            temporary: None,
-            ends: None,
-            preview: None,
-        }
+        step(self.verb, node, slug, action)
     }
 
     fn no_work(&self, server: &Server) -> Condition {
@@ -307,6 +290,7 @@ impl Cycle<'_> {
 
     fn set_maintenance(&self, on: bool) -> Action {
         Action::Rest {
+            under: None,
             method: Method::Put,
             url: self.cluster.url.at(vendor::SETTINGS_OF_PAGES),
             credentials: Some(self.cluster.credentials.clone()),
@@ -318,6 +302,28 @@ impl Cycle<'_> {
             }),
             success: vec![200, 204],
         }
+    }
+}
+
+/// A step that looks, until more is said of it.
+pub(super) fn step(verb: &str, node: &NodeName, slug: &str, action: Action) -> Step {
+    Step {
+        id: StepId::new(verb, node, slug),
+        title: String::new(),
+        why: why("", ""),
+        class: Class::Read,
+        action,
+        guards: Vec::new(),
+        proof: Proof::Stamp,
+        outputs: BTreeMap::new(),
+        undo: Undo::Nothing {
+            because: "It only looks.".to_owned(),
+        },
+        timeout: CALL,
+        leaves: String::new(),
+        temporary: None,
+        ends: None,
+        preview: None,
     }
 }
 
@@ -335,7 +341,7 @@ fn service_is(server: &Server, state: ServiceState) -> Condition {
     Condition::is(probe, Reading::Service(state))
 }
 
-fn why(says: &str, page: &str) -> Why {
+pub(super) fn why(says: &str, page: &str) -> Why {
     Why {
         says: says.to_owned(),
         page: Some(page.to_owned()).filter(|page| !page.is_empty()),

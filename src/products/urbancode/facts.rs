@@ -115,6 +115,7 @@ pub enum Unclear {
 /// The probe that counts what runs, as a server tells it.
 pub(super) fn activity(cluster: &Servers, server: &Server) -> Probe {
     Probe::Rest {
+        item: None,
         url: server.url.at(vendor::ACTIVITY),
         credentials: Some(cluster.credentials.clone()),
         pointer: None,
@@ -125,6 +126,7 @@ pub(super) fn activity(cluster: &Servers, server: &Server) -> Probe {
 /// The probe that tells whether new work is kept from beginning.
 pub(super) fn maintenance(cluster: &Servers, at: &WebUrl) -> Probe {
     Probe::Rest {
+        item: None,
         url: at.at(vendor::SETTINGS_OF_PAGES),
         credentials: Some(cluster.credentials.clone()),
         pointer: Some(format!("/{}", vendor::MAINTENANCE)),
@@ -135,6 +137,7 @@ pub(super) fn maintenance(cluster: &Servers, at: &WebUrl) -> Probe {
 /// The probe that asks for the agents' states, which only whoever may see what runs is told.
 pub(super) fn agents(cluster: &Servers, server: &Server) -> Probe {
     Probe::Rest {
+        item: None,
         url: server.url.at(vendor::AGENT_STATUSES),
         credentials: Some(cluster.credentials.clone()),
         pointer: None,

@@ -74,6 +74,7 @@ fn counts(cluster: &Servers, server: &Server) -> Probe {
             counts,
             ..
         } => Probe::Rest {
+            item: None,
             url,
             credentials,
             pointer: Some(String::new()),

@@ -7,8 +7,10 @@ use clusterctl::exit::Exit;
 use super::lab::Lab;
 
 /// Every verb, as it is typed.
-const VERBS: [&str; 36] = [
+const VERBS: [&str; 38] = [
     "status",
+    "convert",
+    "connect",
     "restart",
     "start",
     "stop",

@@ -73,18 +73,27 @@ impl Farm {
     }
 
     pub(crate) fn of_version(version: &str, names: &[&str]) -> Self {
+        Self::made(version, names, true)
+    }
+
+    /// A server that knows of no other.
+    pub(crate) fn stand_alone(version: &str, name: &str) -> Self {
+        Self::made(version, &[name], false)
+    }
+
+    fn made(version: &str, names: &[&str], multiserver: bool) -> Self {
         let mut farm = Self {
             folder: tempfile::tempdir().unwrap(),
             servers: BTreeMap::new(),
             running: Mutex::default(),
         };
         for name in names {
-            farm.install(name, version);
+            farm.install(name, version, multiserver);
         }
         farm
     }
 
-    fn install(&mut self, name: &str, version: &str) {
+    fn install(&mut self, name: &str, version: &str, multiserver: bool) {
         // A listener has an address that nothing else uses, and so all of its ports.
         let taken = listener();
         let SocketAddr::V4(at) = taken.local_addr().unwrap() else {
@@ -100,7 +109,7 @@ impl Farm {
         let wishes = json!({
             "home": self.home(name), "appdata": self.path("appdata"), "version": version, "address": address.ip,
             "http": address.http, "https": address.https, "jms": address.jms, "web_sockets": address.web_sockets,
-            "database": self.path("database"), "multiserver": true,
+            "database": self.path("database"), "multiserver": multiserver,
         });
         let file = self.path(&format!("{name}.json"));
         fs::write(&file, wishes.to_string()).unwrap();
@@ -155,6 +164,49 @@ impl Farm {
             .stderr(log)
             .spawn()
             .unwrap()
+    }
+
+    /// Starts an agent that speaks JMS with one of these servers, the first of which is tried first, and waits until it is
+    /// there.
+    pub(crate) fn agent(&self, name: &str, servers: &[&str]) {
+        let all: Vec<_> = servers
+            .iter()
+            .map(|server| {
+                let Address { ip, jms, .. } = self.address(server);
+                format!("ah3\\://{ip}\\:{jms}")
+            })
+            .collect();
+        let text = format!(
+            "locked/agent.name={name}\nlocked/agent.id=id-{name}\nagent.installed.version={VERSION}\n\
+             locked/agent.brokerUrl=failover\\:({})?randomize=false\n",
+            all.join(",")
+        );
+        let home = self.path(name);
+        for folder in ["conf/agent", "var/log"] {
+            fs::create_dir_all(home.join(folder)).unwrap();
+        }
+        fs::write(home.join("conf/agent/installed.properties"), text).unwrap();
+        let child = Command::new(playground())
+            .args(["ucd", "agent"])
+            .arg(&home)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.running.lock().unwrap().insert(name.to_owned(), child);
+        wait_until("the agent is there", || self.server_of(name) != Value::Null);
+    }
+
+    /// The identity of the server that an agent is connected to.
+    pub(crate) fn server_of(&self, agent: &str) -> Value {
+        let database = self.database();
+        let all = database["agents"].as_array().unwrap();
+        let it = all.iter().find(|it| it["name"] == agent);
+        it.map_or(Value::Null, |it| it["server"].clone())
+    }
+
+    /// By what the others know a server.
+    pub(crate) fn identity(&self, name: &str) -> String {
+        fs::read_to_string(self.home(name).join("conf/server/endpoint-id")).unwrap()
     }
 
     /// What a server wrote since it was started.

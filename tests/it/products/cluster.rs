@@ -11,6 +11,9 @@ use crate::ssh::wires::listener;
 
 pub(super) const NAMES: [&str; 3] = ["ucd1", "ucd2", "ucd3"];
 
+/// The version of servers of which no other is wished.
+const VERSION: &str = "7.0.3.0.1020";
+
 /// The administrator's password, which must be seen nowhere.
 pub(super) const PASSWORD: &str = "admin";
 
@@ -24,10 +27,20 @@ pub(super) struct Cluster {
 impl Cluster {
     /// Three servers of a version that run.
     pub(super) fn of_version(version: &str) -> Self {
-        let farm = Farm::of_version(version, &NAMES);
+        Self::before(Farm::of_version(version, &NAMES), &NAMES)
+    }
+
+    /// One server that runs, and knows of no other.
+    pub(super) fn stand_alone() -> Self {
+        let name = NAMES[0];
+        Self::before(Farm::stand_alone(VERSION, name), &[name])
+    }
+
+    /// A balancer before servers, which are started.
+    fn before(farm: Farm, names: &[&str]) -> Self {
         let lab = Lab::new();
         let front = listener().local_addr().unwrap().ip();
-        let servers: Vec<_> = NAMES
+        let servers: Vec<_> = names
             .iter()
             .map(|name| {
                 let address = farm.address(name);
@@ -44,7 +57,7 @@ impl Cluster {
             ..HaProxy::usual()
         };
         let haproxy = HaProxy::before(&lab, "haproxy", &servers, &wishes);
-        for name in NAMES {
+        for name in names {
             // As its own script does it, which the program will call.
             farm.start_by_script(name);
         }
@@ -57,7 +70,7 @@ impl Cluster {
             haproxy.socket.display(),
             lab.path("nodes/lb1").display()
         );
-        for name in NAMES {
+        for name in names {
             let ip: Ipv4Addr = farm.address(name).ip;
             let _ = writeln!(
                 text,
@@ -77,7 +90,7 @@ impl Cluster {
     }
 
     pub(super) fn new() -> Self {
-        Self::of_version("7.0.3.0.1020")
+        Self::of_version(VERSION)
     }
 
     pub(super) fn start(&self, words: &[&str]) -> Going {
@@ -101,6 +114,11 @@ impl Cluster {
     pub(super) fn pid(&self, name: &str) -> Option<u32> {
         let file = self.farm.home(name).join("var/server.pid");
         fs::read_to_string(file).ok()?.trim().parse().ok()
+    }
+
+    /// A setting of the system.
+    pub(super) fn setting(&self, key: &str) -> serde_json::Value {
+        self.farm.database()["settings"][key].clone()
     }
 
     /// Whether the cluster is kept from beginning new work.

@@ -50,6 +50,7 @@ impl Calls {
         let lab = Lab::over_ssh();
         let secret = || Some("env:CALLS".parse().unwrap());
         let put = |drained: bool| Action::Rest {
+            under: None,
             method: Method::Put,
             url: server.url("/state"),
             credentials: secret(),
@@ -58,6 +59,7 @@ impl Calls {
             merge: None,
         };
         let probe = Probe::Rest {
+            item: None,
             url: server.url("/state"),
             credentials: secret(),
             pointer: Some("/drained".to_owned()),

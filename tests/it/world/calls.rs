@@ -16,6 +16,7 @@ use crate::rest::server::{Event, Reply, Server, answer};
 /// Replaces something, as a user with a token.
 fn put(url: String) -> Action {
     Action::Rest {
+        under: None,
         method: Method::Put,
         url,
         credentials: Some(secret()),
@@ -27,6 +28,7 @@ fn put(url: String) -> Action {
 
 fn get(url: String, pointer: Option<&str>) -> Probe {
     Probe::Rest {
+        item: None,
         url,
         credentials: Some(secret()),
         pointer: pointer.map(str::to_owned),

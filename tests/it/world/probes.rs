@@ -184,6 +184,7 @@ fn what_is_out_of_reach_is_refused() {
     assert_eq!(world.refuses(&local, &remove), None);
     assert!(world.refuses(&"ucd3".parse().unwrap(), &remove).is_some());
     let rest = Action::Rest {
+        under: None,
         method: Method::Get,
         url: "http://x".to_owned(),
         merge: None,
