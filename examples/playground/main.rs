@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --release --example playground -- demo     the story, by itself
 //! cargo run --release --example playground -- up       a cluster of three servers, to try things on
-//! cargo run --release --example playground -- up 5     one of five
+//! cargo run --release --example playground -- up 1     a stand-alone server, to convert
 //! cargo run --release --example playground -- down     ends it and removes everything
 //! ```
 //!

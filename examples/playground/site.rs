@@ -199,7 +199,7 @@ impl Site {
                 jms: JMS,
                 web_sockets: WEB_SOCKETS,
                 database: self.folder.join("share/database"),
-                multiserver: true,
+                multiserver: self.servers.len() > 1,
             })
         };
         let Some((first, others)) = self.servers.split_first() else {
@@ -221,6 +221,10 @@ impl Site {
     fn database(&self) -> Result<(), String> {
         let has_connections = !is_at_least(VERSION, &[7, 2]);
         let mut state = State::new(VERSION, has_connections, is_at_least(VERSION, &[7, 0, 3]));
+        if self.servers.len() == 1 {
+            // A stand-alone server, as its installer leaves it.
+            return Database::at(self.folder.join("share/database")).make(&state);
+        }
         for name in self.servers.iter().filter(|_| has_connections) {
             let id = state.new_id();
             if let Some(all) = &mut state.connections {
@@ -319,18 +323,22 @@ impl Site {
     /// What a person can type now.
     pub(crate) fn welcome(&self) -> String {
         let folder = self.folder.display();
+        let (what, verbs) = match self.servers.len() {
+            1 => (
+                "A stand-alone server".to_owned(),
+                "clusterctl convert --plan\n  clusterctl convert",
+            ),
+            count => (
+                format!("{count} servers"),
+                "clusterctl restart --plan\n  clusterctl lb drain ucd2\n  clusterctl connect",
+            ),
+        };
         format!(
-            "{} servers, a balancer, ten agents and a relay run below {folder}. Try, in that folder:\n\n  \
-             clusterctl status\n  \
-             clusterctl restart --plan\n  \
-             clusterctl lb drain ucd2\n  \
-             clusterctl exec --on 'agents*' -- hostname\n  \
-             clusterctl props diff --on 'ucd*' {}\n\n\
-             Users come in at {}, as admin with the password admin.",
-            self.servers.len(),
-            self.home("ucd1")
-                .join("conf/server/installed.properties")
-                .display(),
+            "{what}, a balancer, ten agents and a relay run below {folder}. Try, in that folder:\n\n  \
+             clusterctl status\n  {verbs}\n  clusterctl exec --on 'agents*' -- uptime\n\n\
+             Users come in at {}, as admin with the password admin.\n\
+             Where clusterctl is not installed: cargo run --release --example playground -- clusterctl -c \
+             {folder}/cluster.toml status",
             self.url(),
         )
     }

@@ -10,7 +10,7 @@ use super::session::Session;
 use super::verdict::{Gone, Verdict};
 use crate::config::NodeName;
 use crate::exit::Exit;
-use crate::plan::{Action, Condition, Reading, StepId, Value};
+use crate::plan::{Action, Condition, Probe, Reading, StepId, Value};
 
 impl Engine<'_> {
     /// What forbids the run before anything is looked at.
@@ -44,6 +44,8 @@ impl Engine<'_> {
     pub(super) fn preflight(&self, session: &Session<'_>) -> Result<Option<Verdict>, Gone> {
         let mut guards: BTreeMap<&NodeName, Vec<(&StepId, &Condition)>> = BTreeMap::new();
         let mut touched = BTreeSet::new();
+        // What a REST interface answers depends on the services behind it.
+        let mut services = false;
         for (node, step) in self.plan.steps() {
             for guard in &step.guards {
                 let from_step = guard
@@ -52,10 +54,12 @@ impl Engine<'_> {
                     .values_mut()
                     .into_iter()
                     .any(|value| matches!(value, Value::FromStep { .. }));
-                if !from_step && !touched.contains(&(node, guard.probe.subject())) {
+                let by_service = services && matches!(guard.probe, Probe::Rest { .. });
+                if !from_step && !by_service && !touched.contains(&(node, guard.probe.subject())) {
                     guards.entry(node).or_default().push((&step.id, guard));
                 }
             }
+            services |= matches!(step.action, Action::Service { .. });
             let shown = step
                 .proof
                 .conditions()

@@ -22,6 +22,7 @@ mod plan_rules;
 mod plan_runbook;
 mod plan_text;
 mod planner_cases;
+mod playground;
 mod practice;
 mod products;
 mod properties_hostile;

@@ -179,7 +179,8 @@ fn check(layout: &Layout, version: &str) -> Result<(), Refused> {
             return Err(format!("java.io.IOException: {what} ({})", path.display()).into());
         }
     }
-    let probe = layout.appdata.join("var/.practice-write-probe");
+    let probe = format!("var/.practice-write-probe-{}", std::process::id());
+    let probe = layout.appdata.join(probe);
     fs::create_dir_all(layout.appdata.join("var"))
         .and_then(|()| fs::write(&probe, b""))
         .and_then(|()| fs::remove_file(&probe))

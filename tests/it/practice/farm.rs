@@ -55,7 +55,7 @@ impl Answer {
 }
 
 /// The practice cluster, which is built beside the program.
-fn playground() -> PathBuf {
+pub(crate) fn playground() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_clusterctl"));
     let playground = program.with_file_name("examples").join("playground");
     assert!(
