@@ -200,6 +200,7 @@ impl Site {
                 web_sockets: WEB_SOCKETS,
                 database: self.folder.join("share/database"),
                 multiserver: self.servers.len() > 1,
+                keystores: None,
             })
         };
         let Some((first, others)) = self.servers.split_first() else {

@@ -247,6 +247,23 @@ impl<'a> Moves<'a> {
         left.iter().map(In::enable).chain(answers).collect()
     }
 
+    /// Sees that a server is out of all of these pools still: somebody, or a HAProxy that was started anew, may have put it
+    /// back.
+    pub fn still_out(&self, found: &[&'a Found]) -> Option<Step> {
+        let all = self.those(found, |_| true);
+        let first = all.first()?;
+        let that: Vec<Condition> = all.iter().map(|it| it.is(PoolState::Out)).collect();
+        let server = &first.it.server;
+        Some(Step {
+            id: StepId::new(self.verb, &self.at.node, &format!("still-out-{server}")),
+            title: format!("See that {server} is out of its pools still"),
+            why: says("A balancer that was started anew may send requests again."),
+            proof: Proof::Holds(that.clone()),
+            leaves: format!("{server} out of its pools"),
+            ..first.step("still-out", Action::Check { that })
+        })
+    }
+
     fn those(&self, found: &[&'a Found], fits: impl Fn(PoolState) -> bool) -> Vec<In<'a>> {
         let found = found.iter().copied().filter(|it| fits(it.state));
         found.map(|it| In { moves: *self, it }).collect()

@@ -13,7 +13,9 @@ use super::scripts;
 use super::sections::Sections;
 use super::trouble::{Asked, fault, said};
 use super::watch::Watch;
-use crate::engine::{Claim, ClaimError, Epoch, Fault, FaultKind, Holding, NodeRecord, Release};
+use crate::engine::{
+    Claim, ClaimError, Ending, Entry, Epoch, Fault, FaultKind, Holding, NodeRecord, Release, decode,
+};
 use crate::plan::{Millis, RunId};
 use crate::remote::RemoteErrorKind;
 
@@ -79,8 +81,9 @@ impl LastSeen {
 pub(super) fn claim(node: &Node<'_>, last: &LastSeen, claim: &Claim) -> Result<Epoch, ClaimError> {
     let begun = Instant::now();
     let mut tried = None;
+    let mut judged = None;
     loop {
-        match try_claim(node, last, claim, &mut tried) {
+        match try_claim(node, last, claim, &mut tried, &mut judged) {
             Err(ClaimError::Held(_) | ClaimError::EffectRuns(_))
                 if begun.elapsed() < claim.wait.duration() =>
             {
@@ -92,12 +95,14 @@ pub(super) fn claim(node: &Node<'_>, last: &LastSeen, claim: &Claim) -> Result<E
     }
 }
 
-/// `tried` is the record that was last to be written, byte by byte, with its epoch.
+/// `tried` is the record that was last to be written, byte by byte, with its epoch; `judged` is a hold whose run was asked
+/// for its end, and whether it has one.
 fn try_claim(
     node: &Node<'_>,
     last: &LastSeen,
     claim: &Claim,
     tried: &mut Option<(Vec<u8>, Epoch)>,
+    judged: &mut Option<(Epoch, bool)>,
 ) -> Result<Epoch, ClaimError> {
     for _ in 0..TRIES {
         let seen = look(node, How::Make).map_err(ClaimError::Fault)?;
@@ -107,12 +112,27 @@ fn try_claim(
             return Ok(*epoch);
         }
         // So it is also when the holder's runner was put to sleep while it had the record locked.
-        seen.record.admits(claim, &seen.moment)?;
+        let mut record = seen.record.clone();
+        let mut left_behind = None;
+        if let Err(held) = record.admits(claim, &seen.moment) {
+            let Some(holder) = record.left_alone(&seen.moment) else {
+                return Err(held);
+            };
+            let epoch = holder.epoch;
+            if judged.is_none_or(|(asked, _)| asked != epoch) {
+                *judged = Some((epoch, is_over(node, &holder.run)));
+            }
+            if *judged != Some((epoch, true)) {
+                return Err(held);
+            }
+            left_behind = record.vacate();
+        }
         if !seen.had_turn {
             return Err(ClaimError::Fault(no_turn(node)));
         }
         // The lease counts from that look: whoever is put to sleep here may find it over when it wakes.
-        let change = seen.record.taken(claim, seen.moment.clone());
+        let mut change = record.taken(claim, seen.moment.clone());
+        change.first.extend(left_behind.map(Edit::With));
         let epoch = change.record.epoch;
         *tried = Some((change.record.bytes(), epoch));
         match swap(node, last, &seen, change, Swap::Take).map_err(ClaimError::Fault)? {
@@ -124,6 +144,32 @@ fn try_claim(
         }
     }
     Err(ClaimError::Fault(too_busy(node)))
+}
+
+/// Whether a run came to its end, as the node's copy of its journal says: then its runner died before it gave the node up.
+/// What took another run back has more to tidy up than that.
+fn is_over(node: &Node<'_>, run: &RunId) -> bool {
+    let Ok(Ok(journal)) = kept(node, run).map(|journal| decode(&journal)) else {
+        return false;
+    };
+    let undoes = journal.records.iter().any(|record| {
+        let entry = &record.entry;
+        matches!(
+            entry,
+            Entry::Started {
+                undoes: Some(_),
+                ..
+            }
+        )
+    });
+    let ended = match journal.records.last().map(|record| &record.entry) {
+        Some(Entry::Ended { ending, .. }) => match ending {
+            Ending::Done | Ending::DoneWithFailures | Ending::Abandoned { .. } => true,
+            Ending::Undone { .. } => false,
+        },
+        _ => false,
+    };
+    ended && !undoes
 }
 
 /// Prolongs the lease of whoever still holds the node.

@@ -129,6 +129,19 @@ impl Record {
         Err(ClaimError::Held(Box::new(holder.clone())))
     }
 
+    /// The holder whose runner is gone: its lease is over, or its process.
+    pub(super) fn left_alone(&self, moment: &Moment) -> Option<&Holder> {
+        let holder = self.holder.as_ref()?;
+        let is_over = holder.until.is_none_or(|until| until <= moment.now);
+        (is_over || self.runner_is_dead(holder, &moment.boot)).then_some(holder)
+    }
+
+    /// Nobody holds the node any more; who did.
+    pub(super) fn vacate(&mut self) -> Option<RunId> {
+        self.before = None;
+        self.holder.take().map(|holder| holder.run)
+    }
+
     fn runner_is_dead(&self, holder: &Holder, boot: &str) -> bool {
         let ran_there = holder.runner.boot == self.boot;
         let rebooted = ran_there && self.boot != boot && !boot.trim().is_empty();

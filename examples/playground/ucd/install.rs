@@ -38,6 +38,9 @@ pub(crate) struct Wishes {
     /// The file that is the database.
     pub(crate) database: PathBuf,
     pub(crate) multiserver: bool,
+    /// Where keystores are kept that were made before: to make one takes a second.
+    #[serde(default)]
+    pub(crate) keystores: Option<PathBuf>,
 }
 
 /// Installs a server as a file says.
@@ -79,7 +82,7 @@ pub(crate) fn install(wishes: &Wishes) -> Result<(), String> {
     let version = format!("installed.version={}\n", wishes.version);
     write(&home.join(VERSION), &version, 0o644)?;
     write(&appdata.join(VERSION), &version, 0o644)?;
-    keystores(home, appdata, &wishes.address)?;
+    keystores(wishes, appdata)?;
     let (open, secret) = properties(wishes, appdata);
     if is_at_least(&wishes.version, &[6, 2, 5, 1]) {
         write(&home.join(PROPERTIES), &open, 0o600)?;
@@ -174,7 +177,8 @@ fn properties(wishes: &Wishes, appdata: &Path) -> (String, String) {
     (open, secret)
 }
 
-fn keystores(home: &Path, appdata: &Path, address: &str) -> Result<(), String> {
+fn keystores(wishes: &Wishes, appdata: &Path) -> Result<(), String> {
+    let Wishes { home, address, .. } = wishes;
     let name = format!("CN={address}");
     let rsa = [
         "-genkeypair",
@@ -206,18 +210,60 @@ fn keystores(home: &Path, appdata: &Path, address: &str) -> Result<(), String> {
         &["-storetype", "JKS", "-dname", "CN=ucd-server-practice"],
     ]
     .concat();
-    keytool(&appdata.join("conf/encryption.keystore"), ALIAS, &aes)?;
-    keytool(&appdata.join("conf/server.keystore"), "server", &of_server)?;
-    keytool(&home.join(TLS), "server", &of_tomcat)?;
+    let name = home.file_name().unwrap_or_default().to_string_lossy();
+    let kept = |kind: &str| wishes.keystores.as_ref().map(|folder| folder.join(kind));
+    let make = |path: &Path, kind: &str, alias: &str, how: &[&str]| match kept(kind) {
+        _ if path.exists() => Ok(()),
+        None => keytool(path, alias, how),
+        Some(kept) => copy(&kept, path, |new| keytool(new, alias, how)),
+    };
+    make(
+        &appdata.join("conf/encryption.keystore"),
+        "encryption",
+        ALIAS,
+        &aes,
+    )?;
+    make(
+        &appdata.join("conf/server.keystore"),
+        "server",
+        "server",
+        &of_server,
+    )?;
+    make(
+        &home.join(TLS),
+        &format!("tls-{name}"),
+        "server",
+        &of_tomcat,
+    )?;
     let identity = home.join("conf/server/s2s-client-identity.keystore");
-    keytool(&identity, "server", &of_identity)
+    make(
+        &identity,
+        &format!("identity-{name}"),
+        "server",
+        &of_identity,
+    )
 }
 
-/// Makes a keystore with one key, if it is not there.
-fn keytool(path: &Path, alias: &str, how: &[&str]) -> Result<(), String> {
-    if path.exists() {
-        return Ok(());
+/// Copies a file that is kept, which is made where it is not there. Others may make it at the same time.
+fn copy(
+    kept: &Path,
+    to: &Path,
+    make: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<(), String> {
+    let problem = |error: std::io::Error| format!("{}: {error}", kept.display());
+    if !kept.exists() {
+        let new = kept.with_extension(std::process::id().to_string());
+        if let Some(folder) = kept.parent() {
+            fs::create_dir_all(folder).map_err(problem)?;
+        }
+        make(&new)?;
+        fs::rename(&new, kept).map_err(problem)?;
     }
+    fs::copy(kept, to).map(drop).map_err(problem)
+}
+
+/// Makes a keystore with one key.
+fn keytool(path: &Path, alias: &str, how: &[&str]) -> Result<(), String> {
     let output = Command::new("keytool")
         // It works for a second: what makes long work fast takes longer.
         .args(["-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC"])

@@ -251,14 +251,17 @@ impl Convert<'_> {
             stages.push(one("wait for work", node, steps, OnFailure::Stop));
         }
         stages.extend(turn.out(self.found, &[])?);
-        let mut steps: Vec<Step> = teller
-            .map(|teller| cycle.wait_for_work(self.server, teller, true))
-            .into_iter()
-            .collect();
+        if let Some(teller) = teller {
+            let steps = vec![cycle.wait_for_work(self.server, teller, true)];
+            stages.push(one("look for work again", node, steps, OnFailure::Stop));
+        }
+        stages.extend(turn.still_out(self.found));
         // What fails in between is taken back, and the server serves again as it did before.
-        steps.push(cycle.stop(self.found, teller, true));
-        steps.push(edit);
-        steps.push(cycle.start(self.server, self.found.process.as_deref(), false));
+        let mut steps = vec![
+            cycle.stop(self.found, teller, true),
+            edit,
+            cycle.start(self.server, self.found.process.as_deref(), false),
+        ];
         steps.extend(cycle.prove(self.found));
         stages.push(one("convert the server", node, steps, OnFailure::GiveBack));
         stages.extend(turn.back(self.found));

@@ -79,6 +79,13 @@ impl<'a> Turn<'a> {
                     stages.push(one(&name, node, steps, OnFailure::Stop));
                 }
                 stages.extend(self.out(found, &before)?);
+                // What was so before it was drained need not be so now.
+                if let Some(teller) = teller {
+                    let steps = vec![cycle.wait_for_work(&found.server, teller, true)];
+                    let name = format!("look for work again before {node}");
+                    stages.push(one(&name, node, steps, OnFailure::Stop));
+                }
+                stages.extend(self.still_out(found));
             }
             let on_failure = if wish == Wish::Restart {
                 OnFailure::Stop
@@ -162,6 +169,22 @@ impl<'a> Turn<'a> {
         Ok(self.side_by_side(&format!("take {name} out"), lanes))
     }
 
+    /// Sees, right before it is stopped, that a server is out of the pools still.
+    pub(super) fn still_out(&self, found: &Found) -> Option<Stage> {
+        let name = found.server.pool_name.as_ref()?;
+        let mut lanes = Vec::new();
+        for at in &self.facts.balancers {
+            let own: Vec<_> = at.found.iter().filter(|it| it.server == *name).collect();
+            let steps = self.moves(at).still_out(&own).into_iter().collect();
+            lanes.push((at, steps));
+        }
+        let stage = self.side_by_side(&format!("see that {name} is out"), lanes)?;
+        Some(Stage {
+            on_failure: OnFailure::GiveBack,
+            ..stage
+        })
+    }
+
     /// Puts a server back into the pools in which it served, or, when it was stopped before, into all.
     pub(super) fn back(&self, found: &Found) -> Option<Stage> {
         let name = found.server.pool_name.as_ref()?;
@@ -227,7 +250,6 @@ fn at_server(cycle: &Cycle<'_>, found: &Found, teller: Option<&Server>, wish: Wi
     let server = &found.server;
     let mut steps = Vec::new();
     if wish != Wish::Start {
-        steps.extend(teller.map(|teller| cycle.wait_for_work(server, teller, true)));
         steps.push(cycle.stop(found, teller, wish == Wish::Stop));
     }
     if wish != Wish::Stop {

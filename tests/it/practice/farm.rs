@@ -110,6 +110,8 @@ impl Farm {
             "home": self.home(name), "appdata": self.path("appdata"), "version": version, "address": address.ip,
             "http": address.http, "https": address.https, "jms": address.jms, "web_sockets": address.web_sockets,
             "database": self.path("database"), "multiserver": multiserver,
+            // Real ones, made by the first test that needs them.
+            "keystores": concat!(env!("CARGO_TARGET_TMPDIR"), "/practice-keystores"),
         });
         let file = self.path(&format!("{name}.json"));
         fs::write(&file, wishes.to_string()).unwrap();

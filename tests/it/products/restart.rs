@@ -214,3 +214,22 @@ fn an_old_version_knows_no_maintenance_mode_and_is_restarted_without() {
     assert!(!told.out.contains("new work"), "{told:#?}");
     cluster.call(&["restart", "--on", "ucd1", "--yes"]).is(0);
 }
+
+#[test]
+fn a_server_that_somebody_puts_back_meanwhile_is_not_stopped() {
+    let cluster = Cluster::new();
+    let before = cluster.pid("ucd1");
+    let going = cluster.start(&["restart", "--on", "ucd1", "--yes"]);
+    wait_until("it is out", || cluster.haproxy.admin("ucd1") == OUT);
+    wait_until("work is looked for again", || {
+        going
+            .complained()
+            .contains("begun: See that no process runs")
+    });
+    cluster.haproxy.ask("set server web/ucd1 state ready");
+    let told = going.end_within(PATIENCE * 2).is(41);
+    assert!(told.err.contains("still-out-ucd1"), "{told:#?}");
+    assert_eq!(cluster.pid("ucd1"), before, "{told:#?}");
+    assert_eq!(cluster.haproxy.admin("ucd1"), 0);
+    assert!(!cluster.is_in_maintenance(), "{told:#?}");
+}

@@ -3,8 +3,11 @@
 use std::process::{Command, Stdio};
 use std::sync::Barrier;
 
-use clusterctl::engine::{Claim, ClaimError, Epoch, FaultKind, Holder, Release, World as _};
-use clusterctl::plan::{Action, Millis, RunId};
+use clusterctl::engine::{
+    Claim, ClaimError, Ending, Entry, Epoch, FaultKind, Holder, JOURNAL_FORMAT, Record, Release,
+    World as _,
+};
+use clusterctl::plan::{Action, Millis, RunId, Sha256};
 use clusterctl::world::this_runner;
 
 use super::bench::{Bench, dead_runner, remote, this_test, world_in};
@@ -443,4 +446,79 @@ fn the_record_is_read_and_changed_in_one_turn() {
         drop(lock);
         assert!(early.is_err(), "{early:?} while somebody else had the turn");
     });
+}
+
+/// A journal that says how its run ended, if it did.
+fn journal(run: &RunId, undoes: Option<&RunId>, ending: Option<Ending>) -> Vec<u8> {
+    let started = Entry::Started {
+        format: JOURNAL_FORMAT,
+        tool: "test".to_owned(),
+        run: run.clone(),
+        digest: Sha256::of(b""),
+        runner: this_runner(),
+        approved_by: None,
+        undoes: undoes.cloned(),
+    };
+    let ended = ending.map(|ending| Entry::Ended {
+        ending,
+        state: "well".to_owned(),
+    });
+    let mut lines = Vec::new();
+    for (seq, entry) in (1..).zip([Some(started), ended].into_iter().flatten()) {
+        let at = jiff::Timestamp::now();
+        lines.extend(Record { seq, at, entry }.line());
+    }
+    lines
+}
+
+#[test]
+fn who_died_after_the_end_of_its_run_keeps_nobody_out() {
+    let done = Some(Ending::Done);
+    let undone = Some(Ending::Undone { by: None });
+    for (ending, undoes, runner, is_free) in [
+        (done.clone(), None, dead_runner(), true),
+        (Some(Ending::DoneWithFailures), None, dead_runner(), true),
+        // Its runner may be about to give the node up.
+        (done.clone(), None, this_runner(), false),
+        // There is more to tidy up.
+        (done, Some(other()), dead_runner(), false),
+        (undone, None, dead_runner(), false),
+        (None, None, dead_runner(), false),
+    ] {
+        let what = format!("{ending:?} {undoes:?}");
+        let mut bench = Bench::unclaimed();
+        let first = Claim {
+            runner,
+            ..bench.wish()
+        };
+        bench.epoch = bench.claim(&first).unwrap();
+        let lines = journal(&bench.run, undoes.as_ref(), ending);
+        bench
+            .world
+            .keep(&bench.node, &bench.holding(), &lines)
+            .unwrap();
+        let next = Claim {
+            run: "20260131-040000-yyyy".parse().unwrap(),
+            ..bench.wish()
+        };
+        if !is_free {
+            assert_eq!(held(bench.claim(&next)).run, bench.run, "{what}");
+            continue;
+        }
+        assert_eq!(bench.claim(&next), Ok(Epoch(2)), "{what}");
+        let record = bench.world.holder(&bench.node).unwrap();
+        assert_eq!(record.history, [bench.run.clone(), next.run.clone()]);
+        // Who changes nothing gives it back as it was: free.
+        let holding = clusterctl::engine::Holding {
+            run: next.run,
+            epoch: Epoch(2),
+            lease: Millis(0),
+        };
+        bench
+            .world
+            .release(&bench.node, &holding, &Release::Unused)
+            .unwrap();
+        let record = bench.world.holder(&bench.node).unwrap();
+        assert_eq!(record.holder, None, "{what}");
+    }
 }
