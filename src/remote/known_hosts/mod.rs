@@ -308,6 +308,9 @@ fn with_port(host: &str, port: u16) -> String {
 
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    if crate::remote::ssh_config::is_waited_for(path) {
+        return Err(io::Error::other("it is a pipe or a device"));
+    }
     File::open(path)?.take(LONGEST).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -179,11 +179,11 @@ fn with_ending(path: &Path, ending: &str) -> std::path::PathBuf {
 }
 
 fn glance(path: &Path) -> Option<String> {
-    let file = File::open(path).ok()?;
-    // A pipe would keep us waiting.
-    if !file.metadata().ok()?.is_file() {
+    // To open a pipe alone would keep us waiting.
+    if !std::fs::metadata(path).ok()?.is_file() {
         return None;
     }
+    let file = File::open(path).ok()?;
     let mut bytes = Vec::new();
     file.take(GLANCE).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())

@@ -47,6 +47,7 @@ pub use host_config::{
     AddressFamily, HostConfig, IdentityAgent, IdentityFile, StrictHostKeyChecking,
 };
 pub use surroundings::{Surroundings, User};
+pub(super) use tree::is_waited_for;
 
 use expand::Tokens;
 use keyword::Keyword as K;

@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
         depth: usize,
     ) -> io::Result<File> {
         let name: Arc<str> = path.to_string_lossy().into();
-        let text = self.bytes(path, guarded)?;
+        let text = self.bytes(path, guarded, depth)?;
         let mut blocks = vec![Block::new(
             Place {
                 file: name.clone(),
@@ -163,7 +163,14 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn bytes(&mut self, path: &Path, guarded: bool) -> io::Result<Vec<u8>> {
+    fn bytes(&mut self, path: &Path, guarded: bool, depth: usize) -> io::Result<Vec<u8>> {
+        // What is named on the command line may come by a pipe; what a file includes would be waited for for ever.
+        if depth > 0 && is_waited_for(path) {
+            let name = path.display();
+            let problem = SshConfigProblem::new(format!("{name}: this is a pipe or a device"));
+            self.problem(problem.hint("include a file"));
+            return Ok(Vec::new());
+        }
         let file = fs::File::open(path)?;
         let metadata = file.metadata()?;
         if guarded && let Err(what) = permissions::check(&metadata, self.here) {
@@ -199,6 +206,14 @@ impl<'a> Reader<'a> {
             self.problems.push(problem);
         }
     }
+}
+
+/// Whether what stands there may keep a reader waiting: a pipe, a socket, a terminal.
+pub(in crate::remote) fn is_waited_for(path: &Path) -> bool {
+    let Ok(metadata) = fs::metadata(path) else {
+        return false;
+    };
+    !metadata.is_file() && !metadata.is_dir() && path != Path::new("/dev/null")
 }
 
 impl Block {

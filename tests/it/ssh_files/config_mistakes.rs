@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use clusterctl::remote::{RemoteError, SshConfig};
+use clusterctl::remote::{KnownHosts, RemoteError, SshConfig};
+use rustix::fs::{CWD, Mode, mkfifoat};
 
 use super::surroundings;
 
@@ -75,6 +76,18 @@ fn several_mistakes_at_once() {
     fs::write(&part, "Port x\n\nUser\n").unwrap();
     let text = format!("Port 0\nInclude {}\nBatchMode perhaps\n", part.display());
     insta::assert_snapshot!(error(folder.path(), &text));
+}
+
+#[test]
+fn nobody_waits_for_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+    let text = format!("Include {}\nPort 5\n", pipe.display());
+    let said = error(folder.path(), &text);
+    assert!(said.contains("pipe: this is a pipe or a device"), "{said}");
+    let lists = KnownHosts::read([&pipe]);
+    assert_eq!(lists.unreadable().len(), 1);
 }
 
 #[test]
