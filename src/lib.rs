@@ -30,7 +30,7 @@
 //! | [`exit`] | exit codes | nothing |
 //! | [`plan`] | plans: types, rules, digest, file, way back, renderings | `config` |
 //! | [`primitives`] | planners of everyday verbs | `config`, `plan`, `properties` |
-//! | [`products`] | what is particular to vendors: what is asked of servers, and planners | `config`, `plan`, `primitives` |
+//! | [`products`] | what is particular to vendors: what is asked of servers, and planners | `config`, `plan`, `primitives`, `properties` |
 //! | [`engine`] | running a plan: journal, holds, judging, events; the trait [`engine::World`] | `config`, `exit`, `plan` |
 //! | [`store`] | the runner's folder of runs | `plan`, and `engine` for its trait [`engine::Log`] |
 //! | [`remote`] | machines that commands run on: this one, and others over SSH | `config` |

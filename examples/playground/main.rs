@@ -43,7 +43,7 @@ fn main() -> ExitCode {
             Err(_) => Err(format!("`{servers}` is no number\n{USAGE}")),
         },
         ["demo"] => story::tell(&folder),
-        ["down"] => site::down(&folder),
+        ["down"] => down(&folder),
         ["clusterctl", ..] => {
             let io = clusterctl::cli::Io::of_process();
             return clusterctl::cli::run(std::env::args_os().skip(1), io).into();
@@ -67,6 +67,16 @@ fn up(folder: &Path, servers: usize) -> Result<(), String> {
     say("Starting the practice cluster ...");
     let site = Site::up(folder, servers)?;
     say(&site.welcome());
+    Ok(())
+}
+
+fn down(folder: &Path) -> Result<(), String> {
+    let at = folder.display();
+    say(&if site::down(folder)? {
+        format!("The practice cluster at {at} is stopped, and its folder is gone.")
+    } else {
+        format!("There is no practice cluster at {at}. PLAYGROUND=DIR names another place.")
+    });
     Ok(())
 }
 

@@ -83,7 +83,7 @@ impl Site {
         match site.make() {
             Ok(()) => Ok(site),
             Err(why) => match down(&site.folder) {
-                Ok(()) => Err(why),
+                Ok(_) => Err(why),
                 Err(left) => Err(format!("{why}; and {left}")),
             },
         }
@@ -213,8 +213,7 @@ impl Site {
                 .map(|name| scope.spawn(move || install(name)))
                 .collect();
             all.into_iter()
-                .map(|it| it.join().map_err(|_| "an installer panicked".to_owned())?)
-                .collect()
+                .try_for_each(|it| it.join().map_err(|_| "an installer panicked".to_owned())?)
         })
     }
 
@@ -331,16 +330,18 @@ impl Site {
             ),
             count => (
                 format!("{count} servers"),
-                "clusterctl restart --plan\n  clusterctl lb drain ucd2\n  clusterctl connect",
+                "clusterctl restart --plan\n  clusterctl lb drain ucd2\n  clusterctl lb enable ucd2",
             ),
         };
         format!(
-            "{what}, a balancer, ten agents and a relay run below {folder}. Try, in that folder:\n\n  \
+            "{what}, a balancer, ten agents and a relay run below {folder}. Try:\n\n  \
+             cd {folder}; export CLUSTERCTL_STATE_DIR=$PWD/runs\n  \
              clusterctl status\n  {verbs}\n  clusterctl exec --on 'agents*' -- uptime\n\n\
              Users come in at {}, as admin with the password admin.\n\
-             Where clusterctl is not installed: cargo run --release --example playground -- clusterctl -c \
-             {folder}/cluster.toml status",
+             Where clusterctl is not installed: {own} clusterctl status\n\
+             To end it: PLAYGROUND={folder} {own} down",
             self.url(),
+            own = std::env::current_exe().unwrap_or_default().display(),
         )
     }
 
@@ -352,12 +353,12 @@ impl Site {
     }
 }
 
-/// Ends a practice cluster and removes it.
-pub(crate) fn down(folder: &Path) -> Result<(), String> {
+/// Ends a practice cluster and removes it; whether there was one.
+pub(crate) fn down(folder: &Path) -> Result<bool, String> {
     let folder = std::path::absolute(folder).map_err(|error| error.to_string())?;
     let problem = |error: std::io::Error| format!("{}: {error}", folder.display());
     let is_empty = match fs::read_dir(&folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         entries => entries.map_err(problem)?.next().is_none(),
     };
     if !is_empty && !folder.join(MARK).exists() {
@@ -367,7 +368,8 @@ pub(crate) fn down(folder: &Path) -> Result<(), String> {
         ));
     }
     end_all_of(&folder)?;
-    fs::remove_dir_all(&folder).map_err(problem)
+    fs::remove_dir_all(&folder).map_err(problem)?;
+    Ok(true)
 }
 
 /// A network of the loopback interface in which nobody uses the ports that are needed.
@@ -386,8 +388,8 @@ fn network(folder: &Path) -> Result<String, String> {
     ];
     for attempt in 0..50 {
         let number = start.wrapping_add(attempt * 257);
-        let parts = number.to_be_bytes();
-        let network = format!("127.{}.{}", parts[6].max(2), parts[7]);
+        let [.., second, third] = number.to_be_bytes();
+        let network = format!("127.{}.{third}", second.max(2));
         let is_free = (1..=MOST_SERVERS + 10).chain(21..=29).all(|last| {
             ports.iter().all(|port| {
                 let address = format!("{network}.{last}:{port}");

@@ -93,13 +93,13 @@ impl<'a> Conductor<'a> {
             .with_given(given)
             .with_terminal();
         let secrets = Arc::new(secrets);
-        (nodes(plan, &secrets, &self.cluster), secrets)
+        (nodes(plan, &secrets, self.cluster), secrets)
     }
 
     /// Runs a new plan.
     pub(super) fn begin(&self, plan: &Plan, known: Known, undoes: Option<&RunId>) -> Result<Exit> {
         let secrets = known.store;
-        let world = nodes(plan, &secrets, &self.cluster).with_connections(known.hosts);
+        let world = nodes(plan, &secrets, self.cluster).with_connections(known.hosts);
         fetch(plan, &secrets, |_| true)?;
         world.read_ahead(plan.steps().map(|(_, step)| &step.action), known.source);
         let run = self.new_name()?;

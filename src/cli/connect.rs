@@ -8,9 +8,10 @@ use clap::Args;
 use super::context::Context;
 use super::decide::{Known, decide};
 use super::global::Changing;
+use super::lb::Pools;
 use super::refusal::Refusal;
-use super::servers::{Look, Waiting, balancers, refused, servers, unclear};
-use crate::config::NodeName;
+use super::servers::{Look, Waiting, refused, servers, unclear};
+use crate::config::{NodeName, PoolName};
 use crate::exit::Exit;
 use crate::products::urbancode::connect::{self, Unread};
 use crate::products::urbancode::facts;
@@ -57,7 +58,13 @@ pub(super) fn run(args: &Connect, context: &Context) -> Result<Exit> {
     let asked = Look::new(&cluster, &common, &store, context)?.ask(&connect::questions(&common))?;
     let all: Vec<NodeName> = common.all.iter().map(|it| it.node.clone()).collect();
     asked.refuse_lost(&all)?;
-    let balancers = balancers(&cluster, &common, &all, context)?;
+    let names = common.all.iter().filter_map(|it| it.pool_name.clone());
+    let names: Vec<PoolName> = names.collect();
+    // A server is connected before it is put into pools.
+    let balancers = match cluster.balancer() {
+        Some(_) => Pools::of(&cluster, context)?.find_known(&names)?,
+        None => Vec::new(),
+    };
     let common = facts::read(common, &all, &asked.answers, balancers).map_err(unclear)?;
     let facts = connect::read(common, through, &asked.answers).map_err(unread)?;
     if !args.prune {

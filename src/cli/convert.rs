@@ -130,7 +130,10 @@ fn why(why: Refused) -> anyhow::Error {
         }
         Refused::Restart(why) => refused(&why),
         Refused::Edit(why) => {
-            let hint = format!("clusterctl props check --on {} {}", why.node, why.path);
+            let hint = format!(
+                "clusterctl props check --on {} --file {}",
+                why.node, why.path
+            );
             let refusal = Refusal::new(Exit::Forbidden, why.to_string()).hint(hint);
             anyhow::Error::from(why.error).context(refusal)
         }

@@ -286,7 +286,7 @@ fn look(
 }
 
 /// What the balancers have of servers.
-pub(super) fn balancers(
+fn balancers(
     cluster: &Cluster,
     servers: &Servers,
     on: &[NodeName],

@@ -257,6 +257,15 @@ pub enum NodeRole {
     Server,
 }
 
+impl NodeRole {
+    /// The role as the cluster file writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+        }
+    }
+}
+
 /// The balancer in front of the servers.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -77,6 +77,14 @@ pub struct ServiceCommands {
     pub status: Option<Argv>,
 }
 
+/// The words by which a selection means the node: its tags, and its role.
+fn tags(own: &NodeSettings, defaults: &NodeSettings) -> BTreeSet<Tag> {
+    let tags = own.tags.as_ref().or(defaults.tags.as_ref());
+    let role = own.role.or(defaults.role);
+    let role = role.and_then(|role| role.as_str().parse().ok());
+    tags.into_iter().flatten().cloned().chain(role).collect()
+}
+
 impl ResolvedNode {
     /// A node's own settings over the defaults. Lists and commands are
     /// replaced, not joined.
@@ -122,7 +130,7 @@ impl ResolvedNode {
                         .map(|user| user.0),
                     password: first(own.sudo.password.as_ref(), defaults.sudo.password.as_ref()),
                 }),
-            tags: first(own.tags.as_ref(), defaults.tags.as_ref()).unwrap_or_default(),
+            tags: tags(own, defaults),
             state_dir: first(own.state_dir.as_ref(), defaults.state_dir.as_ref())
                 .unwrap_or_else(|| NodePath::constant(STATE_DIR)),
             install_dir: first(own.install_dir.as_ref(), defaults.install_dir.as_ref()),

@@ -42,7 +42,7 @@ impl Engine<'_> {
 
     /// Checks every guard that no earlier step of the plan can change. Looks only.
     pub(super) fn preflight(&self, session: &Session<'_>) -> Result<Option<Verdict>, Gone> {
-        let mut guards: BTreeMap<&NodeName, Vec<(&StepId, &Condition)>> = BTreeMap::new();
+        let mut guards: BTreeMap<&NodeName, Vec<Guard<'_>>> = BTreeMap::new();
         let mut touched = BTreeSet::new();
         // What a REST interface answers depends on the services behind it.
         let mut services = false;
@@ -54,9 +54,12 @@ impl Engine<'_> {
                     .values_mut()
                     .into_iter()
                     .any(|value| matches!(value, Value::FromStep { .. }));
-                let by_service = services && matches!(guard.probe, Probe::Rest { .. });
-                if !from_step && !by_service && !touched.contains(&(node, guard.probe.subject())) {
-                    guards.entry(node).or_default().push((&step.id, guard));
+                if !from_step && !touched.contains(&(node, guard.probe.subject())) {
+                    guards.entry(node).or_default().push(Guard {
+                        step: &step.id,
+                        condition: guard,
+                        by_service: services && matches!(guard.probe, Probe::Rest { .. }),
+                    });
                 }
             }
             services |= matches!(step.action, Action::Service { .. });
@@ -124,6 +127,14 @@ impl Engine<'_> {
     }
 }
 
+/// What must hold before a step.
+struct Guard<'l> {
+    step: &'l StepId,
+    condition: &'l Condition,
+    /// Whether it may be answered only when an earlier step has started a service.
+    by_service: bool,
+}
+
 /// What a look at one node's guards found amiss.
 type Looked<'l> = (
     &'l NodeName,
@@ -134,13 +145,20 @@ type Looked<'l> = (
 fn look_at<'l>(
     session: &Session<'_>,
     node: &'l NodeName,
-    guards: Vec<(&'l StepId, &'l Condition)>,
+    guards: Vec<Guard<'l>>,
 ) -> Vec<Looked<'l>> {
     let mut amiss = Vec::new();
-    for (step, guard) in guards {
-        match session.failing(node, std::slice::from_ref(guard)) {
+    for Guard {
+        step,
+        condition,
+        by_service,
+    } in guards
+    {
+        match session.failing(node, std::slice::from_ref(condition)) {
             Ok(None) => {}
+            Ok(Some((_, Reading::Absent))) if by_service => {}
             Ok(Some(found)) => amiss.push((node, step, Ok(found))),
+            Err(fault) if by_service && fault.kind != FaultKind::RunnerGone => {}
             Err(fault) => {
                 amiss.push((node, step, Err(fault)));
                 break;

@@ -23,6 +23,7 @@
 //! ```
 
 mod action;
+mod address;
 mod argv;
 mod by_hand;
 mod condition;
@@ -57,6 +58,7 @@ pub use action::{
     Action, BackupRef, Merge, Method, OnTimeout, PoolState, PropertyEdit, Service, ServiceState,
     XmlEdit,
 };
+pub use address::as_part;
 pub use argv::Argv;
 pub use condition::{Condition, Expect, Proof};
 pub use file::{FORMAT, LoadError};

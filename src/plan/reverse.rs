@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 use super::{
-    Action, BackupRef, Class, Condition, Lane, Millis, OnFailure, Outputs, Plan, Probe, Proof,
-    RunId, Stage, Step, StepId, Undo, Value, Why, unified,
+    Action, BackupRef, Class, Condition, Expect, Lane, Millis, OnFailure, Outputs, Plan, Probe,
+    Proof, Reading, RunId, ServiceState, Stage, Step, StepId, Undo, Value, Why, unified,
 };
 use crate::config::{NodeName, SecretRef};
 
@@ -220,6 +220,7 @@ impl Backwards<'_> {
             Ok(proof) => tellable(proof.conditions()),
             Err(missing) => return Err(missing.clone()),
         };
+        guards.extend(self.looks_before_a_stop(&action));
         // What is done one by one may have been begun already when it is done again.
         if action.goes_on() {
             for guard in &mut guards {
@@ -272,6 +273,34 @@ impl Backwards<'_> {
             ends: self.ended_by(step).map(|end| self.name(&end.id)),
             preview: preview.and_then(unified::reversed),
         }))
+    }
+
+    /// What the plan asked before it stopped a service, where the way back stops it again: work may run by then that did
+    /// not run before. A service that answers nobody has none that could be asked for.
+    fn looks_before_a_stop(&self, action: &Action) -> Vec<Condition> {
+        let stops = |action: &Action| match action {
+            Action::Service {
+                service,
+                to: ServiceState::Stopped,
+            } => Some(service.clone()),
+            _ => None,
+        };
+        let Some(service) = stops(action) else {
+            return Vec::new();
+        };
+        let mut all = self.plan.steps().map(|(_, step)| step);
+        let first = all.find(|step| stops(&step.action).as_ref() == Some(&service));
+        let asked = first.into_iter().flat_map(|step| &step.guards);
+        asked
+            .filter(|guard| matches!(guard.probe, Probe::Rest { .. }))
+            .map(|guard| match &guard.expect {
+                Expect::Is(reading) => Condition {
+                    probe: guard.probe.clone(),
+                    expect: Expect::OneOf(vec![reading.clone(), Reading::Absent]),
+                },
+                _ => guard.clone(),
+            })
+            .collect()
     }
 
     fn name(&self, id: &StepId) -> StepId {

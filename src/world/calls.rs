@@ -4,7 +4,6 @@
 //! can take the node meanwhile, and the node remembers the outcome like that of every other effect. A runner that dies
 //! gives no word: whoever comes next waits until the time of the step is up, and looks what came of it.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +23,7 @@ use super::vault::Vault;
 use super::watch::Watch;
 use crate::config::{RestTrust, Secret, SecretRef};
 use crate::engine::{Call, Cancel, Fault, FaultKind};
-use crate::plan::{Action, Item, Merge, Method, Millis, Outputs, Probe, Reading, Value};
+use crate::plan::{Action, Item, Merge, Method, Millis, Outputs, Probe, Reading, Value, as_part};
 use crate::rest::{self, Answer, Client, RestError, RestErrorKind};
 
 /// How much longer than the call the fence waits for word of it.
@@ -145,7 +144,7 @@ impl Calls {
             },
         };
         Ok(Some(match json.pointer(pointer) {
-            None => Reading::Absent,
+            None | Some(serde_json::Value::Null) => Reading::Absent,
             Some(serde_json::Value::Array(items)) if *counts => {
                 Reading::Number(i64::try_from(items.len()).unwrap_or(i64::MAX))
             }
@@ -283,22 +282,11 @@ fn is_meant(json: &serde_json::Value, item: &Item) -> bool {
     match json.get(&item.member) {
         None => false,
         Some(serde_json::Value::String(text)) => *text == item.is,
-        Some(other) => other.to_string() == item.is,
-    }
-}
-
-/// A text as the part of an address that it is to be, whatever is in it.
-fn as_part(text: &str) -> String {
-    let mut part = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
-            part.push(char::from(byte));
-        } else {
-            // Writing to a text does not fail. A dot is no step up when it is written so.
-            let _ = write!(part, "%{byte:02X}");
+        Some(other) => {
+            let text = other.to_string();
+            text == item.is
         }
     }
-    part
 }
 
 /// Does something elsewhere while the fence of the node waits for word of it.

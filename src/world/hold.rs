@@ -35,6 +35,9 @@ const LONGEST_JOURNAL: usize = 1 << 30;
 /// The pause before a node is asked again whether it can be taken.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// After what time a run that holds the node is asked again whether it has come to its end.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
 /// How often a change is tried again because somebody else changed the record in between.
 const TRIES: u32 = 20;
 
@@ -95,14 +98,14 @@ pub(super) fn claim(node: &Node<'_>, last: &LastSeen, claim: &Claim) -> Result<E
     }
 }
 
-/// `tried` is the record that was last to be written, byte by byte, with its epoch; `judged` is a hold whose run was asked
-/// for its end, and whether it has one.
+/// `tried` is the record that was last to be written, byte by byte, with its epoch; `judged` is a hold whose run had
+/// not come to its end, and when it was asked.
 fn try_claim(
     node: &Node<'_>,
     last: &LastSeen,
     claim: &Claim,
     tried: &mut Option<(Vec<u8>, Epoch)>,
-    judged: &mut Option<(Epoch, bool)>,
+    judged: &mut Option<(Epoch, Instant)>,
 ) -> Result<Epoch, ClaimError> {
     for _ in 0..TRIES {
         let seen = look(node, How::Make).map_err(ClaimError::Fault)?;
@@ -118,11 +121,11 @@ fn try_claim(
             let Some(holder) = record.left_alone(&seen.moment) else {
                 return Err(held);
             };
+            // That it has not ended is asked anew, but not each time: its journal may be long.
             let epoch = holder.epoch;
-            if judged.is_none_or(|(asked, _)| asked != epoch) {
-                *judged = Some((epoch, is_over(node, &holder.run)));
-            }
-            if *judged != Some((epoch, true)) {
+            let known = judged.filter(|(asked, at)| *asked == epoch && at.elapsed() < ASK_AGAIN);
+            if known.is_some() || !is_over(node, &holder.run) {
+                *judged = known.or(Some((epoch, Instant::now())));
                 return Err(held);
             }
             left_behind = record.vacate();

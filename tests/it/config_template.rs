@@ -95,7 +95,7 @@ fn the_template_parses_as_it_is() {
 fn the_template_parses_with_everything_in_force() {
     let cluster =
         Cluster::parse(&uncommented(), "uncommented").unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(cluster.nodes().len(), 2);
+    assert_eq!(cluster.nodes().len(), 3);
     assert_eq!(cluster.secrets().len(), 6);
     assert_eq!(cluster.rest_trust().pins.len(), 1);
 }

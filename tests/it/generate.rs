@@ -7,7 +7,7 @@
 
 use clusterctl::config::{HostKeyPolicy, NodeName, RuntimeSocket, SecretRef, SshBackEnd};
 use clusterctl::plan::{
-    Action, Argv, BackupRef, Class, Compression, Condition, Expect, Hook, Hooks, Lane, Merge,
+    Action, Argv, BackupRef, Class, Compression, Condition, Expect, Hook, Hooks, Item, Lane, Merge,
     Method, Millis, OnFailure, OnTimeout, Plan, PoolFact, PoolState, Probe, Proof, PropertyEdit,
     Reading, RemotePath, Service, ServiceState, Sha256, Stage, Step, StepId, Sudo, Target,
     Temporary, Tree, TreeSource, Undo, Value, Why, XmlEdit,
@@ -475,7 +475,10 @@ impl Making {
             9 => {
                 let how = self.rest();
                 let probe = Probe::Rest {
-                    item: None,
+                    item: self.draw.chance(50).then(|| Item {
+                        member: "name".to_owned(),
+                        is: self.text(),
+                    }),
                     url: format!("https://x.example.com/made/{}", self.count),
                     credentials: self.draw.chance(50).then(|| self.secret()),
                     pointer: Some("/id".to_owned()),
@@ -935,8 +938,12 @@ impl Making {
             from: format!("{url}/all"),
             without: vec!["mask".to_owned()],
         });
+        let last = self
+            .draw
+            .chance(30)
+            .then(|| Value::Text(format!("{}/..", self.count)));
         let call = |method, body: Option<serde_json::Value>| Action::Rest {
-            under: None,
+            under: last.clone(),
             method,
             url: url.clone(),
             credentials: credentials.clone(),

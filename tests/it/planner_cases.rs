@@ -163,6 +163,44 @@ fn at(
     }
 }
 
+/// How it is done.
+fn options(case: &Case, cluster: &Cluster, all: &[String]) -> Options {
+    let balancer = cluster.balancer();
+    Options {
+        wish: match case.verb.as_str() {
+            "restart" | convert::VERB | connect::VERB => Wish::Restart,
+            "start" => Wish::Start,
+            "stop" => Wish::Stop,
+            other => panic!("{other}"),
+        },
+        patience: Patience {
+            work: Duration::from_mins(30),
+            accepts_loss: case.accept_loss,
+            stop: Duration::from_mins(5),
+            start: Duration::from_mins(10),
+        },
+        drain: balance::Drain {
+            grace: Duration::from_secs(10),
+            within: Duration::from_mins(5),
+            accepts_loss: case.accept_loss,
+            others: balancer
+                .filter(|_| case.verb != convert::VERB)
+                .map_or(0, |it| it.min_in_service),
+        },
+        made_by: "clusterctl test".to_owned(),
+        made_at: jiff::Timestamp::UNIX_EPOCH,
+        hooks: Hooks::default(),
+        targets: all
+            .iter()
+            .map(|name| {
+                let node: NodeName = name.parse().unwrap();
+                let target = target(&node);
+                (node, target)
+            })
+            .collect(),
+    }
+}
+
 /// The plan that connects the servers.
 fn connected(case: &Case, common: Facts, options: &Options) -> Result<Plan, String> {
     let connection = |it: &Connection| connect::Connection {
@@ -280,40 +318,7 @@ fn planned(case: &Case) -> String {
         },
         cluster: servers,
     };
-    let balancer = cluster.balancer();
-    let options = Options {
-        wish: match case.verb.as_str() {
-            "restart" | convert::VERB | connect::VERB => Wish::Restart,
-            "start" => Wish::Start,
-            "stop" => Wish::Stop,
-            other => panic!("{other}"),
-        },
-        patience: Patience {
-            work: Duration::from_mins(30),
-            accepts_loss: case.accept_loss,
-            stop: Duration::from_mins(5),
-            start: Duration::from_mins(10),
-        },
-        drain: balance::Drain {
-            grace: Duration::from_secs(10),
-            within: Duration::from_mins(5),
-            accepts_loss: case.accept_loss,
-            others: balancer
-                .filter(|_| case.verb != convert::VERB)
-                .map_or(0, |it| it.min_in_service),
-        },
-        made_by: "clusterctl test".to_owned(),
-        made_at: jiff::Timestamp::UNIX_EPOCH,
-        hooks: Hooks::default(),
-        targets: all
-            .iter()
-            .map(|name| {
-                let node: NodeName = name.parse().unwrap();
-                let target = target(&node);
-                (node, target)
-            })
-            .collect(),
-    };
+    let options = options(case, &cluster, &all);
     let plan = match case.verb.as_str() {
         convert::VERB => converted(case, facts, &options),
         connect::VERB => connected(case, facts, &options),

@@ -11,7 +11,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("exit", &[]),
     ("plan", &["config"]),
     ("primitives", &["config", "plan", "properties"]),
-    ("products", &["config", "plan", "primitives"]),
+    ("products", &["config", "plan", "primitives", "properties"]),
     ("balancer", &[]),
     ("engine", &["config", "exit", "plan"]),
     ("store", &["engine", "plan"]),

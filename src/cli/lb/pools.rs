@@ -107,6 +107,18 @@ impl<'a> Pools<'a> {
         self.find_in(self.ask(), servers)
     }
 
+    /// What all balancers have of those of these servers that they know: one that is in no pool gets no requests.
+    pub(in crate::cli) fn find_known(&self, servers: &[PoolName]) -> Result<Vec<At>> {
+        let told = self.ask();
+        let is_known = |server: &&PoolName| {
+            let pools = told.iter().flat_map(|told| told.pools.iter().flatten());
+            let mut pools = pools.filter_map(|(_, pool)| pool.as_ref());
+            pools.any(|pool| pool.servers.contains_key(server.as_str()))
+        };
+        let known: Vec<PoolName> = servers.iter().filter(is_known).cloned().collect();
+        self.find_in(told, &known)
+    }
+
     /// The same, of what was told already.
     pub(in crate::cli) fn find_in(&self, told: Vec<Told>, servers: &[PoolName]) -> Result<Vec<At>> {
         let mut all = Vec::new();

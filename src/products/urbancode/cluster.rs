@@ -12,6 +12,8 @@ pub struct Server {
     pub node: NodeName,
     /// Its name in the balancer's pools.
     pub pool_name: Option<PoolName>,
+    /// Where the node is logged in to.
+    pub address: String,
     /// The installation folder.
     pub home: RemotePath,
     /// Where it answers by itself, whatever balancer is before it.
@@ -127,6 +129,7 @@ fn server(node: &ResolvedNode) -> Result<Server, Missing> {
     let given = |argv: &crate::config::Argv| Argv::new(argv.as_slice().iter().cloned());
     Ok(Server {
         node: name.clone(),
+        address: node.address.to_string(),
         pool_name: node.pool_name.clone(),
         url,
         service: Service {

@@ -15,7 +15,7 @@ use super::vendor;
 use crate::config::NodeName;
 use crate::plan::{
     Action, Class, Condition, FORMAT, Item, Lane, Method, OnFailure, Plan, Probe, Proof, Reading,
-    Stage, Step, Undo, Value,
+    Stage, Step, Undo, Value, as_part,
 };
 use crate::products::{Answers, Questions};
 
@@ -242,16 +242,36 @@ impl Facts {
         (host.to_owned(), port.unwrap_or(vendor::JMS_PORT))
     }
 
-    /// Whose connection it is: the server's that it leads to, or, when that is none, the one's whose name it has.
+    /// Whether a connection leads to the host of a server, by whichever of its names.
+    fn leads_to_host(&self, connection: &Connection, server: &Server) -> bool {
+        let (host, _) = self.address(server);
+        [&host, &server.address]
+            .iter()
+            .any(|known| is_same_host(known, &connection.host))
+    }
+
+    fn leads_to(&self, connection: &Connection, server: &Server) -> bool {
+        let (_, port) = self.address(server);
+        connection.port == port && self.leads_to_host(connection, server)
+    }
+
+    /// Whose connection it is: the server's that it leads to; else the one's at whose host it leads elsewhere; else the
+    /// one's whose name it has. A server that has a better one is not meant.
     fn server_of(&self, connection: &Connection) -> Option<&Server> {
-        let all = &self.common.cluster.all;
-        let leads = |server: &&Server| {
-            self.address(server)
-                .0
-                .eq_ignore_ascii_case(&connection.host)
+        let servers = &self.common.cluster.all;
+        let all = || self.connections.iter().flatten();
+        let leads = |server: &&Server| self.leads_to(connection, server);
+        let at_host = |server: &&Server| {
+            let better = all().any(|it| self.leads_to(it, server));
+            !better && self.leads_to_host(connection, server)
         };
-        let named = |server: &&Server| server.node.as_str() == connection.name;
-        all.iter().find(leads).or_else(|| all.iter().find(named))
+        let named = |server: &&Server| {
+            let better = all().any(|it| self.leads_to_host(it, server));
+            !better && connection.name.eq_ignore_ascii_case(server.node.as_str())
+        };
+        let mut of = servers.iter().find(leads);
+        of = of.or_else(|| servers.iter().find(at_host));
+        of.or_else(|| servers.iter().find(named))
     }
 
     /// The connection that a server has: the best one where there are several.
@@ -261,11 +281,37 @@ impl Facts {
             let of = self.server_of(it);
             of.is_some_and(|of| of.node == server.node)
         });
-        let address = self.address(server);
-        own.max_by_key(|it| {
-            let leads = it.host.eq_ignore_ascii_case(&address.0) && it.port == address.1;
-            (leads, it.active)
-        })
+        own.max_by_key(|it| (self.leads_to(it, server), it.active))
+    }
+
+    /// A name for the connection of a server that has none: its node's, or one like it that nothing has.
+    fn free_name(&self, server: &Server) -> String {
+        let is_taken = |name: &str| {
+            let mut all = self.connections.iter().flatten();
+            all.any(|it| it.name.eq_ignore_ascii_case(name))
+        };
+        let own = server.node.to_string();
+        let others = (2..).map(|number| format!("{own}-{number}"));
+        let mut all = std::iter::once(own.clone()).chain(others);
+        all.find(|name| !is_taken(name)).unwrap_or(own)
+    }
+}
+
+/// Whether two names mean one host, as far as the names tell: the first part of a full name is its short form.
+fn is_same_host(one: &str, other: &str) -> bool {
+    let plain = |host: &str| {
+        let host = host.trim().trim_matches(['[', ']']).trim_end_matches('.');
+        host.to_ascii_lowercase()
+    };
+    let (one, other) = (plain(one), plain(other));
+    let is_number = |host: &str| host.parse::<core::net::IpAddr>().is_ok();
+    if one == other || is_number(&one) || is_number(&other) {
+        return one == other;
+    }
+    match (one.split_once('.'), other.split_once('.')) {
+        (Some((short, _)), None) => short == other,
+        (None, Some((short, _))) => short == one,
+        _ => false,
     }
 }
 
@@ -282,7 +328,7 @@ pub fn plan(facts: &Facts, prune: bool, options: &Options) -> Result<Plan, resta
         }
         Some(_) => (
             connect.stages(prune)?,
-            "each server has its connection already",
+            "each server has its connection already; one that was not restarted since may not use all of them",
         ),
     };
     let names = facts.common.cluster.all.iter();
@@ -335,15 +381,9 @@ impl Connect<'_> {
         let Facts {
             common, through, ..
         } = self.facts;
-        let mut steps = Vec::new();
-        let mut targeted: Vec<&NodeName> = Vec::new();
-        for server in &common.cluster.all {
-            let own = self.connect(server);
-            if own.is_some() {
-                targeted.push(&server.node);
-            }
-            steps.extend(own);
-        }
+        let servers = common.cluster.all.iter();
+        let mut steps: Vec<Step> = servers.filter_map(|it| self.connect(it)).collect();
+        let any_is_made = !steps.is_empty();
         if prune {
             let strays = self.facts.strays();
             steps.extend(strays.iter().map(|it| self.remove(&it.connection)));
@@ -360,12 +400,12 @@ impl Connect<'_> {
             vec![self.read_back()],
             OnFailure::Stop,
         ));
-        // Those that do not run learn of them when they start.
+        // A server learns of connections when it starts, of those to others as of its own. Those that do not run do so
+        // then.
         let wanted: Vec<&Found> = common
             .servers
             .iter()
-            .filter(|it| it.process.is_some() && it.server.node != *node)
-            .filter(|it| targeted.contains(&&it.server.node))
+            .filter(|it| any_is_made && it.process.is_some() && it.server.node != *node)
             .collect();
         let turn = Turn {
             verb: VERB,
@@ -377,12 +417,12 @@ impl Connect<'_> {
         if !self.facts.agents.is_empty() {
             let steps = common.servers.iter().filter(|it| it.process.is_some());
             let steps = steps.flat_map(|it| self.ask_agents(&it.server)).collect();
-            stages.push(one(
-                "ask agents through each server",
-                node,
-                steps,
-                OnFailure::Stop,
-            ));
+            // An agent may be on its way back, or gone for reasons of its own.
+            let name = "ask agents through each server";
+            stages.push(Stage {
+                max_failures: 1,
+                ..one(name, node, steps, OnFailure::ReturnLane)
+            });
         }
         Ok(stages)
     }
@@ -390,20 +430,20 @@ impl Connect<'_> {
     /// The step that makes a server's connection what it should be; none where it is.
     fn connect(&self, server: &Server) -> Option<Step> {
         let (host, port) = self.facts.address(server);
-        let name = self.facts.connection_of(server);
+        let own = self.facts.connection_of(server);
+        let name = own.map_or_else(|| self.facts.free_name(server), |it| it.name.clone());
         let to = To {
-            name: name.map_or(server.node.as_str(), |it| &it.name),
+            name: &name,
             host: &host,
             port,
             active: true,
         };
-        let is_right =
-            |it: &Connection| it.active && it.port == port && it.host.eq_ignore_ascii_case(&host);
+        let is_right = |it: &Connection| it.active && self.facts.leads_to(it, server);
         let says = "A request for an agent goes to the server that the agent is connected to, by these connections. They \
                     lead through no firewall that would not let JMS pass.";
         let leaves = format!("{} has its connection", server.node);
         let slug = format!("connect-{}", server.node);
-        match self.facts.connection_of(server) {
+        match own {
             Some(it) if is_right(it) => None,
             Some(it) => Some(Step {
                 title: format!("Correct the connection to {}", server.node),
@@ -429,7 +469,7 @@ impl Connect<'_> {
                     title: format!("Make a connection to {}", server.node),
                     why: why(says, vendor::CONNECTIONS_PAGE),
                     class: Class::Disrupt,
-                    guards: vec![self.absent(&by_name)],
+                    guards: self.absent(&by_name),
                     proof: Proof::Holds(self.is(&by_name, to)),
                     outputs: BTreeMap::from([(
                         ID.to_owned(),
@@ -437,7 +477,7 @@ impl Connect<'_> {
                     )]),
                     undo: Undo::By {
                         action: Box::new(self.delete(id)),
-                        proof: Proof::Holds(vec![self.absent(&by_name)]),
+                        proof: Proof::Holds(self.absent(&by_name)),
                     },
                     leaves,
                     ..made
@@ -458,7 +498,7 @@ impl Connect<'_> {
             ),
             class: Class::Disrupt,
             guards: self.is(&by_name, to),
-            proof: Proof::Holds(vec![self.absent(&by_name)]),
+            proof: Proof::Holds(self.absent(&by_name)),
             undo: Undo::By {
                 action: Box::new(self.put(to, None)),
                 proof: Proof::Holds(self.is(&by_name, to)),
@@ -478,10 +518,13 @@ impl Connect<'_> {
         let that: Vec<Condition> = running
             .flat_map(|it| {
                 common.cluster.all.iter().map(|server| {
-                    let (host, _) = self.facts.address(server);
-                    let name = self.facts.connection_of(server);
-                    let name = name.map_or(server.node.as_str(), |it| &it.name);
-                    let probe = self.look(&it.server, &by("name", name), "/host");
+                    let own = self.facts.connection_of(server);
+                    let name =
+                        own.map_or_else(|| self.facts.free_name(server), |it| it.name.clone());
+                    let stays = own.filter(|it| it.active && self.facts.leads_to(it, server));
+                    let host =
+                        stays.map_or_else(|| self.facts.address(server).0, |it| it.host.clone());
+                    let probe = self.look(&it.server, &by("name", &name), "/host");
                     Condition::is(probe, Reading::text(host))
                 })
             })
@@ -619,8 +662,13 @@ impl Connect<'_> {
         }
     }
 
-    fn absent(&self, item: &Item) -> Condition {
-        Condition::is(self.look(&self.facts.through, item, "/id"), Reading::Absent)
+    /// That there is no such connection, as a server tells that answers.
+    fn absent(&self, item: &Item) -> Vec<Condition> {
+        let through = &self.facts.through;
+        vec![
+            Condition::is(through.answers(), Reading::Number(200)),
+            Condition::is(self.look(through, item, "/id"), Reading::Absent),
+        ]
     }
 
     /// That a connection leads there.
@@ -660,15 +708,54 @@ fn slug_of(id: &str) -> String {
     id.chars().map(plain).collect()
 }
 
-/// A text as part of what follows a question mark.
-fn as_part(text: &str) -> String {
-    let mut part = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            part.push(char::from(byte));
-        } else {
-            part += &format!("%{byte:02X}");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_have_several_names() {
+        for (one, other) in [
+            ("ucd1", "UCD1"),
+            ("ucd1", "ucd1.example.com"),
+            ("ucd1.example.com.", "Ucd1.Example.com"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("10.0.0.1", "10.0.0.1"),
+        ] {
+            assert!(
+                is_same_host(one, other) && is_same_host(other, one),
+                "{one} {other}"
+            );
+        }
+        for (one, other) in [
+            ("ucd1", "ucd11"),
+            ("ucd1.a.example.com", "ucd1.b.example.com"),
+            ("10", "10.0.0.1"),
+            ("10.0.0.1", "10.0.0.2"),
+        ] {
+            assert!(
+                !is_same_host(one, other) && !is_same_host(other, one),
+                "{one} {other}"
+            );
         }
     }
-    part
+
+    #[test]
+    fn connections_are_read_whatever_their_members_are_written_as() {
+        let text = r#"[{"id":"1","name":"a","host":"h","port":"7918","active":"true"},{"id":2,"name":"b","host":"h","port":7919,"active":false}]"#;
+        let all = connections(text).unwrap();
+        assert_eq!((all[0].port, all[0].active), (7918, true));
+        assert_eq!(
+            (&*all[1].id, all[1].port, all[1].active),
+            ("2", 7919, false)
+        );
+        for odd in [
+            "{}",
+            "[{}]",
+            "[1]",
+            r#"[{"id":"1","name":"a","host":"h","port":"x","active":true}]"#,
+            "no",
+        ] {
+            assert!(connections(odd).is_err(), "{odd}");
+        }
+    }
 }

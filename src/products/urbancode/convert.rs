@@ -13,8 +13,8 @@ use super::turn::{Turn, one};
 use super::{facts, restart, vendor};
 use crate::config::{NodeName, PoolName, WebUrl};
 use crate::plan::{
-    Action, Class, Condition, FORMAT, Method, Millis, OnFailure, OnTimeout, Plan, Probe, Proof,
-    Reading, RemotePath, Stage, Step, Undo,
+    Action, Class, Condition, Expect, FORMAT, Method, Millis, OnFailure, OnTimeout, Plan, Probe,
+    Proof, Reading, RemotePath, Stage, Step, Undo,
 };
 use crate::primitives::edit_properties::{self, Unplannable, Wish};
 use crate::products::{Answers, Questions};
@@ -258,9 +258,12 @@ impl Convert<'_> {
         stages.extend(turn.still_out(self.found));
         // What fails in between is taken back, and the server serves again as it did before.
         let mut steps = vec![
-            cycle.stop(self.found, teller, true),
+            cycle.stop(self.found, teller, false),
             edit,
-            cycle.start(self.server, self.found.process.as_deref(), false),
+            Step {
+                ends: Some(cycle.stop_id(self.server)),
+                ..cycle.start(self.server, self.found.process.as_deref(), false)
+            },
         ];
         steps.extend(cycle.prove(self.found));
         stages.push(one("convert the server", node, steps, OnFailure::GiveBack));
@@ -328,26 +331,31 @@ impl Convert<'_> {
             return None;
         }
         let given = self.text(vendor::AGENT_ADDRESS).unwrap_or_default();
-        let (host, port) = match given
-            .strip_prefix("wss://")
-            .and_then(|it| it.rsplit_once(':'))
-        {
-            Some((host, port)) => (host, port.parse().unwrap_or(vendor::WEB_SOCKET_PORT)),
-            None => ("localhost", vendor::WEB_SOCKET_PORT),
-        };
-        let own = host.trim_matches(['[', ']']);
-        let leads_nowhere = own == "localhost" || own == "::1" || own.is_empty();
         let (host, _) = self.server.url.server();
-        // A loopback address that the cluster file gives the server is its own.
-        let is_loopback = own.starts_with("127.") && own != host;
-        (leads_nowhere || is_loopback).then(|| {
-            let host = if host.contains(':') {
-                format!("[{host}]")
-            } else {
-                host.to_owned()
+        let port = if given.is_empty() {
+            vendor::WEB_SOCKET_PORT
+        } else {
+            let (_, rest) = given.split_once("://")?;
+            let (named, port) = match rest.rsplit_once(':') {
+                Some((named, port)) if !port.ends_with(']') => (named, port.parse().ok()?),
+                _ => (rest, vendor::WEB_SOCKET_PORT),
             };
-            format!("wss://{host}:{port}")
-        })
+            let named = named.trim_matches(['[', ']']).to_ascii_lowercase();
+            let number: Option<core::net::IpAddr> = named.parse().ok();
+            let leads_nowhere = number.is_some_and(|it| it.is_loopback() || it.is_unspecified())
+                || named == "localhost";
+            // A loopback address that the cluster file gives the server is its own.
+            if !leads_nowhere || named == host {
+                return None;
+            }
+            port
+        };
+        let host = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host.to_owned()
+        };
+        Some(format!("wss://{host}:{port}"))
     }
 
     fn refuse_broken(&self) -> Result<(), Broken> {
@@ -382,7 +390,8 @@ impl Convert<'_> {
                 ),
             ));
         }
-        if self.balancer.server() == self.server.url.server() {
+        let (front, own) = (self.balancer.server(), self.server.url.server());
+        if front.0.eq_ignore_ascii_case(own.0) && front.1 == own.1 {
             return Err(broken(
                 rules::OWN_ADDRESS,
                 node,
@@ -394,7 +403,8 @@ impl Convert<'_> {
             ));
         }
         for pool in &self.facts.pools {
-            let jms = self.text(vendor::JMS).and_then(|it| it.parse().ok());
+            let jms = self.text(vendor::JMS);
+            let jms = jms.and_then(|it| it.split(',').next()?.trim().parse().ok());
             let jms: u16 = jms.unwrap_or(vendor::JMS_PORT);
             let end = format!(":{jms}");
             if let Some((name, at)) = pool.servers.iter().find(|(_, at)| at.ends_with(&end)) {
@@ -554,7 +564,14 @@ impl Convert<'_> {
                 proof: Proof::Holds(
                     keys.iter()
                         .zip(&old)
-                        .map(|((key, _), old)| is(key, old))
+                        .map(|((key, was), old)| match was {
+                            Some(_) => is(key, old),
+                            // Nothing, and no text, are the same to the product.
+                            None => Condition {
+                                expect: Expect::OneOf(vec![Reading::text(""), Reading::Absent]),
+                                ..is(key, old)
+                            },
+                        })
                         .collect(),
                 ),
             },

@@ -138,6 +138,11 @@ impl Cycle<'_> {
         }
     }
 
+    /// The step that stops a server.
+    pub fn stop_id(&self, server: &Server) -> StepId {
+        StepId::new(self.verb, &server.node, STOP)
+    }
+
     /// Stops a server. `stays` says that it is not to be started by the same plan.
     pub fn stop(&self, found: &Found, teller: Option<&Server>, stays: bool) -> Step {
         let server = &found.server;
@@ -209,7 +214,7 @@ impl Cycle<'_> {
             proof: Proof::Holds(proof),
             undo,
             timeout: millis(self.patience.start),
-            ends: ends.then(|| StepId::new(self.verb, &server.node, STOP)),
+            ends: ends.then(|| self.stop_id(server)),
             leaves: format!("{} started, not yet seen to answer", server.node),
             ..self.step(&server.node, "start", turn(server, ServiceState::Running))
         }

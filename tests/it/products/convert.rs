@@ -86,6 +86,47 @@ fn a_server_is_converted_and_back() {
 }
 
 #[test]
+fn what_runs_by_then_keeps_the_server_from_being_stopped_to_take_it_back() {
+    let cluster = Cluster::stand_alone();
+    cluster
+        .start(&["convert", "--yes"])
+        .end_within(PATIENCE * 2)
+        .is(40);
+    cluster
+        .call(&[&LICENSES[..], &["change 4711", "--yes"]].concat())
+        .is(0);
+    let pid = cluster.pid(NODE);
+    let process = cluster.farm.request(NODE, 3_600_000);
+    wait_until("it runs", || {
+        cluster.farm.state_of(NODE, &process) == "EXECUTING"
+    });
+    let told = cluster.call(&["undo", "latest", "--yes"]).is(21);
+    assert!(told.err.contains("currentActivity"), "{told:#?}");
+    assert_eq!(cluster.pid(NODE), pid);
+    assert_eq!(cluster.farm.state_of(NODE, &process), "EXECUTING");
+}
+
+#[test]
+fn a_run_that_is_interrupted_in_the_outage_gives_back_what_it_changed_for_a_time() {
+    let cluster = Cluster::stand_alone();
+    let going = cluster.start(&["convert", "--yes"]);
+    wait_until("it has stopped", || {
+        going.complained().contains("done: Stop the server")
+    });
+    going.signal(Signal::INT);
+    going.end_within(PATIENCE * 2).is(130);
+    let told = cluster.call(&["runs", "release", "latest", "--yes"]).is(0);
+    wait_until("it serves", || cluster.pid(NODE).is_some());
+    assert_eq!(cluster.haproxy.admin(NODE), 0, "{told:#?}");
+    assert!(!cluster.is_in_maintenance(), "{told:#?}");
+    cluster
+        .start(&[&LICENSES[..], &["change 4711", "--yes"]].concat())
+        .end_within(PATIENCE * 2)
+        .is(0);
+    assert!(properties(&cluster).contains(MULTISERVER));
+}
+
+#[test]
 fn a_server_that_does_not_start_as_one_of_several_serves_as_it_did() {
     let cluster = Cluster::stand_alone();
     cluster.farm.fault(NODE, "refuse-cluster=no cluster here");

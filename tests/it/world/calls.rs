@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use clusterctl::engine::{Claim, ClaimError, Direction, FaultKind};
-use clusterctl::plan::{Action, Merge, Method, Millis, Probe, Reading};
+use clusterctl::plan::{Action, Item, Merge, Method, Millis, Probe, Reading};
 use serde_json::json;
 
 use super::bench::{Bench, CANARY, dead_runner, names, secret};
@@ -217,7 +217,8 @@ fn probes_find_what_a_server_answers() {
     let of = |pointer| look("/drained", Some(pointer));
     assert_eq!(of("/state"), Ok(Reading::text("drained")));
     assert_eq!(of("/requests"), Ok(Reading::text("0")));
-    assert_eq!(of("/more"), Ok(Reading::text("null")));
+    // Nothing is there.
+    assert_eq!(of("/more"), Ok(Reading::Absent));
     assert_eq!(of("/less"), Ok(Reading::Absent));
     assert_eq!(look("/nothing", Some("/state")), Ok(Reading::Absent));
     assert_eq!(look("/broken", None), Ok(Reading::Number(500)));
@@ -258,6 +259,71 @@ fn items_of_lists_are_counted_and_nothing_else_counts_as_none() {
     assert_eq!(count("/inner", None), Reading::text("no list"));
     assert_eq!(count("/object", Some("/items")), Reading::Absent);
     assert_eq!(count("/gone", None), Reading::Absent);
+}
+
+#[test]
+fn an_item_of_a_list_is_found_by_a_member() {
+    let bench = Bench::unclaimed();
+    let server = Server::plain(|asked, _| {
+        let body = match asked.head.split(' ').nth(1) {
+            Some("/list") => {
+                r#"[{"id":1,"name":"a"},{"name":"b","port":7918,"up":true},{"name":"b","port":1}]"#
+            }
+            Some("/object") => r#"{"name":"b"}"#,
+            _ => return answer(404, "no"),
+        };
+        answer(200, body)
+    });
+    let find = |path: &str, member: &str, is: &str, pointer: Option<&str>| {
+        let mut probe = get(server.url(path), pointer);
+        if let Probe::Rest { item, .. } = &mut probe {
+            *item = Some(Item {
+                member: member.to_owned(),
+                is: is.to_owned(),
+            });
+        }
+        bench.look(&probe).unwrap()
+    };
+    assert_eq!(
+        find("/list", "name", "b", Some("/port")),
+        Reading::text("7918")
+    );
+    assert_eq!(
+        find("/list", "name", "b", Some("/up")),
+        Reading::text("true")
+    );
+    // What is no text is compared as it is written.
+    assert_eq!(find("/list", "id", "1", Some("/name")), Reading::text("a"));
+    assert_eq!(
+        find("/list", "name", "a", None),
+        Reading::text(r#"{"id":1,"name":"a"}"#)
+    );
+    assert_eq!(find("/list", "name", "a", Some("/port")), Reading::Absent);
+    assert_eq!(find("/list", "name", "c", None), Reading::Absent);
+    assert_eq!(find("/object", "name", "b", None), Reading::text("no list"));
+    assert_eq!(find("/gone", "name", "b", None), Reading::Absent);
+}
+
+#[test]
+fn what_ends_an_address_leads_nowhere_else() {
+    let bench = Bench::new();
+    let server = Server::plain(|_, _| answer(204, ""));
+    for (at, (last, path)) in [
+        ("4-a", "/all/4-a"),
+        ("../x?y#z", "/all/%2E%2E%2Fx%3Fy%23z"),
+        ("", "/all/"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut action = put(server.url("/all"));
+        if let Action::Rest { under, .. } = &mut action {
+            *under = Some(last.into());
+        }
+        assert_eq!(bench.act(&format!("end-{at}"), &action), Ok(()));
+        let head = server.asked().head;
+        assert!(head.starts_with(&format!("PUT {path} ")), "{head}");
+    }
 }
 
 #[test]
