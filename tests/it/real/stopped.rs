@@ -124,6 +124,12 @@ fn a_runner_that_slept_past_its_lease_elsewhere_does_nothing_more() {
     );
 }
 
+/// Goes on with the run, this time with a lease that lasts on a machine that is busy, too.
+fn go_on(lab: &Lab, lease: u64) {
+    let cluster = cluster(lab, lease * 100);
+    lab.must(&["-c", &cluster, "resume", "latest"]);
+}
+
 fn sleep_and_wake(make: fn() -> Lab, name: &str, lease: u64, tries: u32) {
     let mut chance = Chance::new(name);
     let (mut early, mut late, mut halted) = (0, 0, 0);
@@ -183,7 +189,7 @@ fn sleep_and_wake(make: fn() -> Lab, name: &str, lease: u64, tries: u32) {
                     told.code == 40 && told.err.contains("lease"),
                     "{what}: {told:#?}"
                 );
-                lab.must(&["-c", &cluster, "resume", "latest"]);
+                go_on(&lab, lease);
             }
             assert_eq!(markers(&lab).len(), STEPS, "{what}");
             continue;
@@ -208,7 +214,7 @@ fn sleep_and_wake(make: fn() -> Lab, name: &str, lease: u64, tries: u32) {
             told.code == 40 && (waited || told.err.contains("lease")),
             "{what}: {told:#?}"
         );
-        lab.must(&["-c", &cluster, "resume", "latest"]);
+        go_on(&lab, lease);
         assert_eq!(markers(&lab).len(), STEPS, "{what}");
         for count in (2..STEPS).step_by(3) {
             let content = fs::read_to_string(lab.path(&format!("tree/mark-{count:02}")));
