@@ -13,7 +13,8 @@ use super::refusal::Refusal;
 use super::servers::{Look, Waiting, refused, servers, unclear};
 use crate::config::{NodeName, PoolName};
 use crate::exit::Exit;
-use crate::products::urbancode::connect::{self, Unread};
+use crate::products::urbancode::connect;
+use crate::products::urbancode::connections::{self, Stray, Unread};
 use crate::products::urbancode::facts;
 use crate::products::urbancode::restart::Wish;
 
@@ -55,7 +56,8 @@ pub(super) fn run(args: &Connect, context: &Context) -> Result<Exit> {
     args.waiting.check(&cluster)?;
     let store = Arc::new(cluster.secret_store().with_terminal());
     let options = args.waiting.options(Wish::Restart, &cluster, &common)?;
-    let asked = Look::new(&cluster, &common, &store, context)?.ask(&connect::questions(&common))?;
+    let asked =
+        Look::new(&cluster, &common, &store, context)?.ask(&connections::questions(&common))?;
     let all: Vec<NodeName> = common.all.iter().map(|it| it.node.clone()).collect();
     asked.refuse_lost(&all)?;
     let names = common.all.iter().filter_map(|it| it.pool_name.clone());
@@ -66,10 +68,10 @@ pub(super) fn run(args: &Connect, context: &Context) -> Result<Exit> {
         None => Vec::new(),
     };
     let common = facts::read(common, &all, &asked.answers, balancers).map_err(unclear)?;
-    let facts = connect::read(common, through, &asked.answers).map_err(unread)?;
+    let facts = connections::read(common, through, &asked.answers).map_err(unread)?;
     if !args.prune {
         for stray in facts.strays() {
-            let connect::Stray { connection, leads } = stray;
+            let Stray { connection, leads } = stray;
             context.io.err.print(&format!(
                 "The connection `{}` to {}:{} leads to {leads}.\n  hint: clusterctl connect --prune   (removes it)\n",
                 connection.name, connection.host, connection.port

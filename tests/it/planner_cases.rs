@@ -15,7 +15,7 @@ use clusterctl::products::urbancode::cluster::Servers;
 use clusterctl::products::urbancode::cycle::Patience;
 use clusterctl::products::urbancode::facts::{Facts, Found, Maintenance, Work};
 use clusterctl::products::urbancode::restart::{self, Options, Wish};
-use clusterctl::products::urbancode::{connect, convert};
+use clusterctl::products::urbancode::{connect, connections, convert};
 use clusterctl::properties::Properties;
 use serde::Deserialize;
 
@@ -203,7 +203,7 @@ fn options(case: &Case, cluster: &Cluster, all: &[String]) -> Options {
 
 /// The plan that connects the servers.
 fn connected(case: &Case, common: Facts, options: &Options) -> Result<Plan, String> {
-    let connection = |it: &Connection| connect::Connection {
+    let connection = |it: &Connection| connections::Connection {
         id: it.id.clone(),
         name: it.name.clone(),
         active: it.active,
@@ -212,7 +212,7 @@ fn connected(case: &Case, common: Facts, options: &Options) -> Result<Plan, Stri
     };
     let all = case.connections.iter().map(connection).collect();
     let mut answering = common.servers.iter().filter(|it| it.answers);
-    let facts = connect::Facts {
+    let facts = connections::Facts {
         through: answering.next().unwrap().server.clone(),
         connections: case.has_connections.then_some(all),
         ports: BTreeMap::new(),

@@ -10,11 +10,13 @@
 //! | [`rules`] | what the vendor does not allow |
 //! | [`restart`] | `restart`, `start`, `stop` |
 //! | [`convert`] | `convert` |
+//! | [`connections`] | the cluster connections, as they were found |
 //! | [`connect`] | `connect` |
 //! | [`status`] | `status` |
 
 pub mod cluster;
 pub mod connect;
+pub mod connections;
 pub mod convert;
 pub mod cycle;
 pub mod facts;
