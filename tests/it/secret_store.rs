@@ -220,15 +220,20 @@ fn what_was_given() {
 fn many_threads_ask_once() {
     let asked = Arc::new(AtomicUsize::new(0));
     let open = Arc::new(AtomicUsize::new(0));
+    let arrived = Arc::new(AtomicUsize::new(0));
     let store = SecretStore::new([]).with_prompt({
         let (asked, open) = (Arc::clone(&asked), Arc::clone(&open));
+        let arrived = Arc::clone(&arrived);
         move |_| {
             assert_eq!(
                 open.fetch_add(1, Ordering::SeqCst),
                 0,
                 "two questions at once"
             );
-            std::thread::sleep(Duration::from_millis(5));
+            // Whoever else wants to ask has come by then.
+            while arrived.load(Ordering::SeqCst) < 16 {
+                std::thread::yield_now();
+            }
             open.fetch_sub(1, Ordering::SeqCst);
             asked.fetch_add(1, Ordering::SeqCst);
             Ok(Secret::new(CANARY.to_owned()))
@@ -236,8 +241,9 @@ fn many_threads_ask_once() {
     });
     std::thread::scope(|scope| {
         for number in 0..16 {
-            let store = &store;
+            let (store, arrived) = (&store, &arrived);
             scope.spawn(move || {
+                arrived.fetch_add(1, Ordering::SeqCst);
                 store
                     .resolve(&SecretRef::Prompt((number % 2).to_string()))
                     .map(drop)

@@ -2,24 +2,19 @@
 //! between all members of the cluster.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
+use std::net::TcpListener;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
-
 use super::database::{Agent, Relay, now};
-use super::guest::Guest;
+use super::guest::{Guest, dial, secured};
 use super::layout::random;
 use super::server::{Server, Wire, is_at_least};
 
 /// How long to wait before one that did not answer is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
-
-/// How long a server may take to say who it is.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Tells whoever comes who this is, and holds the line.
 pub(crate) fn listen(server: &Arc<Server>, listener: TcpListener, wire: Wire) {
@@ -200,23 +195,10 @@ fn keep(server: &Arc<Server>, host: String, port: u16, wire: Wire) {
 }
 
 fn speak(server: &Server, host: &str, port: u16, wire: Wire) -> io::Result<()> {
-    let mut addresses = (host, port).to_socket_addrs()?;
-    let address = addresses
-        .next()
-        .ok_or_else(|| io::Error::other("it is nowhere"))?;
-    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    let stream = dial(host, port)?;
     match wire {
         Wire::Jms => listen_to(server, stream, wire),
-        Wire::WebSocket => {
-            // Servers know each other by their own keys, not by who signed them.
-            let mut connector = SslConnector::builder(SslMethod::tls_client())?;
-            connector.set_verify(SslVerifyMode::NONE);
-            let stream = connector
-                .build()
-                .connect(host, stream)
-                .map_err(io::Error::other)?;
-            listen_to(server, stream, wire)
-        }
+        Wire::WebSocket => listen_to(server, secured(stream, host)?, wire),
     }
 }
 
